@@ -1,0 +1,3 @@
+//! Runs waves of agents from plans kept in git.
+
+pub mod model;

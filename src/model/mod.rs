@@ -1,0 +1,102 @@
+//! The words of Wavemark: names, statuses, definitions, artifacts, feedback.
+//!
+//! Values here are parsed once, at the edge, and cannot hold anything wrong
+//! afterwards. Nothing in this module does IO or reads a clock.
+
+mod artifact;
+mod definition;
+mod digest;
+mod feedback;
+mod id;
+mod name;
+mod run;
+mod status;
+
+pub use artifact::{ArtifactKey, ArtifactType, BadArtifactKey, FileName, GitState};
+pub use definition::{
+    BadEnvName, Definition, EnvName, Need, OnStale, ProjectSettings, Review, Runner, RunnerKind,
+};
+pub use digest::Digest;
+pub use feedback::{FeedbackKind, FeedbackNumber, Message, Resolution, Thread};
+pub use id::{AgentId, ArtifactId, ProjectId, RunId, WaveId};
+pub use name::{AgentName, BadName, PoolName, ProjectName, WaveName};
+pub use run::{Epoch, Generation, Outcome, RunToken, StopReason};
+pub use status::Status;
+
+/// An instant of the database's clock.
+pub type Instant = chrono::DateTime<chrono::Utc>;
+
+/// Why a word that came from outside is not one of ours.
+///
+/// The store meets it when a row was written by another version.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{found}` is not a {what}: use one of {allowed}")]
+pub struct UnknownWord {
+    /// What was being read.
+    pub what: &'static str,
+    /// What was there instead.
+    pub found: String,
+    /// Every word that would have done, separated by commas.
+    pub allowed: String,
+}
+
+/// Defines an enum whose variants are single lowercase words, everywhere: in
+/// YAML, in JSON, in Postgres and on the terminal.
+macro_rules! words {
+    (
+        $(#[$meta:meta])*
+        pub enum $name:ident($what:literal) { $( $(#[$vmeta:meta])* $variant:ident = $word:literal, )+ }
+    ) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(serde::Serialize, serde::Deserialize)]
+        #[serde(try_from = "String", into = "&'static str")]
+        pub enum $name { $( $(#[$vmeta])* $variant, )+ }
+
+        impl $name {
+            /// Every value, in declaration order.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The word for it.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = crate::model::UnknownWord;
+
+            fn from_str(word: &str) -> Result<Self, Self::Err> {
+                match word {
+                    $($word => Ok(Self::$variant),)+
+                    _ => Err(crate::model::UnknownWord {
+                        what: $what,
+                        found: word.to_owned(),
+                        allowed: [$($word),+].join(", "),
+                    }),
+                }
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = crate::model::UnknownWord;
+
+            fn try_from(word: String) -> Result<Self, Self::Error> {
+                word.parse()
+            }
+        }
+
+        impl From<$name> for &'static str {
+            fn from(value: $name) -> Self {
+                value.as_str()
+            }
+        }
+    };
+}
+pub(crate) use words;
