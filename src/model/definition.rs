@@ -253,6 +253,9 @@ pub struct ProjectSettings {
     /// How long a run that gives no sign of life is left alone.
     #[serde(with = "seconds")]
     pub stall_timeout: Duration,
+    /// How long a supervisor may be silent before its runs count as lost.
+    #[serde(with = "seconds")]
+    pub lease: Duration,
     /// The largest artifact, in bytes.
     pub max_artifact_bytes: u64,
 }
@@ -265,6 +268,7 @@ impl Default for ProjectSettings {
             backoff: Duration::from_secs(10),
             backoff_cap: Duration::from_secs(30 * 60),
             stall_timeout: Duration::from_secs(30 * 60),
+            lease: Duration::from_secs(120),
             max_artifact_bytes: 5 * 1024 * 1024,
         }
     }
