@@ -19,9 +19,8 @@ pub fn retry_at(
     let failures = attempts.own + attempts.infra;
     let ended = attempts.last_ended.filter(|_| failures > 0)?;
 
-    let doubled = settings
-        .backoff
-        .saturating_mul(1u32.checked_shl(failures - 1).unwrap_or(u32::MAX));
+    let doubled =
+        settings.backoff.saturating_mul(1u32.checked_shl(failures - 1).unwrap_or(u32::MAX));
     let wait = doubled.min(settings.backoff_cap);
     let jitter = wait.mul_f64(0.2 * fraction(agent, failures));
     Some(ended + TimeDelta::from_std(wait - jitter).unwrap_or(TimeDelta::MAX))
@@ -50,18 +49,10 @@ mod tests {
         let agent: AgentName = "echo".parse().unwrap();
         let ended = Instant::UNIX_EPOCH;
         for (own, infra, longest) in [(1, 0, 10), (1, 1, 20), (3, 0, 40), (4, 0, 60), (90, 9, 60)] {
-            let attempts = Attempts {
-                own,
-                infra,
-                refused: false,
-                last_ended: Some(ended),
-            };
+            let attempts = Attempts { own, infra, refused: false, last_ended: Some(ended) };
             let wait = retry_at(&agent, &attempts, &settings).unwrap() - ended;
             let longest = TimeDelta::seconds(longest);
-            assert!(
-                wait <= longest && wait >= longest * 4 / 5,
-                "{own}+{infra}: {wait}"
-            );
+            assert!(wait <= longest && wait >= longest * 4 / 5, "{own}+{infra}: {wait}");
         }
     }
 

@@ -24,8 +24,7 @@ impl Feedback {
 impl Agent {
     /// Whether it finished what it was last asked to build.
     pub(super) fn is_built(&self) -> bool {
-        self.built
-            .is_some_and(|built| built.generation == self.generation)
+        self.built.is_some_and(|built| built.generation == self.generation)
     }
 
     /// Its open feedback that holds it back.
@@ -65,9 +64,8 @@ impl Agent {
     /// Whether others may build on it: it is complete, or only its parallel
     /// review is open.
     pub(super) fn meets_a_need(&self) -> bool {
-        let only_its_review = self
-            .objections()
-            .all(|feedback| feedback.kind == FeedbackKind::Review);
+        let only_its_review =
+            self.objections().all(|feedback| feedback.kind == FeedbackKind::Review);
         self.is_complete()
             || (self.review == Review::Parallel
                 && self.run.is_none()

@@ -129,12 +129,8 @@ pub enum BadEnvName {
 
 impl EnvName {
     /// Never reach an agent, whatever a definition says.
-    const RESERVED: [&'static str; 4] = [
-        "DATABASE_URL",
-        "GITHUB_TOKEN",
-        "ACTIONS_RUNTIME_TOKEN",
-        "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
-    ];
+    const RESERVED: [&'static str; 4] =
+        ["DATABASE_URL", "GITHUB_TOKEN", "ACTIONS_RUNTIME_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"];
 
     /// The name as text.
     pub fn as_str(&self) -> &str {
@@ -296,10 +292,7 @@ mod tests {
     #[test]
     fn agents_never_get_what_is_wavemarks() {
         for reserved in ["WAVEMARK_RUN", "DATABASE_URL", "GITHUB_TOKEN"] {
-            assert_eq!(
-                reserved.parse::<EnvName>(),
-                Err(BadEnvName::Reserved(reserved.to_owned()))
-            );
+            assert_eq!(reserved.parse::<EnvName>(), Err(BadEnvName::Reserved(reserved.to_owned())));
         }
         assert!("A-B".parse::<EnvName>().is_err());
         assert!("REGION".parse::<EnvName>().is_ok());
@@ -307,10 +300,7 @@ mod tests {
 
     #[test]
     fn a_need_names_an_agent_or_a_wave() {
-        assert_eq!(
-            "wave:research".parse(),
-            Ok(Need::Wave("research".parse().unwrap()))
-        );
+        assert_eq!("wave:research".parse(), Ok(Need::Wave("research".parse().unwrap())));
         assert_eq!("brief".parse(), Ok(Need::Agent("brief".parse().unwrap())));
         assert!("wave:".parse::<Need>().is_err());
     }

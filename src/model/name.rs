@@ -20,9 +20,7 @@ pub struct BadName {
 fn is_slug(name: &str) -> bool {
     name.len() <= 63
         && name.starts_with(|c: char| c.is_ascii_lowercase())
-        && name
-            .bytes()
-            .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+        && name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'))
 }
 
 macro_rules! name {
@@ -124,22 +122,9 @@ mod tests {
     #[test]
     fn a_name_is_a_short_lowercase_slug() {
         for good in ["a", "echo", "echo-2", "a-", &"a".repeat(63)] {
-            assert_eq!(
-                good.parse::<AgentName>().map(String::from),
-                Ok(good.to_owned())
-            );
+            assert_eq!(good.parse::<AgentName>().map(String::from), Ok(good.to_owned()));
         }
-        for bad in [
-            "",
-            "-a",
-            "2a",
-            "Echo",
-            "a_b",
-            "a/b",
-            "ä",
-            "a b",
-            &"a".repeat(64),
-        ] {
+        for bad in ["", "-a", "2a", "Echo", "a_b", "a/b", "ä", "a b", &"a".repeat(64)] {
             assert!(bad.parse::<AgentName>().is_err(), "{bad}");
         }
     }

@@ -13,7 +13,9 @@ use super::{
 };
 use crate::{
     engine::Snapshot,
-    model::{AgentId, AgentName, Epoch, FeedbackKind, Generation, ProjectId, Resolution, Status},
+    model::{
+        AgentId, AgentName, Epoch, FeedbackKind, Generation, Outcome, ProjectId, Resolution, Status,
+    },
 };
 
 /// What the binary needs to know to name an agent in the database.
@@ -46,8 +48,7 @@ impl Store {
         &self,
         project: &Project,
     ) -> Result<(Snapshot, HashMap<AgentName, AgentId>)> {
-        self.read(async |tx| snapshot::load(tx, project).await)
-            .await
+        self.read(async |tx| snapshot::load(tx, project).await).await
     }
 
     /// The agent called `name`.
@@ -70,9 +71,9 @@ impl Store {
         self.tx(async |tx| {
             let agent = find(tx, project, name).await?;
             let mut changed = match what {
-                Operator::Rebuild => !rebuild(tx, &[(agent.id, agent.generation)])
-                    .await?
-                    .is_empty(),
+                Operator::Rebuild => {
+                    !rebuild(tx, &[(agent.id, agent.generation)]).await?.is_empty()
+                }
                 Operator::Pause => pause(tx, agent.id).await?,
                 Operator::Resume | Operator::Retry => resume(tx, agent.id).await?,
             };
@@ -93,12 +94,7 @@ impl Store {
                     Operator::Retry => ("retry", format!("asked by {by}")),
                     Operator::Rebuild => ("rebuild", format!("asked by {by}")),
                 };
-                let note = Note {
-                    agent: Some(agent.id),
-                    run: None,
-                    kind,
-                    detail,
-                };
+                let note = Note { agent: Some(agent.id), run: None, kind, detail };
                 events::record(tx, project, &[note]).await?;
             }
             Ok(changed)
@@ -132,10 +128,7 @@ pub(crate) struct Move {
 /// The `where` clause is the optimistic lock: a decision made from an old
 /// snapshot can be late, but it can never undo a newer one.
 pub(crate) async fn advance(tx: &mut Tx, moves: &[Move]) -> Result<Vec<AgentId>> {
-    debug_assert!(
-        moves.iter().all(|step| step.from.may_become(step.to)),
-        "{moves:?}"
-    );
+    debug_assert!(moves.iter().all(|step| step.from.may_become(step.to)), "{moves:?}");
     if moves.is_empty() {
         return Ok(Vec::new());
     }
@@ -166,12 +159,7 @@ pub(crate) async fn rebuild(tx: &mut Tx, agents: &[(AgentId, Generation)]) -> Re
          returning a.id",
     )
     .bind(agents.iter().map(|(id, _)| *id).collect::<Vec<_>>())
-    .bind(
-        agents
-            .iter()
-            .map(|(_, generation)| *generation)
-            .collect::<Vec<_>>(),
-    )
+    .bind(agents.iter().map(|(_, generation)| *generation).collect::<Vec<_>>())
     .fetch_all(tx.conn())
     .await?;
     query(
@@ -224,4 +212,68 @@ pub(crate) async fn forgive(tx: &mut Tx, agent: AgentId, since: Epoch) -> Result
     .execute(tx.conn())
     .await?;
     Ok(())
+}
+
+/// Finishes manual agents whose people handed everything in, each provided it
+/// is still at its generation; returns those finished.
+pub(crate) async fn hand_in(tx: &mut Tx, agents: &[(AgentId, Generation)]) -> Result<Vec<AgentId>> {
+    if agents.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(query_scalar(
+        "update public.agents a
+         set built_generation = a.generation, built_work_sha256 = a.work_sha256,
+             built_at = now(),
+             built_outputs = coalesce((
+                 select max(t.seq) from public.artifacts t where t.agent_id = a.id
+             ), 0),
+             built_inputs = coalesce((
+                 select max(need.built_outputs) from public.agents need
+                 where need.id = any (a.dependencies)
+             ), 0)
+         from unnest($1::uuid[], $2::int[]) as done (id, generation)
+         where a.id = done.id and a.generation = done.generation
+             and a.built_generation is distinct from a.generation
+         returning a.id",
+    )
+    .bind(agents.iter().map(|(id, _)| *id).collect::<Vec<_>>())
+    .bind(agents.iter().map(|(_, generation)| *generation).collect::<Vec<_>>())
+    .fetch_all(tx.conn())
+    .await?)
+}
+
+/// What a person needs to know when asked about an agent.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub(crate) struct Background {
+    pub(crate) id: AgentId,
+    pub(crate) title: Option<String>,
+    /// The prompt of its definition.
+    pub(crate) prompt: Option<String>,
+    /// What it says it did.
+    pub(crate) summary: Option<String>,
+    /// How its last run ended, and why.
+    pub(crate) outcome: Option<Outcome>,
+    pub(crate) detail: Option<String>,
+    pub(crate) log_tail: Option<String>,
+}
+
+/// What people need to know about these agents when they are asked something.
+pub(crate) async fn background(tx: &mut Tx, agents: &[AgentId]) -> Result<Vec<Background>> {
+    if agents.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(query_as(
+        "select a.id, a.title, d.body ->> 'prompt' as prompt, a.output_summary as summary,
+             last.outcome, last.detail, last.log_tail
+         from public.agents a
+         left join wavemark.definitions d on d.sha256 = a.definition_sha256
+         left join lateral (
+             select r.outcome, r.detail, r.log_tail from public.runs r
+             where r.agent_id = a.id order by r.epoch desc limit 1
+         ) last on true
+         where a.id = any ($1)",
+    )
+    .bind(agents)
+    .fetch_all(tx.conn())
+    .await?)
 }

@@ -37,6 +37,8 @@ pub struct Stored {
     pub id: ArtifactId,
     /// Who made it.
     pub agent: AgentName,
+    /// What people call who made it.
+    pub title: Option<String>,
     /// Its address within its agent.
     pub key: ArtifactKey,
     /// The how-manieth of its address.
@@ -85,10 +87,7 @@ pub struct ArtifactRow {
 impl ArtifactRow {
     /// Its address within its agent.
     pub fn key(&self) -> ArtifactKey {
-        ArtifactKey {
-            kind: self.artifact_type,
-            name: self.name.clone(),
-        }
+        ArtifactKey { kind: self.artifact_type, name: self.name.clone() }
     }
 }
 
@@ -154,19 +153,16 @@ impl Store {
                      git. Its row is stored.\n\nClose this as completed to have the agent make \
                      it again without the secret, or as not planned to leave it as it is.",
                 );
-                feedback::open(
-                    tx,
-                    &NewFeedback {
-                        agent,
-                        kind: FeedbackKind::Comment,
-                        text,
-                        author: "wavemark".to_owned(),
-                        run,
-                        request: Some(format!("secret:{key}:{version}")),
-                        generation: None,
-                    },
-                )
-                .await?;
+                let new = NewFeedback {
+                    agent,
+                    kind: FeedbackKind::Comment,
+                    text,
+                    author: "wavemark".to_owned(),
+                    run,
+                    request: Some(format!("secret:{key}:{version}")),
+                    generation: None,
+                };
+                feedback::open(tx, project, &[new]).await?;
             }
             Ok(Kept::New { version })
         })
@@ -222,12 +218,10 @@ impl Store {
     /// The bytes of one artifact, as the row has them.
     pub async fn content(&self, artifact: ArtifactId) -> Result<String> {
         self.read(async |tx| {
-            Ok(
-                super::sql::query_scalar("select content from public.artifacts where id = $1")
-                    .bind(artifact)
-                    .fetch_one(tx.conn())
-                    .await?,
-            )
+            Ok(super::sql::query_scalar("select content from public.artifacts where id = $1")
+                .bind(artifact)
+                .fetch_one(tx.conn())
+                .await?)
         })
         .await
     }
@@ -326,6 +320,7 @@ struct LatestRow {
     agent_id: AgentId,
     id: ArtifactId,
     agent: AgentName,
+    title: Option<String>,
     artifact_type: ArtifactType,
     name: FileName,
     version: i32,
@@ -334,11 +329,14 @@ struct LatestRow {
     git_commit: Option<String>,
 }
 
-async fn latest(tx: &mut Tx, agents: &[AgentId]) -> Result<BTreeMap<AgentId, Vec<Stored>>> {
+pub(crate) async fn latest(
+    tx: &mut Tx,
+    agents: &[AgentId],
+) -> Result<BTreeMap<AgentId, Vec<Stored>>> {
     let rows: Vec<LatestRow> = query_as(
         "select distinct on (t.agent_id, t.artifact_type, t.name)
-             t.agent_id, t.id, a.name as agent, t.artifact_type, t.name, t.version, t.sha256,
-             t.content, t.git_commit
+             t.agent_id, t.id, a.name as agent, a.title, t.artifact_type, t.name, t.version,
+             t.sha256, t.content, t.git_commit
          from public.artifacts t join public.agents a on a.id = t.agent_id
          where t.agent_id = any ($1)
          order by t.agent_id, t.artifact_type, t.name, t.version desc",
@@ -351,10 +349,8 @@ async fn latest(tx: &mut Tx, agents: &[AgentId]) -> Result<BTreeMap<AgentId, Vec
         latest.entry(row.agent_id).or_default().push(Stored {
             id: row.id,
             agent: row.agent,
-            key: ArtifactKey {
-                kind: row.artifact_type,
-                name: row.name,
-            },
+            title: row.title,
+            key: ArtifactKey { kind: row.artifact_type, name: row.name },
             version: row.version,
             sha256: row.sha256,
             content: row.content,

@@ -41,10 +41,7 @@ impl Store {
         let first = options
             .connect()
             .await
-            .map_err(|source| Error::Unreachable {
-                place: place(&options),
-                source,
-            })?;
+            .map_err(|source| Error::Unreachable { place: place(&options), source })?;
         first.close().await?;
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS)
@@ -67,8 +64,7 @@ impl Store {
     /// Like [`tx`](Self::tx), but all statements see one moment, and none may
     /// write.
     pub async fn read<T>(&self, work: impl AsyncFn(&mut Tx) -> Result<T>) -> Result<T> {
-        self.begin("begin isolation level repeatable read, read only", &work)
-            .await
+        self.begin("begin isolation level repeatable read, read only", &work).await
     }
 
     async fn begin<T>(
@@ -108,10 +104,9 @@ impl Store {
 
 /// Where the database is, without what must not be shown.
 fn place(options: &PgConnectOptions) -> String {
-    let host = options.get_socket().map_or_else(
-        || options.get_host().to_owned(),
-        |path| path.display().to_string(),
-    );
+    let host = options
+        .get_socket()
+        .map_or_else(|| options.get_host().to_owned(), |path| path.display().to_string());
     let database = options.get_database().unwrap_or(options.get_username());
     format!("{host}:{}/{database}", options.get_port())
 }

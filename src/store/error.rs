@@ -64,10 +64,9 @@ impl Error {
         match err {
             // serialization_failure, deadlock_detected, connection_failure,
             // admin_shutdown.
-            sqlx::Error::Database(err) => matches!(
-                err.code().as_deref(),
-                Some("40001" | "40P01" | "08006" | "57P01")
-            ),
+            sqlx::Error::Database(err) => {
+                matches!(err.code().as_deref(), Some("40001" | "40P01" | "08006" | "57P01"))
+            }
             sqlx::Error::Io(_) => true,
             _ => false,
         }

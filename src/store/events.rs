@@ -45,12 +45,7 @@ pub(crate) async fn record(tx: &mut Tx, project: ProjectId, notes: &[Note]) -> R
     .bind(notes.iter().map(|note| note.agent).collect::<Vec<_>>())
     .bind(notes.iter().map(|note| note.run).collect::<Vec<_>>())
     .bind(notes.iter().map(|note| note.kind).collect::<Vec<_>>())
-    .bind(
-        notes
-            .iter()
-            .map(|note| note.detail.as_str())
-            .collect::<Vec<_>>(),
-    )
+    .bind(notes.iter().map(|note| note.detail.as_str()).collect::<Vec<_>>())
     .execute(tx.conn())
     .await?;
     Ok(())

@@ -74,19 +74,17 @@ impl Store {
     ) -> Result<FeedbackNumber> {
         self.tx(async |tx| {
             let handle = super::agents::find(tx, project, agent).await?;
-            let number = open(
-                tx,
-                &NewFeedback {
-                    agent: handle.id,
-                    kind: FeedbackKind::Comment,
-                    text: text.to_owned(),
-                    author: author.to_owned(),
-                    run: None,
-                    request: None,
-                    generation: None,
-                },
-            )
-            .await?;
+            let new = NewFeedback {
+                agent: handle.id,
+                kind: FeedbackKind::Comment,
+                text: text.to_owned(),
+                author: author.to_owned(),
+                run: None,
+                request: None,
+                generation: None,
+            };
+            let opened = open(tx, project, &[new]).await?;
+            let number = opened.first().map(|(_, number)| *number);
             number.ok_or_else(|| Error::NoAgent(agent.clone()))
         })
         .await
@@ -95,6 +93,7 @@ impl Store {
     /// Adds the question of a run, unless another run took over (`None`).
     pub async fn question(
         &self,
+        project: ProjectId,
         run: RunId,
         token: Digest,
         text: &str,
@@ -110,19 +109,16 @@ impl Store {
             // The same question of the same run is the same question.
             let asked = Digest::of(text).short();
             let request = format!("question:{run}:{asked}");
-            open(
-                tx,
-                &NewFeedback {
-                    agent,
-                    kind: FeedbackKind::Question,
-                    text: text.to_owned(),
-                    author: name.to_string(),
-                    run: Some(run),
-                    request: Some(request.clone()),
-                    generation: None,
-                },
-            )
-            .await?;
+            let new = NewFeedback {
+                agent,
+                kind: FeedbackKind::Question,
+                text: text.to_owned(),
+                author: name.to_string(),
+                run: Some(run),
+                request: Some(request.clone()),
+                generation: None,
+            };
+            open(tx, project, &[new]).await?;
             let number = query_scalar(
                 "select number from public.feedback where agent_id = $1 and request = $2",
             )
@@ -179,22 +175,12 @@ impl Store {
             .await?;
             if let Some(agent) = done {
                 let detail = format!("{number} {resolution} by {by}");
-                let note = Note {
-                    agent: Some(agent),
-                    run: None,
-                    kind: "resolved",
-                    detail,
-                };
+                let note = Note { agent: Some(agent), run: None, kind: "resolved", detail };
                 events::record(tx, project, &[note]).await?;
             }
             Ok(done.is_some())
         })
         .await
-    }
-
-    /// The open review of an agent.
-    pub async fn open_review(&self, agent: AgentId) -> Result<Option<FeedbackNumber>> {
-        self.open_of_kind(agent, FeedbackKind::Review).await
     }
 
     /// The open feedback of one kind of an agent, the newest.
@@ -267,9 +253,7 @@ impl Store {
         let agent = threads.first().map(|row| row.agent.clone());
         let agent = agent.ok_or(Error::NoFeedback(number))?;
         let mut grouped = group(std::mem::take(&mut threads));
-        let thread = grouped
-            .pop_first()
-            .and_then(|(_, mut threads)| threads.pop());
+        let thread = grouped.pop_first().and_then(|(_, mut threads)| threads.pop());
         Ok((agent, thread.ok_or(Error::NoFeedback(number))?))
     }
 }
@@ -299,7 +283,7 @@ pub(crate) async fn threads(
         " where f.agent_id = any ($1) and (f.resolved or not f.blocking)
              and not (f.kind = 'review' and f.resolution is distinct from 'dismissed')
              and not (f.kind = 'comment' and f.resolution is not distinct from 'dismissed')
-             and f.kind <> 'failure'
+             and not (f.kind = 'failure' and f.resolution is distinct from 'completed')
          order by f.number, m.at, m.place"
     ))
     .bind(agents)
@@ -312,11 +296,7 @@ fn group(rows: Vec<ThreadRow>) -> BTreeMap<AgentId, Vec<Thread>> {
     let mut threads: BTreeMap<AgentId, Vec<Thread>> = BTreeMap::new();
     for row in rows {
         let of_agent = threads.entry(row.agent_id).or_default();
-        let message = Message {
-            author: row.author,
-            at: row.at,
-            body: row.body,
-        };
+        let message = Message { author: row.author, at: row.at, body: row.body };
         match of_agent.last_mut() {
             Some(thread) if thread.number == row.number => thread.messages.push(message),
             _ => of_agent.push(Thread {
@@ -330,36 +310,56 @@ fn group(rows: Vec<ThreadRow>) -> BTreeMap<AgentId, Vec<Thread>> {
     threads
 }
 
-/// Adds feedback, unless the same was asked before (`None`).
-pub(crate) async fn open(tx: &mut Tx, new: &NewFeedback) -> Result<Option<FeedbackNumber>> {
-    let number: Option<(FeedbackNumber, ProjectId)> = query_as(
+/// Adds feedback, leaving out what was asked before; returns the numbers of
+/// what is new.
+pub(crate) async fn open(
+    tx: &mut Tx,
+    project: ProjectId,
+    new: &[NewFeedback],
+) -> Result<Vec<(AgentId, FeedbackNumber)>> {
+    if new.is_empty() {
+        return Ok(Vec::new());
+    }
+    let opened: Vec<Opened> = query_as(
         "insert into public.feedback (
              agent_id, feedback_text, kind, author, run_id, request, generation
          )
-         values ($1, $2, $3, $4, $5, $6, coalesce($7, 0))
+         select agent, body, kind, author, run, request, coalesce(generation, 0)
+         from unnest(
+             $1::uuid[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::text[], $7::int[]
+         ) as new (agent, body, kind, author, run, request, generation)
          on conflict (agent_id, request) do nothing
-         returning number, project_id",
+         returning agent_id, number, kind, author, run_id",
     )
-    .bind(new.agent)
-    .bind(new.text.replace('\0', "\u{fffd}"))
-    .bind(new.kind)
-    .bind(&new.author)
-    .bind(new.run)
-    .bind(&new.request)
-    .bind(new.generation)
-    .fetch_optional(tx.conn())
+    .bind(new.iter().map(|new| new.agent).collect::<Vec<_>>())
+    .bind(new.iter().map(|new| new.text.replace('\0', "\u{fffd}")).collect::<Vec<_>>())
+    .bind(new.iter().map(|new| new.kind).collect::<Vec<_>>())
+    .bind(new.iter().map(|new| new.author.as_str()).collect::<Vec<_>>())
+    .bind(new.iter().map(|new| new.run).collect::<Vec<_>>())
+    .bind(new.iter().map(|new| new.request.as_deref()).collect::<Vec<_>>())
+    .bind(new.iter().map(|new| new.generation).collect::<Vec<_>>())
+    .fetch_all(tx.conn())
     .await?;
-    let Some((number, project)) = number else {
-        return Ok(None);
-    };
-    let note = Note {
-        agent: Some(new.agent),
-        run: new.run,
-        kind: new.kind.as_str(),
-        detail: format!("{number} by {}", new.author),
-    };
-    events::record(tx, project, &[note]).await?;
-    Ok(Some(number))
+    let notes: Vec<Note> = opened
+        .iter()
+        .map(|opened| Note {
+            agent: Some(opened.agent_id),
+            run: opened.run_id,
+            kind: opened.kind.as_str(),
+            detail: format!("{} by {}", opened.number, opened.author),
+        })
+        .collect();
+    events::record(tx, project, &notes).await?;
+    Ok(opened.into_iter().map(|opened| (opened.agent_id, opened.number)).collect())
+}
+
+#[derive(sqlx::FromRow)]
+struct Opened {
+    agent_id: AgentId,
+    number: FeedbackNumber,
+    kind: FeedbackKind,
+    author: String,
+    run_id: Option<RunId>,
 }
 
 /// Resolves the open feedback of one kind of an agent; says whether there was

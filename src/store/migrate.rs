@@ -24,16 +24,8 @@ const LOCK: &str = "set local lock_timeout = '30s';
     select pg_advisory_xact_lock(7036874417766401)";
 
 /// The tables in `public`, each of which says in its comment whose it is.
-const TABLES: [&str; 8] = [
-    "projects",
-    "waves",
-    "agents",
-    "runs",
-    "artifacts",
-    "feedback",
-    "feedback_comments",
-    "events",
-];
+const TABLES: [&str; 8] =
+    ["projects", "waves", "agents", "runs", "artifacts", "feedback", "feedback_comments", "events"];
 
 fn migrator() -> Migrator {
     let mut migrator = sqlx::migrate!("./migrations");
@@ -67,22 +59,12 @@ async fn once(pool: &PgPool) -> Result<()> {
     let last = migrator
         .iter()
         .map(|migration| migration.version)
-        .take_while(|version| {
-            theirs
-                .as_ref()
-                .is_some_and(|theirs| theirs.contains(version))
-        })
+        .take_while(|version| theirs.as_ref().is_some_and(|theirs| theirs.contains(version)))
         .last();
     if let Some(last) = last {
-        migrator
-            .skip(tx.conn(), Some(last))
-            .await
-            .map_err(explain)?;
+        migrator.skip(tx.conn(), Some(last)).await.map_err(explain)?;
     }
-    migrator
-        .run_direct(None, tx.conn(), false)
-        .await
-        .map_err(explain)?;
+    migrator.run_direct(None, tx.conn(), false).await.map_err(explain)?;
     if theirs.is_some() {
         record_for_supabase(&mut tx, &migrator).await?;
     }
@@ -112,10 +94,7 @@ async fn is_current(tx: &mut Tx, migrator: &Migrator) -> Result<bool> {
     }
     let theirs = supabase_versions(tx).await?;
     Ok(ours.iter().all(|version| {
-        applied.contains(version)
-            && theirs
-                .as_ref()
-                .is_none_or(|theirs| theirs.contains(version))
+        applied.contains(version) && theirs.as_ref().is_none_or(|theirs| theirs.contains(version))
     }))
 }
 

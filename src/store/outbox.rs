@@ -169,18 +169,8 @@ impl Store {
                  where t.id = stamp.id and t.git_state = 'pending'",
             )
             .bind(stamps.iter().map(|stamp| stamp.id).collect::<Vec<_>>())
-            .bind(
-                stamps
-                    .iter()
-                    .map(|stamp| stamp.commit.as_str())
-                    .collect::<Vec<_>>(),
-            )
-            .bind(
-                stamps
-                    .iter()
-                    .map(|stamp| stamp.path.as_str())
-                    .collect::<Vec<_>>(),
-            )
+            .bind(stamps.iter().map(|stamp| stamp.commit.as_str()).collect::<Vec<_>>())
+            .bind(stamps.iter().map(|stamp| stamp.path.as_str()).collect::<Vec<_>>())
             .execute(tx.conn())
             .await?;
             Ok(())

@@ -55,8 +55,12 @@ pub struct Claimed {
     pub generation: Generation,
     /// The how-manieth try it is in this generation.
     pub attempt: i32,
+    /// When it began.
+    pub claimed_at: Instant,
     /// When it must have ended.
     pub deadline_at: Instant,
+    /// The agents whose artifacts it gets.
+    pub dependencies: Vec<AgentId>,
     /// What the agent does, pinned for this run; absent for an agent that was
     /// inserted by hand.
     pub definition: Option<Json<Definition>>,
@@ -138,18 +142,8 @@ impl Store {
             )
             .bind(beats.iter().map(|beat| beat.run).collect::<Vec<_>>())
             .bind(beats.iter().map(|beat| beat.token).collect::<Vec<_>>())
-            .bind(
-                beats
-                    .iter()
-                    .map(|beat| beat.idle.as_secs_f64())
-                    .collect::<Vec<_>>(),
-            )
-            .bind(
-                beats
-                    .iter()
-                    .map(|beat| beat.progress.as_str())
-                    .collect::<Vec<_>>(),
-            )
+            .bind(beats.iter().map(|beat| beat.idle.as_secs_f64()).collect::<Vec<_>>())
+            .bind(beats.iter().map(|beat| beat.progress.as_str()).collect::<Vec<_>>())
             .bind(lease.as_secs_f64())
             .fetch_all(tx.conn())
             .await?)
@@ -183,9 +177,7 @@ impl Store {
             .await?;
         rows.into_iter()
             .map(|(run, key)| {
-                let key = key
-                    .parse()
-                    .map_err(|err| super::Error::BadRow(Box::new(err)))?;
+                let key = key.parse().map_err(|err| super::Error::BadRow(Box::new(err)))?;
                 Ok((run, key))
             })
             .collect()
@@ -279,11 +271,12 @@ pub(crate) async fn claim(
                  now() + make_interval(secs => $11),
                  now() + make_interval(secs => timeout_seconds)
              from taken
-             returning id, agent_id, attempt, deadline_at
+             returning id, agent_id, attempt, claimed_at, deadline_at
          )
          select began.id, began.agent_id, taken.name as agent,
              coalesce(w.name, 'unplanned') as wave, taken.epoch, taken.generation,
-             began.attempt, began.deadline_at, d.body as definition,
+             began.attempt, began.claimed_at, began.deadline_at, taken.dependencies,
+             d.body as definition,
              (
                  select r.id from public.runs r
                  where r.agent_id = taken.id and r.outcome = 'lost'
@@ -296,19 +289,9 @@ pub(crate) async fn claim(
     .bind(claims.iter().map(|claim| claim.agent).collect::<Vec<_>>())
     .bind(claims.iter().map(|claim| claim.from).collect::<Vec<_>>())
     .bind(claims.iter().map(|claim| claim.epoch).collect::<Vec<_>>())
-    .bind(
-        claims
-            .iter()
-            .map(|claim| claim.generation)
-            .collect::<Vec<_>>(),
-    )
+    .bind(claims.iter().map(|claim| claim.generation).collect::<Vec<_>>())
     .bind(claims.iter().map(|claim| claim.run).collect::<Vec<_>>())
-    .bind(
-        claims
-            .iter()
-            .map(|claim| claim.token.digest())
-            .collect::<Vec<_>>(),
-    )
+    .bind(claims.iter().map(|claim| claim.token.digest()).collect::<Vec<_>>())
     .bind(names)
     .bind(free)
     .bind(project.id)
@@ -441,42 +424,12 @@ async fn finish(tx: &mut Tx, project: ProjectId, endings: &[Ending]) -> Result<V
          from fenced join ended on ended.id = fenced.id",
     )
     .bind(endings.iter().map(|ending| ending.run).collect::<Vec<_>>())
-    .bind(
-        endings
-            .iter()
-            .map(|ending| ending.token)
-            .collect::<Vec<_>>(),
-    )
-    .bind(
-        endings
-            .iter()
-            .map(|ending| ending.outcome)
-            .collect::<Vec<_>>(),
-    )
-    .bind(
-        endings
-            .iter()
-            .map(|ending| clean(&ending.detail))
-            .collect::<Vec<_>>(),
-    )
-    .bind(
-        endings
-            .iter()
-            .map(|ending| ending.exit_code)
-            .collect::<Vec<_>>(),
-    )
-    .bind(
-        endings
-            .iter()
-            .map(|ending| clean(&ending.log_tail))
-            .collect::<Vec<_>>(),
-    )
-    .bind(
-        endings
-            .iter()
-            .map(|ending| ending.summary.as_deref().map(clean))
-            .collect::<Vec<_>>(),
-    )
+    .bind(endings.iter().map(|ending| ending.token).collect::<Vec<_>>())
+    .bind(endings.iter().map(|ending| ending.outcome).collect::<Vec<_>>())
+    .bind(endings.iter().map(|ending| clean(&ending.detail)).collect::<Vec<_>>())
+    .bind(endings.iter().map(|ending| ending.exit_code).collect::<Vec<_>>())
+    .bind(endings.iter().map(|ending| clean(&ending.log_tail)).collect::<Vec<_>>())
+    .bind(endings.iter().map(|ending| ending.summary.as_deref().map(clean)).collect::<Vec<_>>())
     .fetch_all(tx.conn())
     .await?;
     let notes: Vec<Note> = ended

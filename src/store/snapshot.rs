@@ -97,9 +97,7 @@ pub(super) async fn load(
     tx: &mut Tx,
     project: &Project,
 ) -> Result<(Snapshot, HashMap<AgentName, AgentId>)> {
-    let taken_at: Instant = super::sql::query_scalar("select now()")
-        .fetch_one(tx.conn())
-        .await?;
+    let taken_at: Instant = super::sql::query_scalar("select now()").fetch_one(tx.conn()).await?;
     let waves = waves(tx, project).await?;
     let rows = agents(tx, project).await?;
     let runs = runs(tx, project).await?;
@@ -148,9 +146,7 @@ pub(super) async fn load(
             });
         }
     }
-    let any_manual = agents
-        .values()
-        .any(|agent| agent.runner == RunnerKind::Manual);
+    let any_manual = agents.values().any(|agent| agent.runner == RunnerKind::Manual);
     if any_manual {
         for row in manual(tx, project).await? {
             if let Some(agent) = agents.get_mut(&row.id) {
@@ -171,10 +167,7 @@ pub(super) async fn load(
             .values()
             .map(|wave| {
                 let after = wave.after.iter().filter_map(|id| waves.get(id));
-                (
-                    wave.name.clone(),
-                    after.map(|wave| wave.name.clone()).collect(),
-                )
+                (wave.name.clone(), after.map(|wave| wave.name.clone()).collect())
             })
             .collect(),
         pools,
@@ -188,24 +181,13 @@ fn agent(
     waves: &HashMap<Uuid, WaveRow>,
     names: &HashMap<AgentId, AgentName>,
 ) -> Agent {
-    let needs: BTreeSet<AgentName> = row
-        .dependencies
-        .iter()
-        .filter_map(|id| names.get(id))
-        .cloned()
-        .collect();
-    let unknown = row
-        .dependencies
-        .iter()
-        .filter(|id| !names.contains_key(id))
-        .count();
+    let needs: BTreeSet<AgentName> =
+        row.dependencies.iter().filter_map(|id| names.get(id)).cloned().collect();
+    let unknown = row.dependencies.iter().filter(|id| !names.contains_key(id)).count();
     let built = match (row.built_generation, row.built_outputs, row.built_inputs) {
-        (Some(generation), Some(outputs), Some(inputs)) => Some(Build {
-            generation,
-            work: row.built_work_sha256,
-            outputs,
-            inputs,
-        }),
+        (Some(generation), Some(outputs), Some(inputs)) => {
+            Some(Build { generation, work: row.built_work_sha256, outputs, inputs })
+        }
         _ => None,
     };
     Agent {
