@@ -52,6 +52,29 @@ pub(crate) async fn record(tx: &mut Tx, project: ProjectId, notes: &[Note]) -> R
 }
 
 impl Store {
+    /// Records that a run made something that cannot be taken.
+    pub async fn note_rejection(
+        &self,
+        project: ProjectId,
+        run: RunId,
+        path: &str,
+        why: &str,
+    ) -> Result<()> {
+        self.tx(async |tx| {
+            query(
+                "insert into public.events (project_id, agent_id, run_id, kind, detail)
+                 select $1, agent_id, id, 'rejected', $3 from public.runs where id = $2",
+            )
+            .bind(project)
+            .bind(run)
+            .bind(format!("{path}: {why}"))
+            .execute(tx.conn())
+            .await?;
+            Ok(())
+        })
+        .await
+    }
+
     /// The last `limit` events of the project, or of one of its agents, oldest
     /// first.
     pub async fn events(
