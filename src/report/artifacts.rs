@@ -41,8 +41,8 @@ impl ArtifactView {
                 Span::new(PLAIN, format!("row, commit {short}"))
             }
             (GitState::Committed, None) => "row, commit".into(),
-            (GitState::Pending, _) => Span::new(DIM, "row; push pending"),
-            (GitState::Blocked, _) => Span::new(ALERT, "row only: a secret"),
+            (GitState::Pending, _) => Span::new(DIM, "row, push pending"),
+            (GitState::Blocked, _) => Span::new(ALERT, "row (holds a secret)"),
         }
     }
 }
@@ -63,18 +63,18 @@ impl ArtifactsView {
             return page.into_text();
         }
         let mut table = Table::new([
-            Column::words("agent", 6),
-            Column::words("artifact", 10),
-            Column::whole("version", Align::Right),
-            Column::whole("size", Align::Right),
-            Column::whole("sha-256", Align::Left),
-            Column::words("bytes are in", 10),
+            Column::words("agent", 10),
+            Column::words("artifact", 20),
+            Column::spare("", Align::Left),
+            Column::spare("size", Align::Right),
+            Column::spare("sha-256", Align::Left),
+            Column::whole("bytes are in", Align::Left),
         ]);
         for artifact in &self.artifacts {
             table.row([
                 artifact.agent.as_str().into(),
                 Span::new(BOLD, artifact.key.to_string()),
-                artifact.version.to_string().into(),
+                format!("v{}", artifact.version).into(),
                 size(artifact.bytes).into(),
                 Span::new(DIM, artifact.sha256.short()),
                 artifact.place(),
@@ -128,17 +128,17 @@ impl HistoryView {
         ]);
         page.blank();
         let mut table = Table::new([
-            Column::whole("version", Align::Right),
+            Column::whole("", Align::Left),
             Column::whole("age", Align::Right),
-            Column::whole("run", Align::Right),
-            Column::whole("size", Align::Right),
-            Column::whole("sha-256", Align::Left),
-            Column::words("bytes are in", 10),
+            Column::spare("run", Align::Right),
+            Column::spare("size", Align::Right),
+            Column::spare("sha-256", Align::Left),
+            Column::whole("bytes are in", Align::Left),
         ]);
         for version in &self.versions {
             let run = version.epoch.map(|epoch| epoch.to_string());
             table.row([
-                version.version.to_string().into(),
+                format!("v{}", version.version).into(),
                 age(self.taken_at, version.stored_at).into(),
                 run.as_deref().unwrap_or("by hand").into(),
                 size(version.bytes).into(),
@@ -189,11 +189,11 @@ mod tests {
     #[test]
     fn artifacts_say_where_their_bytes_are() {
         insta::assert_snapshot!(plain(&artifacts().render(100)), @"
-        agent         artifact                         version     size  sha-256   bytes are in
-        vision        doc/outline.md                         1  1.2 KiB  b44f4da6  row, commit 4b825dc6
-        vision        schema/sheet.json                      1  1.2 KiB  ff8967a0  row, commit 4b825dc6
-        echo-build    prompt/voice-of-the-messages.md        1  1.2 KiB  a5e401c6  row; push pending
-        social-build  doc/keys.md                            1  1.2 KiB  05ef011f  row only: a secret
+        agent         artifact                                size  sha-256   bytes are in
+        vision        doc/outline.md                   v1  1.2 KiB  b44f4da6  row, commit 4b825dc6
+        vision        schema/sheet.json                v1  1.2 KiB  ff8967a0  row, commit 4b825dc6
+        echo-build    prompt/voice-of-the-messages.md  v1  1.2 KiB  a5e401c6  row, push pending
+        social-build  doc/keys.md                      v1  1.2 KiB  05ef011f  row (holds a secret)
 
         4 artifacts, 2 in a row and in a commit. The next tick pushes what is pending.
         ");
@@ -202,11 +202,11 @@ mod tests {
     #[test]
     fn artifacts_at_60_columns() {
         insta::assert_snapshot!(plain(&artifacts().render(60)), @"
-        agent     artifact    version     size  sha-256   bytes are…
-        vision    doc/outli…        1  1.2 KiB  b44f4da6  row, comm…
-        vision    schema/sh…        1  1.2 KiB  ff8967a0  row, comm…
-        echo-bu…  prompt/vo…        1  1.2 KiB  a5e401c6  row; push…
-        social-…  doc/keys.…        1  1.2 KiB  05ef011f  row only:…
+        agent         artifact                  bytes are in
+        vision        doc/outline.md        v1  row, commit 4b825dc6
+        vision        schema/sheet.json     v1  row, commit 4b825dc6
+        echo-build    prompt/voice-of-the…  v1  row, push pending
+        social-build  doc/keys.md           v1  row (holds a secret)
 
         4 artifacts, 2 in a row and in a commit. The next tick
         pushes what is pending.
@@ -230,9 +230,9 @@ mod tests {
         insta::assert_snapshot!(plain(&view.render(80)), @"
         doc/outline.md of vision, 2 versions
 
-        version  age      run     size  sha-256   bytes are in
-              2   7s  by hand     98 B  b44f4da6  row; push pending
-              1   3m        1  1.2 KiB  b44f4da6  row, commit 4b825dc6
+            age      run     size  sha-256   bytes are in
+        v2   7s  by hand     98 B  b44f4da6  row, push pending
+        v1   3m        1  1.2 KiB  b44f4da6  row, commit 4b825dc6
         ");
     }
 }

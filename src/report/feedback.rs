@@ -104,7 +104,7 @@ impl FeedbackView {
     pub(super) fn print(&self, page: &mut Page, now: Instant) {
         let mut heading = vec![
             Span::new(ALERT, format!("{} {}", self.number, self.kind)),
-            " of ".into(),
+            format!(" {} ", of(self.kind)).into(),
             Span::new(BOLD, self.agent.as_str()),
             Span::new(DIM, format!(", {} ago", age(now, self.opened_at))),
         ];
@@ -116,12 +116,21 @@ impl FeedbackView {
             heading.push(Span::new(DIM, format!(", {resolution}")));
         }
         page.line(heading);
-        page.line([Span::from(format!("    {}", one_line(&self.text)))]);
+        page.excerpt(4, &self.text);
         if self.resolution.is_none() {
             for help in self.reference().help(&self.agent) {
                 help.print(page, 4);
             }
         }
+    }
+}
+
+/// What stands between the kind of a feedback and the agent's name.
+fn of(kind: FeedbackKind) -> &'static str {
+    match kind {
+        FeedbackKind::Comment => "on",
+        FeedbackKind::Question => "from",
+        FeedbackKind::Review | FeedbackKind::Failure => "of",
     }
 }
 
@@ -185,7 +194,7 @@ impl ThreadView {
         let mut page = Page::new(width);
         page.line([
             Span::new(ALERT, format!("{} {}", thread.number, thread.kind)),
-            " of ".into(),
+            format!(" {} ", of(thread.kind)).into(),
             Span::new(BOLD, self.agent.as_str()),
             ", ".into(),
             match thread.resolution {
@@ -254,10 +263,10 @@ mod tests {
             A calendar of 5 columns for 4 weeks, ready for Google Sheets.
             → approve: wavemark approve vision
             → send back: wavemark send-back vision "…"
-        #4 question of echo-build, 1m ago, 2 messages
+        #4 question from echo-build, 1m ago, 2 messages
             Which voice shall the messages speak with?
             → answer: wavemark feedback resolve 4 --comment "…"
-        #5 comment of vision, 3m ago
+        #5 comment on vision, 3m ago
             Use weeks, not months.
             → act on it: wavemark feedback resolve 5
             → dismiss it: wavemark feedback resolve 5 --dismiss
@@ -273,8 +282,9 @@ mod tests {
     #[test]
     fn a_list_at_40_columns() {
         insta::assert_snapshot!(list(vec![question()], 40), @r#"
-        #4 question of echo-build, 1m ago, 2 me…
-            Which voice shall the messages spea…
+        #4 question from echo-build, 1m ago, 2 …
+            Which voice shall the messages speak
+            with?
             → answer: wavemark feedback resolve
               4 --comment "…"
 
@@ -325,7 +335,7 @@ mod tests {
             },
         };
         insta::assert_snapshot!(plain(&view.render(50)), @r#"
-        #4 question of echo-build, open, 2 messages
+        #4 question from echo-build, open, 2 messages
 
         echo-build, 1m ago
             Which voice shall the messages speak with?

@@ -1,6 +1,6 @@
 //! Laws that hold for every view, whatever agents and strangers wrote.
 
-use std::{fmt::Debug, str::FromStr};
+use std::{fmt::Debug, str::FromStr, time::Duration};
 
 use proptest::{collection::vec, option, prelude::*};
 use unicode_width::UnicodeWidthStr as _;
@@ -9,7 +9,10 @@ use super::{
     sample::{agent, now, plain, question, review, run, seconds_ago},
     *,
 };
-use crate::model::{Epoch, FeedbackKind, FeedbackNumber, Generation, Message, Status, Thread};
+use crate::model::{
+    AgentName, ArtifactKey, Digest, Epoch, FeedbackKind, FeedbackNumber, Generation, GitState,
+    Message, Status, Thread,
+};
 
 /// Reverse video, which no report ever uses: when it is found in the output, a
 /// stranger's escape sequence got through.
@@ -203,6 +206,59 @@ proptest! {
         let line = live.line(now(), name_width, width);
         prop_assert!(!line.contains('\n'));
         holds(&line, width)?;
+    }
+
+    #[test]
+    fn no_summary_is_wider_than_asked_for_or_takes_orders(
+        completed in vec(any_name(), 0..4),
+        open_feedback in vec(any_feedback(), 0..3),
+        waiting in vec((any_name(), any_status(), vec(any_reason(), 0..4)), 0..3),
+        millis in any::<u32>(),
+        width in 1..120_usize,
+    ) {
+        let took = Duration::from_millis(millis.into());
+        let completed = completed.into_iter().map(|agent| CompletedView { agent, took, checkpoints: 3 });
+        let waiting = waiting
+            .into_iter()
+            .map(|(agent, status, waits_for)| WaitingView { agent, status, waits_for });
+        let view = RunSummaryView {
+            taken_at: now(),
+            completed: completed.collect(),
+            open_feedback,
+            waiting: waiting.collect(),
+            makespan: took,
+            sequential: took * 3,
+        };
+        holds(&view.render(width), width)?;
+    }
+
+    #[test]
+    fn no_artifact_is_wider_than_asked_for_or_takes_orders(
+        agent in any_name::<AgentName>(),
+        name in "[a-z0-9][a-zA-Z0-9._-]{0,99}",
+        version in any::<u32>(),
+        bytes in any::<u64>(),
+        commit in option::of(any_text()),
+        width in 1..120_usize,
+    ) {
+        let key: ArtifactKey = format!("doc/{name}").parse().unwrap();
+        let digest = Digest::of(&name);
+        let compared = ComparedView { agent: agent.clone(), key: key.clone(), row: digest, commit: None };
+        let artifact = ArtifactView {
+            agent,
+            key,
+            version,
+            bytes,
+            sha256: digest,
+            stored_at: now(),
+            epoch: None,
+            git: GitState::Committed,
+            commit,
+        };
+        let (artifacts, versions) = (vec![artifact.clone()], vec![artifact]);
+        holds(&ArtifactsView { artifacts }.render(width), width)?;
+        holds(&HistoryView { taken_at: now(), versions }.render(width), width)?;
+        holds(&ComparisonView { artifacts: vec![compared] }.render(width), width)?;
     }
 
     #[test]

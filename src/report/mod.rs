@@ -12,6 +12,7 @@
 //! | `feedback` | what waits for a person | `wavemark feedback list`, `show` |
 //! | `events` | what happened | `wavemark events` |
 //! | `artifacts` | what was made, and where its bytes are | `wavemark artifacts`, `history` |
+//! | `compare` | whether row and commit agree | the end of `wavemark demo` |
 //! | `summary` | what a run came to | the end of `wavemark run` |
 //! | `timeline` | who built when | the end of `wavemark demo` |
 //! | `live` | one agent at work | `wavemark run`, on a terminal |
@@ -24,6 +25,7 @@
 //! ensured in one place, [`page`]. Colour repeats what a word already says.
 
 mod artifacts;
+mod compare;
 mod events;
 mod feedback;
 #[cfg(test)]
@@ -42,6 +44,7 @@ mod why;
 mod words;
 
 pub use artifacts::{ArtifactView, ArtifactsView, HistoryView};
+pub use compare::{ComparedView, ComparisonView};
 pub use events::{EventView, EventsView};
 pub use feedback::{FeedbackListView, FeedbackRef, FeedbackView, ThreadView};
 pub use live::LiveView;

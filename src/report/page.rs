@@ -21,6 +21,9 @@ pub(super) const COMMAND: Style = AnsiColor::Cyan.on_default();
 /// What asks for attention.
 pub(super) const ALERT: Style = AnsiColor::Yellow.on_default().bold();
 
+/// How many lines an excerpt may have.
+const EXCERPT_LINES: usize = 3;
+
 /// A piece of a line, in one style. Its text is harmless.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Span {
@@ -40,14 +43,6 @@ impl Span {
     /// How many columns it takes.
     pub(super) fn width(&self) -> usize {
         text::width(&self.text)
-    }
-
-    /// The piece as a terminal gets it.
-    #[cfg(test)]
-    pub(super) fn shown(self) -> String {
-        let mut page = Page::new(80);
-        page.line([self]);
-        page.into_text()
     }
 
     /// The piece, cut or filled up with spaces to exactly `width` columns.
@@ -132,6 +127,20 @@ impl Page {
     /// Adds `text` broken into lines that start `indent` columns from the left.
     pub(super) fn paragraph(&mut self, indent: usize, style: Style, text: &str) {
         self.item("", indent, style, text);
+    }
+
+    /// Adds the beginning of `text`, on one line or, if that is too short, on a few.
+    pub(super) fn excerpt(&mut self, indent: usize, text: &str) {
+        let space = self.width.saturating_sub(indent);
+        let text = text::cut(&text::one_line(text), space * EXCERPT_LINES);
+        let mut lines = text::wrap(&text, space);
+        if let Some(rest) = lines.get(EXCERPT_LINES..) {
+            lines[EXCERPT_LINES - 1] = lines[EXCERPT_LINES - 1].clone() + " " + &rest.join(" ");
+            lines.truncate(EXCERPT_LINES);
+        }
+        for line in lines {
+            self.line([" ".repeat(indent).into(), line.into()]);
+        }
     }
 
     /// Adds `text` broken into lines: the first after `lead`, the others below it.

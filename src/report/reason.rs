@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{
     feedback::{FeedbackRef, Help},
-    words::{between, brief, count, list},
+    words::{between, brief, count, list, state},
 };
 use crate::model::{AgentName, Epoch, Instant, PoolName, Status, WaveName};
 
@@ -71,9 +71,9 @@ impl Reason {
             Self::Need { agent, .. } => agent.to_string(),
             Self::Barrier { wave, .. } => format!("wave {wave}"),
             Self::Feedback(open) => open.to_string(),
-            Self::Paused => "paused: an operator".to_owned(),
-            Self::Backoff { until } => format!("next try in {}", brief(between(now, *until))),
-            Self::PoolFull { pool, cap } => format!("pool {pool}: {cap} of {cap} run"),
+            Self::Paused => "an operator (paused)".to_owned(),
+            Self::Backoff { until } => format!("the next try, in {}", brief(between(now, *until))),
+            Self::PoolFull { pool, .. } => format!("room in pool {pool}"),
             Self::NextTick => "the next tick".to_owned(),
             Self::Running { epoch } => format!("run {epoch}"),
             Self::Manual => "a person's work".to_owned(),
@@ -90,7 +90,9 @@ impl Reason {
                 agent,
                 status,
                 open_feedback,
-            } if open_feedback.is_empty() => format!("it needs {agent}, which is {status}"),
+            } if open_feedback.is_empty() => {
+                format!("it needs {agent}, which is {}", state(*status))
+            }
             Self::Need {
                 agent,
                 open_feedback,
@@ -237,13 +239,13 @@ mod tests {
           review #3 waits for a person
           → approve: wavemark approve echo
           → send back: wavemark send-back echo "…"
-        paused: an operator
+        an operator (paused)
           an operator paused it
           → let it go on: wavemark resume echo
-        next try in 1m
+        the next try, in 1m
           its last run failed; the next try comes in 1m
           → see why it failed: wavemark log echo
-        pool default: 8 of 8 run
+        room in pool default
           its pool `default` is full: 8 agents at once
         the next tick
           nothing is in its way: the next tick starts it

@@ -77,19 +77,18 @@ impl RunSummaryView {
     }
 
     fn print_completed(&self, page: &mut Page) {
+        use super::page::Align::{Left, Right};
+
         let longest = self.completed.iter().map(|one| one.agent.as_str().len());
         let name_width = longest.max().unwrap_or(0).min(page.width() / 2);
         for one in &self.completed {
             page.line([
                 Span::new(words::style(Status::Complete), "✓ "),
-                Span::from(one.agent.as_str()).fit(name_width, super::page::Align::Left),
+                Span::from(one.agent.as_str()).fit(name_width, Left),
+                Span::from(took(one.took)).fit(8, Right),
                 Span::new(
                     DIM,
-                    format!(
-                        "  {} stored in {}",
-                        count(one.checkpoints as usize, "checkpoint"),
-                        took(one.took)
-                    ),
+                    format!("  {}", count(one.checkpoints as usize, "checkpoint")),
                 ),
             ]);
         }
@@ -163,10 +162,10 @@ mod tests {
             sequential: Duration::from_millis(16_950),
         };
         insta::assert_snapshot!(plain(&view.render(80)), @r#"
-        ✓ echo         3 checkpoints stored in 3.0s
-        ✓ pixel-build  1 checkpoint stored in 2.9s
-        ✓ reel         5 checkpoints stored in 11s
-        3 agents completed in 11s. One after the other: 16s, 1.5 times as long.
+        ✓ echo           3.0s  3 checkpoints
+        ✓ pixel-build    2.9s  1 checkpoint
+        ✓ reel          11.0s  5 checkpoints
+        3 agents completed in 11.3s. One after the other: 16.9s, 1.5 times as long.
 
         Waiting for you
         #3 review of vision, 3m ago
@@ -178,15 +177,16 @@ mod tests {
         · social-build waits for vision and echo-build
         "#);
         insta::assert_snapshot!(plain(&view.render(40)), @r#"
-        ✓ echo         3 checkpoints stored in …
-        ✓ pixel-build  1 checkpoint stored in 2…
-        ✓ reel         5 checkpoints stored in …
-        3 agents completed in 11s. One after the
-        other: 16s, 1.5 times as long.
+        ✓ echo           3.0s  3 checkpoints
+        ✓ pixel-build    2.9s  1 checkpoint
+        ✓ reel          11.0s  5 checkpoints
+        3 agents completed in 11.3s. One after
+        the other: 16.9s, 1.5 times as long.
 
         Waiting for you
         #3 review of vision, 3m ago
-            A calendar of 5 columns for 4 weeks…
+            A calendar of 5 columns for 4 weeks,
+            ready for Google Sheets.
             → approve: wavemark approve vision
             → send back: wavemark send-back
               vision "…"
@@ -206,12 +206,16 @@ mod tests {
             makespan: Duration::ZERO,
             sequential: Duration::ZERO,
         };
-        insta::assert_snapshot!(plain(&view.render(80)), @"No agent was completed.");
+        insta::assert_snapshot!(plain(&view.render(80)), @"
+        No agent was completed.
+        ");
     }
 
     #[test]
     fn json_has_seconds() {
         let json = serde_json::to_string(&completed("echo", 3_050, 3)).unwrap();
-        insta::assert_snapshot!(json, @r#"{"agent":"echo","took_seconds":3.05,"checkpoints":3}"#);
+        insta::assert_snapshot!(json, @r#"
+        {"agent":"echo","took_seconds":3.05,"checkpoints":3}
+        "#);
     }
 }

@@ -10,7 +10,18 @@ const GAP: usize = 2;
 pub(super) struct Column {
     title: &'static str,
     align: Align,
-    least: usize,
+    room: Room,
+}
+
+/// What happens to a column when space is short.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Room {
+    /// It is cut, but not below this width.
+    AtLeast(usize),
+    /// It stays as it is.
+    AllOfIt,
+    /// It stays as it is, or is left out.
+    AllOrNothing,
 }
 
 impl Column {
@@ -19,16 +30,33 @@ impl Column {
         Self {
             title,
             align: Align::Left,
-            least,
+            room: Room::AtLeast(least),
         }
     }
 
-    /// Words or numbers that are short anyway and never cut.
+    /// What is short anyway and never cut.
     pub(super) const fn whole(title: &'static str, align: Align) -> Self {
         Self {
             title,
             align,
-            least: usize::MAX,
+            room: Room::AllOfIt,
+        }
+    }
+
+    /// What is never cut, but left out when space is short.
+    pub(super) const fn spare(title: &'static str, align: Align) -> Self {
+        Self {
+            title,
+            align,
+            room: Room::AllOrNothing,
+        }
+    }
+
+    /// The width below which it is not cut.
+    fn least(&self, width: usize) -> usize {
+        match self.room {
+            Room::AtLeast(least) => least.min(width),
+            Room::AllOfIt | Room::AllOrNothing => width,
         }
     }
 }
@@ -41,7 +69,8 @@ enum Row {
 /// Rows under shared columns, with headings between them.
 ///
 /// A column in which no row has anything is left out. When the rest is too wide,
-/// columns give way from the right, each down to its least width.
+/// spare columns go, the last one first, until the others can do with what is
+/// left; then the widest give way to the narrower ones.
 pub(super) struct Table {
     columns: Vec<Column>,
     rows: Vec<Row>,
@@ -101,13 +130,28 @@ impl Table {
         let mut widths: Vec<usize> = (0..self.columns.len())
             .map(|at| self.natural_width(at))
             .collect();
-        let shown = widths.iter().filter(|&&width| width > 0).count();
-        let total = widths.iter().sum::<usize>() + GAP * shown.saturating_sub(1);
-        let mut excess = total.saturating_sub(space);
-        for (width, column) in widths.iter_mut().zip(&self.columns).rev() {
-            let given = width.saturating_sub(column.least).min(excess);
-            *width -= given;
-            excess -= given;
+        let leasts = |widths: &[usize]| -> Vec<usize> {
+            let both = self.columns.iter().zip(widths);
+            both.map(|(column, &width)| column.least(width)).collect()
+        };
+        while total(&leasts(&widths)) > space {
+            let spare = (0..widths.len())
+                .rev()
+                .find(|&at| widths[at] > 0 && self.columns[at].room == Room::AllOrNothing);
+            match spare {
+                Some(at) => widths[at] = 0,
+                None => break,
+            }
+        }
+        let leasts = leasts(&widths);
+        while total(&widths) > space {
+            let widest = (0..widths.len())
+                .filter(|&at| widths[at] > leasts[at])
+                .max_by_key(|&at| widths[at]);
+            match widest {
+                Some(at) => widths[at] -= 1,
+                None => break,
+            }
         }
         widths
     }
@@ -129,6 +173,12 @@ impl Table {
     }
 }
 
+/// What columns of these widths take, with the gaps between those that are shown.
+fn total(widths: &[usize]) -> usize {
+    let shown = widths.iter().filter(|&&width| width > 0).count();
+    widths.iter().sum::<usize>() + GAP * shown.saturating_sub(1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,7 +186,7 @@ mod tests {
     fn table(width: usize) -> String {
         let mut table = Table::new([
             Column::words("name", 4),
-            Column::whole("size", Align::Right),
+            Column::spare("size", Align::Right),
             Column::whole("never", Align::Left),
             Column::words("note", 6),
         ]);
@@ -157,16 +207,21 @@ mod tests {
     }
 
     #[test]
-    fn columns_give_way_from_the_right() {
+    fn the_widest_give_way_and_the_spare_are_left_out() {
+        insta::assert_snapshot!(table(26), @"
+        name     size  note
+        vision  4 KiB  waits for …
+        日本語   12 B
+        ");
         insta::assert_snapshot!(table(22), @"
         name     size  note
         vision  4 KiB  waits …
         日本語   12 B
         ");
-        insta::assert_snapshot!(table(19), @"
-        name   size  note
-        vis…  4 KiB  waits…
-        日…    12 B
+        insta::assert_snapshot!(table(17), @"
+        name    note
+        vision  waits fo…
+        日本語
         ");
     }
 }

@@ -1,5 +1,7 @@
 //! Who built when: a bar for each agent.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use super::{
@@ -104,14 +106,7 @@ impl TimelineView {
             line.push(Span::new(DIM, format!("  {}", self.work_of(row))));
             page.line(line);
         }
-        page.line([
-            Mark::Builds.span(1),
-            " builds   ".into(),
-            Mark::Waits.span(1),
-            " waits for a person   ".into(),
-            Mark::Broken.span(1),
-            " was cut off".into(),
-        ]);
+        page.paragraph(0, DIM, "━ builds, ┄ waits for a person, × was cut off");
         page.into_text()
     }
 
@@ -143,13 +138,19 @@ impl TimelineView {
         marks
     }
 
-    /// How long the runs of an agent took together.
+    /// How long the runs of an agent took together; nothing if it had none.
     fn work_of(&self, row: &TimelineRow) -> String {
         let runs = row
             .spans
             .iter()
             .filter(|span| span.activity != Activity::Waiting);
-        took(runs.map(|run| between(run.from, self.end_of(run))).sum())
+        let times: Vec<Duration> = runs
+            .map(|run| between(run.from, self.end_of(run)))
+            .collect();
+        match times.is_empty() {
+            true => String::new(),
+            false => took(times.iter().sum()),
+        }
     }
 
     fn end_of(&self, span: &SpanView) -> Instant {
@@ -207,21 +208,22 @@ mod tests {
         };
         insta::assert_snapshot!(plain(&view.render(80)), @"
                        0s                                               1m 00s
-        vision         ━━━━━━━━━━━━┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄                12s
-        reel           ━━━━━━━━━━━━━━━━━━× ━━━━━━━━━━                           30s
+        vision         ━━━━━━━━━━━━┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄                12.0s
+        reel           ━━━━━━━━━━━━━━━━━━× ━━━━━━━━━━                           30.0s
         social-build                                           ━━━━━━           6.0s
-        launch-pack                                                 ━━━━━━━━━━  10s
-        never-started                                                           0.0s
-        ━ builds   ┄ waits for a person   × was cut off
+        launch-pack                                                 ━━━━━━━━━━  10.0s
+        never-started
+        ━ builds, ┄ waits for a person, × was cut off
         ");
         insta::assert_snapshot!(plain(&view.render(40)), @"
                        0s       1m 00s
-        vision         ━━━━┄┄┄┄┄┄┄┄     12s
-        reel           ━━━━━×━━━        30s
+        vision         ━━━━┄┄┄┄┄┄┄┄     12.0s
+        reel           ━━━━━×━━━        30.0s
         social-build              ━━    6.0s
-        launch-pack                ━━━  10s
-        never-started                   0.0s
-        ━ builds   ┄ waits for a person   × was…
+        launch-pack                ━━━  10.0s
+        never-started
+        ━ builds, ┄ waits for a person, × was
+        cut off
         ");
     }
 
@@ -234,7 +236,8 @@ mod tests {
         insta::assert_snapshot!(plain(&view.render(40)), @"
               0s                  0.0s
         echo  ━                         0.0s
-        ━ builds   ┄ waits for a person   × was…
+        ━ builds, ┄ waits for a person, × was
+        cut off
         ");
     }
 }

@@ -25,15 +25,11 @@ impl WhyView {
     pub fn render(&self, width: usize) -> String {
         let Self { taken_at, agent } = self;
         let mut page = Page::new(width);
-        let because = match agent.waits_for.is_empty() {
-            true => ".",
-            false => ", because:",
-        };
         page.line([
             Span::new(BOLD, agent.name.as_str()),
-            " is ".into(),
-            Span::new(words::style(agent.status), agent.status.as_str()),
-            format!(" since {}{because}", age(*taken_at, agent.since)).into(),
+            " has been ".into(),
+            Span::new(words::style(agent.status), words::state(agent.status)),
+            format!(" for {}.", age(*taken_at, agent.since)).into(),
         ]);
         for reason in &agent.waits_for {
             self.explain(reason, &mut page);
@@ -108,7 +104,7 @@ mod tests {
     #[test]
     fn a_draft_names_what_it_needs_and_who_can_help() {
         insta::assert_snapshot!(why(social_build(), 80), @r#"
-        social-build is draft since 3m, because:
+        social-build has been draft for 3m.
           - it needs vision, where review #3 waits for a person
             → approve: wavemark approve vision
             → send back: wavemark send-back vision "…"
@@ -122,7 +118,7 @@ mod tests {
     #[test]
     fn long_reasons_are_wrapped_not_cut() {
         insta::assert_snapshot!(why(social_build(), 40), @r#"
-        social-build is draft since 3m, because:
+        social-build has been draft for 3m.
           - it needs vision, where review #3
             waits for a person
             → approve: wavemark approve vision
@@ -140,10 +136,10 @@ mod tests {
     #[test]
     fn one_at_work_says_since_when_and_what_it_said_last() {
         insta::assert_snapshot!(why(reel(), 80), @"
-        reel is building since 12s.
+        reel has been building for 12s.
 
           generation 1, 2 checkpoints stored
-          run 2, try 2: at work for 12s
+          run 2, try 2: at work for 12.0s
           last output: resuming after doc/scenes.md
         ");
     }
@@ -152,7 +148,7 @@ mod tests {
     fn one_that_waits_for_a_person_says_what_to_type() {
         let vision = night().waves[0].agents[0].clone();
         insta::assert_snapshot!(why(vision, 80), @r#"
-        vision is feedback since 3m, because:
+        vision has been in feedback for 3m.
           - review #3 waits for a person
             → approve: wavemark approve vision
             → send back: wavemark send-back vision "…"
@@ -170,7 +166,7 @@ mod tests {
             ..complete("social-build", "Posts for 3 networks.")
         };
         insta::assert_snapshot!(why(stale, 80), @"
-        social-build is complete since 3m.
+        social-build has been complete for 3m.
           - what it was built from has been built again since
             → build it again: wavemark rebuild social-build
 
@@ -184,7 +180,7 @@ mod tests {
     #[test]
     fn one_that_nothing_is_known_about_is_still_named() {
         insta::assert_snapshot!(why(agent("echo"), 80), @"
-        echo is draft since 3m.
+        echo has been draft for 3m.
 
           generation 1, 0 checkpoints stored
         ");

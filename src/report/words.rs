@@ -28,8 +28,7 @@ pub(super) fn brief(time: Duration) -> String {
 pub(super) fn took(time: Duration) -> String {
     let seconds = time.as_secs();
     match seconds {
-        0..10 => format!("{:.1}s", time.as_secs_f64()),
-        10..60 => format!("{seconds}s"),
+        0..60 => format!("{:.1}s", time.as_secs_f64()),
         60..3600 => format!("{}m {:02}s", seconds / 60, seconds % 60),
         3600..172_800 => format!("{}h {:02}m", seconds / 3600, seconds / 60 % 60),
         _ => format!("{}d {}h", seconds / 86_400, seconds / 3600 % 24),
@@ -80,6 +79,14 @@ pub(super) fn status(status: Status) -> Span {
     Span::new(style(status), format!("{} {status}", symbol(status)))
 }
 
+/// A status as a sentence has it, after `is` or `has been`.
+pub(super) fn state(status: Status) -> &'static str {
+    match status {
+        Status::Feedback => "in feedback",
+        other => other.as_str(),
+    }
+}
+
 /// The symbol of a status, for where its word does not fit.
 pub(super) fn symbol(status: Status) -> char {
     match status {
@@ -126,7 +133,9 @@ mod tests {
             .map(|millis| took(Duration::from_millis(millis)));
         assert_eq!(
             times,
-            ["0.0s", "0.4s", "10.0s", "12s", "3m 20s", "2h 05m", "3d 4h"]
+            [
+                "0.0s", "0.4s", "10.0s", "12.3s", "3m 20s", "2h 05m", "3d 4h"
+            ]
         );
     }
 
