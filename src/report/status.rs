@@ -1,0 +1,463 @@
+//! Every agent of a project, by wave.
+
+use serde::Serialize;
+
+use super::{
+    feedback::FeedbackView,
+    page::{Align, BOLD, DIM, PLAIN, Page, Span},
+    reason::Reason,
+    table::{Column, Table},
+    text::one_line,
+    words::{self, age, count},
+};
+use crate::model::{AgentName, Epoch, Generation, Instant, Outcome, ProjectName, Status, WaveName};
+
+/// `wavemark status`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct StatusView {
+    /// The project.
+    pub project: ProjectName,
+    /// When the database was read.
+    pub taken_at: Instant,
+    /// When the scheduler last looked; absent if it never did.
+    pub last_tick_at: Option<Instant>,
+    /// The waves, in the order to show them.
+    pub waves: Vec<WaveView>,
+    /// What waits for a person.
+    pub open_feedback: Vec<FeedbackView>,
+    totals: Totals,
+}
+
+/// A wave and its agents.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct WaveView {
+    /// Its name.
+    pub name: WaveName,
+    /// What people call it.
+    pub title: Option<String>,
+    /// Its agents, in the order to show them.
+    pub agents: Vec<AgentView>,
+}
+
+/// An agent, as a line of a table shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AgentView {
+    /// Its name.
+    pub name: AgentName,
+    /// What people call it.
+    pub title: Option<String>,
+    /// Where it stands.
+    pub status: Status,
+    /// Since when.
+    pub since: Instant,
+    /// How often it was asked to be built.
+    pub generation: Generation,
+    /// The live run, or else the latest.
+    pub run: Option<RunView>,
+    /// How many artifacts it stored in this generation.
+    pub checkpoints: u32,
+    /// Why it does not move; empty if it does or if it is complete.
+    pub waits_for: Vec<Reason>,
+    /// What it says it made.
+    pub summary: Option<String>,
+    /// Whether what it was built from has been replaced since.
+    pub stale_inputs: bool,
+    /// Whether the plan no longer has it.
+    pub retired: bool,
+}
+
+/// A run of an agent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RunView {
+    /// Its fencing token.
+    pub epoch: Epoch,
+    /// Which try it is, from 1, since the last success or reset.
+    pub attempt: u32,
+    /// When it began.
+    pub started_at: Instant,
+    /// When it ended; absent while it is alive.
+    pub ended_at: Option<Instant>,
+    /// How it ended.
+    pub outcome: Option<Outcome>,
+    /// The last line it printed.
+    pub last_output: Option<String>,
+}
+
+/// How many agents stand where; those that are retired are counted apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Totals {
+    /// All that the plan has.
+    pub agents: usize,
+    /// Wait for others.
+    pub draft: usize,
+    /// Can be started.
+    pub ready: usize,
+    /// Are being built.
+    pub building: usize,
+    /// Wait for a person.
+    pub feedback: usize,
+    /// Are finished.
+    pub complete: usize,
+    /// Are no longer in the plan.
+    pub retired: usize,
+}
+
+impl Totals {
+    fn of(waves: &[WaveView]) -> Self {
+        let mut totals = Self::default();
+        for agent in waves.iter().flat_map(|wave| &wave.agents) {
+            if agent.retired {
+                totals.retired += 1;
+                continue;
+            }
+            totals.agents += 1;
+            *match agent.status {
+                Status::Draft => &mut totals.draft,
+                Status::Ready => &mut totals.ready,
+                Status::Building => &mut totals.building,
+                Status::Feedback => &mut totals.feedback,
+                Status::Complete => &mut totals.complete,
+            } += 1;
+        }
+        totals
+    }
+
+    fn sentence(&self) -> String {
+        let by_status = [
+            (self.complete, "complete"),
+            (self.building, "building"),
+            (self.ready, "ready"),
+            (self.feedback, "feedback"),
+            (self.draft, "draft"),
+            (self.retired, "retired"),
+        ];
+        let parts: Vec<String> = by_status
+            .into_iter()
+            .filter(|(number, _)| *number > 0)
+            .map(|(number, word)| format!("{number} {word}"))
+            .collect();
+        format!("{}: {}", count(self.agents, "agent"), parts.join(", "))
+    }
+}
+
+impl StatusView {
+    /// The state of a project as it was at `taken_at`.
+    pub fn new(
+        project: ProjectName,
+        taken_at: Instant,
+        last_tick_at: Option<Instant>,
+        waves: Vec<WaveView>,
+        open_feedback: Vec<FeedbackView>,
+    ) -> Self {
+        Self {
+            project,
+            taken_at,
+            last_tick_at,
+            totals: Totals::of(&waves),
+            waves,
+            open_feedback,
+        }
+    }
+
+    /// How many agents stand where.
+    pub fn totals(&self) -> Totals {
+        self.totals
+    }
+
+    /// The table, in lines of at most `width` columns.
+    pub fn render(&self, width: usize) -> String {
+        let mut page = Page::new(width);
+        page.line([
+            Span::new(BOLD, self.project.as_str()),
+            Span::new(
+                DIM,
+                match self.last_tick_at {
+                    Some(at) => format!("  last tick {} ago", age(self.taken_at, at)),
+                    None => "  no tick yet".to_owned(),
+                },
+            ),
+        ]);
+        if !self.waves.is_empty() {
+            page.blank();
+            self.table().print(&mut page);
+        }
+        page.blank();
+        if self.totals != Totals::default() {
+            page.paragraph(0, PLAIN, &self.totals.sentence());
+        }
+        page.paragraph(0, BOLD, &self.next_step());
+        page.into_text()
+    }
+
+    fn table(&self) -> Table {
+        let mut table = Table::new([
+            Column::words("agent", 12),
+            Column::whole("status", Align::Left),
+            Column::whole("since", Align::Right),
+            Column::spare("run", Align::Right),
+            Column::spare("stored", Align::Right),
+            Column::words("waits for, or says", 18),
+        ]);
+        for wave in &self.waves {
+            let title = wave.title.as_deref().map(one_line).unwrap_or_default();
+            table.heading([
+                Span::new(BOLD, wave.name.as_str()),
+                Span::new(DIM, format!("  {title}")),
+            ]);
+            for agent in &wave.agents {
+                table.row(agent.cells(self.taken_at));
+            }
+        }
+        table
+    }
+
+    /// What a person can do now.
+    fn next_step(&self) -> String {
+        let Totals {
+            agents,
+            ready,
+            building,
+            complete,
+            ..
+        } = self.totals;
+        let stuck = self
+            .waves
+            .iter()
+            .flat_map(|wave| &wave.agents)
+            .find(|agent| !agent.retired && agent.status != Status::Complete);
+        match (self.open_feedback.len(), stuck) {
+            (1, _) => "1 waits for you: wavemark feedback list".to_owned(),
+            (2.., _) => format!(
+                "{} wait for you: wavemark feedback list",
+                self.open_feedback.len()
+            ),
+            _ if agents == 0 => {
+                "No agents yet: describe them under waves/, then: wavemark sync".to_owned()
+            }
+            _ if complete == agents => "All complete: wavemark artifacts".to_owned(),
+            _ if building > 0 => "Nothing waits for you.".to_owned(),
+            _ if ready > 0 => format!("{} can start: wavemark run", count(ready, "agent")),
+            (0, Some(agent)) => format!("Nothing moves: wavemark why {}", agent.name),
+            (0, None) => "Nothing to do.".to_owned(),
+        }
+    }
+}
+
+impl AgentView {
+    fn cells(&self, now: Instant) -> [Span; 6] {
+        let status = match self.retired {
+            true => Span::new(DIM, "- retired"),
+            false => words::status(self.status),
+        };
+        [
+            Span::new(PLAIN, self.name.as_str()),
+            status,
+            age(now, self.since).into(),
+            self.run
+                .as_ref()
+                .map(|run| run.epoch.to_string())
+                .unwrap_or_default()
+                .into(),
+            self.checkpoints.to_string().into(),
+            self.note(now),
+        ]
+    }
+
+    fn note(&self, now: Instant) -> Span {
+        if !self.waits_for.is_empty() {
+            let waits: Vec<String> = self.waits_for.iter().map(|one| one.short(now)).collect();
+            return waits.join(", ").into();
+        }
+        let said = match (self.status, &self.run) {
+            (Status::Building, Some(run)) => {
+                let said = run.last_output.as_deref().unwrap_or_default();
+                match run.attempt {
+                    0 | 1 => said.to_owned(),
+                    attempt => format!("try {attempt}: {said}"),
+                }
+            }
+            _ => self.summary.clone().unwrap_or_default(),
+        };
+        match (self.stale_inputs, one_line(&said)) {
+            (false, said) => Span::new(DIM, said),
+            (true, said) if said.is_empty() => "stale inputs".into(),
+            (true, said) => format!("stale inputs; {said}").into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample::{agent, complete, night, now, plain};
+
+    fn next_step(agents: Vec<AgentView>) -> String {
+        let wave = WaveView {
+            name: "build".parse().unwrap(),
+            title: None,
+            agents,
+        };
+        let project = "launch-night".parse().unwrap();
+        StatusView::new(project, now(), None, vec![wave], Vec::new()).next_step()
+    }
+
+    #[test]
+    fn a_night_at_80_columns() {
+        insta::assert_snapshot!(plain(&night().render(80)), @"
+        launch-night  last tick 4s ago
+
+          agent         status      since  run  stored  waits for, or says
+        foundation  Phase 1: foundation
+          vision        ! feedback     3m    1       4  review #3
+          echo          ✓ complete     3m    1       3  3 messages of 4 parts each, as …
+          pixel         ✓ complete     3m    1       3  色と雰囲気の調査: 3 moods, 3 co…
+          reel          ▸ building    12s    2       2  try 2: resuming after doc/scene…
+        build
+          echo-build    ! feedback     1m    1       1  question #4
+          social-build  · draft        3m            0  vision, echo-build
+
+        6 agents: 2 complete, 1 building, 2 feedback, 1 draft
+        2 wait for you: wavemark feedback list
+        ");
+    }
+
+    #[test]
+    fn a_night_at_60_columns() {
+        insta::assert_snapshot!(plain(&night().render(60)), @"
+        launch-night  last tick 4s ago
+
+          agent         status      since  run  waits for, or says
+        foundation  Phase 1: foundation
+          vision        ! feedback     3m    1  review #3
+          echo          ✓ complete     3m    1  3 messages of 4 par…
+          pixel         ✓ complete     3m    1  色と雰囲気の調査: 3…
+          reel          ▸ building    12s    2  try 2: resuming aft…
+        build
+          echo-build    ! feedback     1m    1  question #4
+          social-build  · draft        3m       vision, echo-build
+
+        6 agents: 2 complete, 1 building, 2 feedback, 1 draft
+        2 wait for you: wavemark feedback list
+        ");
+    }
+
+    #[test]
+    fn without_agents_it_says_how_to_get_some() {
+        let project = "launch-night".parse().unwrap();
+        let empty = StatusView::new(project, now(), None, Vec::new(), Vec::new());
+        insta::assert_snapshot!(plain(&empty.render(80)), @"
+        launch-night  no tick yet
+
+        No agents yet: describe them under waves/, then: wavemark sync
+        ");
+    }
+
+    #[test]
+    fn a_retired_agent_is_shown_and_counted_apart() {
+        let mut night = night();
+        night.waves.truncate(1);
+        night.waves[0].agents.truncate(2);
+        night.waves[0].agents[1].retired = true;
+        night.waves[0].agents[0].stale_inputs = true;
+        night.waves[0].agents[0].waits_for.clear();
+        let status = StatusView::new(night.project, now(), None, night.waves, Vec::new());
+        insta::assert_snapshot!(plain(&status.render(80)), @"
+        launch-night  no tick yet
+
+          agent   status      since  run  stored  waits for, or says
+        foundation  Phase 1: foundation
+          vision  ! feedback     3m    1       4  stale inputs
+          echo    - retired      3m    1       3  3 messages of 4 parts each, as a sche…
+
+        1 agent: 1 feedback, 1 retired
+        Nothing moves: wavemark why vision
+        ");
+    }
+
+    #[test]
+    fn the_last_line_says_what_a_person_can_do() {
+        let with = |status| AgentView {
+            status,
+            ..agent("echo")
+        };
+        let steps = [
+            next_step(vec![complete("vision", "")]),
+            next_step(vec![with(Status::Building), with(Status::Ready)]),
+            next_step(vec![with(Status::Draft), with(Status::Ready)]),
+            next_step(vec![complete("vision", ""), with(Status::Draft)]),
+        ];
+        insta::assert_snapshot!(steps.join("\n"), @"
+        All complete: wavemark artifacts
+        Nothing waits for you.
+        1 agent can start: wavemark run
+        Nothing moves: wavemark why echo
+        ");
+    }
+
+    #[test]
+    fn colour_goes_with_a_word() {
+        let [_, status, ..] = night().waves[0].agents[0].cells(now());
+        let mut page = Page::new(80);
+        page.line([status]);
+        assert_eq!(page.into_text(), "\u{1b}[1m\u{1b}[33m! feedback\u{1b}[0m\n");
+    }
+
+    #[test]
+    fn json_has_the_same_facts() {
+        let mut night = night();
+        night.waves.truncate(1);
+        night.waves[0].agents.truncate(1);
+        let status = StatusView::new(night.project, now(), None, night.waves, Vec::new());
+        insta::assert_snapshot!(serde_json::to_string_pretty(&status).unwrap(), @r#"
+        {
+          "project": "launch-night",
+          "taken_at": "2026-11-22T22:45:00Z",
+          "last_tick_at": null,
+          "waves": [
+            {
+              "name": "foundation",
+              "title": "Phase 1: foundation",
+              "agents": [
+                {
+                  "name": "vision",
+                  "title": null,
+                  "status": "feedback",
+                  "since": "2026-11-22T22:41:50Z",
+                  "generation": 1,
+                  "run": {
+                    "epoch": 1,
+                    "attempt": 1,
+                    "started_at": "2026-11-22T22:41:46Z",
+                    "ended_at": "2026-11-22T22:41:50Z",
+                    "outcome": "succeeded",
+                    "last_output": "done"
+                  },
+                  "checkpoints": 4,
+                  "waits_for": [
+                    {
+                      "reason": "feedback",
+                      "number": 3,
+                      "kind": "review"
+                    }
+                  ],
+                  "summary": null,
+                  "stale_inputs": false,
+                  "retired": false
+                }
+              ]
+            }
+          ],
+          "open_feedback": [],
+          "totals": {
+            "agents": 1,
+            "draft": 0,
+            "ready": 0,
+            "building": 0,
+            "feedback": 1,
+            "complete": 0,
+            "retired": 0
+          }
+        }
+        "#);
+    }
+}
