@@ -119,8 +119,12 @@ pub enum Consequence {
         /// The agent's last claim.
         since: Epoch,
     },
-    /// The agent is held until an operator resumes it.
-    Pause,
+    /// The agent is held until an operator resumes it. The failures before this
+    /// claim do not count any more, or resuming it would lead nowhere.
+    Pause {
+        /// The agent's last claim.
+        since: Epoch,
+    },
     /// A person handed in everything that a manual agent produces.
     HandIn {
         /// The generation that is finished by it.
@@ -228,10 +232,11 @@ impl Wait {
     /// Waiting for another agent is passed on to what that one waits for, so
     /// it counts as needing a person here.
     pub fn passes(&self) -> bool {
-        matches!(
-            self,
-            Self::Run | Self::Stopping(_) | Self::Backoff(_) | Self::Pool(..)
-        )
+        match self {
+            Self::Run | Self::Stopping(_) | Self::Backoff(_) => true,
+            Self::Pool(_, cap) => *cap > 0,
+            _ => false,
+        }
     }
 }
 
@@ -276,7 +281,7 @@ impl fmt::Display for Effect {
                 Consequence::Rebuild { .. } => write!(f, "{feedback} asks to build again"),
                 Consequence::Approve => write!(f, "{feedback} approves"),
                 Consequence::Retry { .. } => write!(f, "{feedback} asks to try again"),
-                Consequence::Pause => write!(f, "{feedback} gives up, pause"),
+                Consequence::Pause { .. } => write!(f, "{feedback} gives up, pause"),
                 Consequence::HandIn { .. } => write!(f, "{feedback} is handed in"),
             },
             Self::Rebuild {
