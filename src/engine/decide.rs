@@ -1,9 +1,10 @@
-//! The decision itself, in four passes over a working copy of the facts.
+//! The decision itself, in passes over a working copy of the facts.
 //!
-//! 1. act on what people resolved, and on changed definitions and inputs;
-//! 2. look after the runs;
-//! 3. derive every status, asking people where they are needed;
-//! 4. start what can start, as far as the pools go.
+//! 1. give up the runs that fell silent;
+//! 2. act on what people resolved, and on changed definitions and inputs;
+//! 3. ask the runs to stop that should not go on;
+//! 4. derive every status, asking people where they are needed;
+//! 5. start what can start, as far as the pools go.
 //!
 //! Each pass changes the working copy just as its effects will change the
 //! world, so the next pass sees what will be so, and a second decision right
@@ -13,18 +14,26 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 
-use super::{Agent, Cause, Consequence, Decision, Effect, Request, Snapshot, Wait, retry_at};
-use crate::model::{AgentName, FeedbackKind, Generation, Resolution, Status, StopReason, WaveName};
+use super::{
+    Agent, Cause, Consequence, Decision, Effect, LiveRun, Request, Snapshot, Wait,
+    resolve::{absorb, consequence},
+    retry_at,
+};
+use crate::model::{AgentName, Generation, Status, StopReason, WaveName};
 
 /// How long after its deadline a run is left to the supervisor that knows it.
 const DEADLINE_SLACK: TimeDelta = TimeDelta::seconds(30);
 
 /// What should happen next in the project that `snapshot` was taken of.
 pub fn decide(snapshot: &Snapshot) -> Decision {
-    let mut planner = Planner { world: snapshot.clone(), decision: Decision::default() };
+    let mut planner = Planner {
+        world: snapshot.clone(),
+        decision: Decision::default(),
+    };
+    planner.sweep_lost_runs();
     planner.act_on_resolved_feedback();
     planner.rebuild_what_changed();
-    planner.look_after_runs();
+    planner.stop_runs();
     let ready = planner.derive_statuses();
     planner.launch(ready);
     planner.decision
@@ -44,21 +53,42 @@ struct Planner {
 }
 
 impl Planner {
+    fn sweep_lost_runs(&mut self) {
+        let now = self.world.taken_at;
+        for (name, agent) in &mut self.world.agents {
+            let Some(run) = agent.run.filter(|run| run.lease_until < now) else {
+                continue;
+            };
+            if let Some(pool) = self.world.pools.get_mut(&agent.pool) {
+                pool.live = pool.live.saturating_sub(1);
+            }
+            agent.run = None;
+            agent.attempts.infra += 1;
+            agent.attempts.last_ended = Some(now);
+            self.decision.effects.push(Effect::Expire {
+                agent: name.clone(),
+                run: run.id,
+            });
+        }
+    }
+
     fn act_on_resolved_feedback(&mut self) {
         for (name, agent) in &mut self.world.agents {
             if agent.retired {
                 continue;
             }
+            agent.feedback.sort_by_key(|feedback| feedback.number);
             for index in 0..agent.feedback.len() {
                 let feedback = agent.feedback[index];
                 let Some(resolution) = feedback.resolution.filter(|_| !feedback.applied) else {
                     continue;
                 };
-                let then = if feedback.is_overtaken(agent) {
-                    Consequence::Nothing
-                } else {
-                    consequence(agent, feedback.kind, resolution)
-                };
+                // It is for the next run, or for the next generation if this
+                // run finishes first.
+                if agent.run.is_some() && feedback.is_news() {
+                    continue;
+                }
+                let then = consequence(agent, &feedback, resolution);
                 agent.feedback[index].applied = true;
                 absorb(agent, then);
                 self.decision.effects.push(Effect::Apply {
@@ -92,45 +122,42 @@ impl Planner {
             if let Some(agent) = self.world.agents.get_mut(&name) {
                 absorb(agent, Consequence::Rebuild { from });
             }
-            self.decision.effects.push(Effect::Rebuild { agent: name, from, cause });
+            self.decision.effects.push(Effect::Rebuild {
+                agent: name,
+                from,
+                cause,
+            });
         }
     }
 
-    fn look_after_runs(&mut self) {
+    fn stop_runs(&mut self) {
         let now = self.world.taken_at;
         let stall =
             TimeDelta::from_std(self.world.settings.stall_timeout).unwrap_or(TimeDelta::MAX);
         for (name, agent) in &mut self.world.agents {
-            let Some(run) = agent.run else { continue };
-            if run.lease_until < now {
-                if let Some(pool) = self.world.pools.get_mut(&agent.pool) {
-                    pool.live = pool.live.saturating_sub(1);
-                }
-                agent.run = None;
-                agent.attempts.infra += 1;
-                agent.attempts.last_ended = Some(now);
-                self.decision.effects.push(Effect::Expire { agent: name.clone(), run: run.id });
+            let Some(run) = agent.run.filter(|run| run.stop.is_none()) else {
                 continue;
-            }
+            };
             let reason = if now > run.deadline + DEADLINE_SLACK {
                 StopReason::Timeout
             } else if now - run.progress_at > stall {
                 StopReason::Stalled
-            } else if agent.objections().next().is_some() {
+            } else if agent.objections().next().is_some() || agent.has_news() {
                 StopReason::Feedback
             } else if agent.paused {
                 StopReason::Paused
             } else {
                 continue;
             };
-            if run.stop.is_none() {
-                agent.run = Some(super::LiveRun { stop: Some(reason), ..run });
-                self.decision.effects.push(Effect::Stop {
-                    agent: name.clone(),
-                    run: run.id,
-                    reason,
-                });
-            }
+            agent.run = Some(LiveRun {
+                stop: Some(reason),
+                ..run
+            });
+            self.decision.effects.push(Effect::Stop {
+                agent: name.clone(),
+                run: run.id,
+                reason,
+            });
         }
     }
 
@@ -149,7 +176,10 @@ impl Planner {
         for (name, agent) in self.in_plan() {
             let (status, wait, ask) = self.status(name, agent, &met, &shut);
             if let Some(request) = ask {
-                asks.push(Effect::Ask { agent: name.clone(), request });
+                asks.push(Effect::Ask {
+                    agent: name.clone(),
+                    request,
+                });
             }
             // A launch takes the agent from where it stands by itself.
             if status == Status::Ready && wait.is_none() {
@@ -161,7 +191,11 @@ impl Planner {
                 continue;
             }
             if status != agent.status {
-                moves.push(Effect::Move { agent: name.clone(), from: agent.status, to: status });
+                moves.push(Effect::Move {
+                    agent: name.clone(),
+                    from: agent.status,
+                    to: status,
+                });
             }
             if let Some(wait) = wait {
                 waiting.insert(name.clone(), wait);
@@ -200,7 +234,10 @@ impl Planner {
             return (Status::Complete, None, None);
         }
         if agent.is_exhausted(self.world.settings.infra_retries) && !agent.paused {
-            return asking(Request::Failure { epoch: agent.epoch, generation });
+            return asking(Request::Failure {
+                epoch: agent.epoch,
+                generation,
+            });
         }
 
         if agent.paused {
@@ -210,7 +247,11 @@ impl Planner {
             return (Status::Draft, Some(Wait::Barrier(waves.clone())), None);
         }
         if agent.unknown_needs > 0 {
-            return (Status::Draft, Some(Wait::UnknownNeeds(agent.unknown_needs)), None);
+            return (
+                Status::Draft,
+                Some(Wait::UnknownNeeds(agent.unknown_needs)),
+                None,
+            );
         }
         let unmet: Vec<AgentName> = agent.needs.difference(met).cloned().collect();
         if !unmet.is_empty() {
@@ -225,7 +266,9 @@ impl Planner {
             });
         }
         let retry = retry_at(name, &agent.attempts, &self.world.settings);
-        let backoff = retry.filter(|&at| at > self.world.taken_at).map(Wait::Backoff);
+        let backoff = retry
+            .filter(|&at| at > self.world.taken_at)
+            .map(Wait::Backoff);
         (Status::Ready, backoff, None)
     }
 
@@ -240,16 +283,26 @@ impl Planner {
             .waves
             .iter()
             .filter_map(|(wave, after)| {
-                let before: Vec<WaveName> =
-                    after.iter().filter(|wave| unfinished.contains(wave)).cloned().collect();
+                let before: Vec<WaveName> = after
+                    .iter()
+                    .filter(|wave| unfinished.contains(wave))
+                    .cloned()
+                    .collect();
                 (!before.is_empty()).then_some((wave, before))
             })
             .collect()
     }
 
     fn launch(&mut self, mut candidates: Vec<Candidate>) {
-        candidates.sort_by(|a, b| b.priority.cmp(&a.priority).then_with(|| a.agent.cmp(&b.agent)));
-        for Candidate { agent: name, from, .. } in candidates {
+        candidates.sort_by(|a, b| {
+            b.priority
+                .cmp(&a.priority)
+                .then_with(|| a.agent.cmp(&b.agent))
+        });
+        for Candidate {
+            agent: name, from, ..
+        } in candidates
+        {
             let Some(agent) = self.world.agents.get(&name) else {
                 continue;
             };
@@ -287,54 +340,9 @@ impl Planner {
 }
 
 fn asking(request: Request) -> (Status, Option<Wait>, Option<Request>) {
-    (Status::Feedback, Some(Wait::Asked(request.kind())), Some(request))
-}
-
-/// What resolving feedback means for its agent.
-fn consequence(agent: &Agent, kind: FeedbackKind, resolution: Resolution) -> Consequence {
-    use FeedbackKind::{Comment, Failure, Question, Review};
-    use Resolution::{Completed, Dismissed, Superseded};
-
-    let from = agent.generation;
-    match (kind, resolution) {
-        (_, Superseded) | (Comment, Dismissed) => Consequence::Nothing,
-        (Comment, Completed) if agent.is_built() => Consequence::Rebuild { from },
-        (Comment, Completed) => Consequence::Resume,
-        (Review, Completed) => Consequence::Approve,
-        (Review, Dismissed) if agent.is_built() => Consequence::Rebuild { from },
-        (Review, Dismissed) => Consequence::Nothing,
-        (Question, Dismissed) if agent.is_manual() && !agent.is_built() => Consequence::Pause,
-        (Question, Completed)
-            if agent.is_manual() && !agent.is_built() && agent.missing.is_empty() =>
-        {
-            Consequence::HandIn { generation: from }
-        }
-        (Question, Completed | Dismissed) => Consequence::Resume,
-        (Failure, Completed) => Consequence::Retry { since: agent.epoch },
-        (Failure, Dismissed) => Consequence::Pause,
-    }
-}
-
-/// Changes the working copy just as the executor will change the world.
-fn absorb(agent: &mut Agent, then: Consequence) {
-    match then {
-        Consequence::Nothing | Consequence::Resume | Consequence::Approve => (),
-        Consequence::Rebuild { from } => {
-            agent.generation = from.next();
-            agent.attempts = super::Attempts::default();
-            agent.asked = 0;
-        }
-        Consequence::Retry { .. } => agent.attempts = super::Attempts::default(),
-        Consequence::Pause => agent.paused = true,
-        Consequence::HandIn { generation } => {
-            agent.built = Some(super::Build {
-                generation,
-                work: agent.work,
-                // What it is made of is known when it is stored; nobody is
-                // stale before that.
-                outputs: agent.built.map_or(0, |built| built.outputs),
-                inputs: i64::MAX,
-            });
-        }
-    }
+    (
+        Status::Feedback,
+        Some(Wait::Asked(request.kind())),
+        Some(request),
+    )
 }

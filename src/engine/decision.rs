@@ -119,8 +119,12 @@ pub enum Consequence {
         /// The agent's last claim.
         since: Epoch,
     },
-    /// The agent is held until an operator resumes it.
-    Pause,
+    /// The agent is held until an operator resumes it. The failures before this
+    /// claim do not count any more, or resuming it would lead nowhere.
+    Pause {
+        /// The agent's last claim.
+        since: Epoch,
+    },
     /// A person handed in everything that a manual agent produces.
     HandIn {
         /// The generation that is finished by it.
@@ -190,7 +194,9 @@ impl Request {
         match self {
             Self::Review { generation } => format!("review:{generation}"),
             Self::Failure { epoch, .. } => format!("failure:{epoch}"),
-            Self::HandIn { generation, asked, .. } => format!("manual:{generation}:{asked}"),
+            Self::HandIn {
+                generation, asked, ..
+            } => format!("manual:{generation}:{asked}"),
         }
     }
 }
@@ -226,7 +232,11 @@ impl Wait {
     /// Waiting for another agent is passed on to what that one waits for, so
     /// it counts as needing a person here.
     pub fn passes(&self) -> bool {
-        matches!(self, Self::Run | Self::Stopping(_) | Self::Backoff(_) | Self::Pool(..))
+        match self {
+            Self::Run | Self::Stopping(_) | Self::Backoff(_) => true,
+            Self::Pool(_, cap) => *cap > 0,
+            _ => false,
+        }
     }
 }
 
@@ -241,8 +251,10 @@ impl fmt::Display for Wait {
             Self::Run => f.write_str("running"),
             Self::Stopping(reason) => write!(f, "stopping ({reason})"),
             Self::Feedback(open) => {
-                let open: Vec<String> =
-                    open.iter().map(|(number, kind)| format!("{kind} {number}")).collect();
+                let open: Vec<String> = open
+                    .iter()
+                    .map(|(number, kind)| format!("{kind} {number}"))
+                    .collect();
                 write!(f, "waits for a person: {}", open.join(", "))
             }
             Self::Asked(kind) => write!(f, "waits for a person: new {kind}"),
@@ -269,15 +281,17 @@ impl fmt::Display for Effect {
                 Consequence::Rebuild { .. } => write!(f, "{feedback} asks to build again"),
                 Consequence::Approve => write!(f, "{feedback} approves"),
                 Consequence::Retry { .. } => write!(f, "{feedback} asks to try again"),
-                Consequence::Pause => write!(f, "{feedback} gives up, pause"),
+                Consequence::Pause { .. } => write!(f, "{feedback} gives up, pause"),
                 Consequence::HandIn { .. } => write!(f, "{feedback} is handed in"),
             },
-            Self::Rebuild { cause: Cause::Definition, .. } => {
-                f.write_str("build again, its definition changed")
-            }
-            Self::Rebuild { cause: Cause::StaleInputs, .. } => {
-                f.write_str("build again, its inputs changed")
-            }
+            Self::Rebuild {
+                cause: Cause::Definition,
+                ..
+            } => f.write_str("build again, its definition changed"),
+            Self::Rebuild {
+                cause: Cause::StaleInputs,
+                ..
+            } => f.write_str("build again, its inputs changed"),
             Self::Expire { .. } => f.write_str("its run is lost"),
             Self::Stop { reason, .. } => write!(f, "stop its run ({reason})"),
             Self::Ask { request, .. } => write!(f, "ask a person ({})", request.kind()),

@@ -4,20 +4,31 @@
 //! reasons for waiting and the launches are all computed from the same words.
 
 use super::{Agent, Feedback, Snapshot};
-use crate::model::{FeedbackKind, OnStale, Review, RunnerKind};
+use crate::model::{FeedbackKind, OnStale, Resolution, Review, RunnerKind};
 
 impl Feedback {
     /// Whether it holds its agent back.
     ///
-    /// A review of an earlier generation is about something that is not there
+    /// A gate and used up attempts always do, whatever was written by hand: an
+    /// agent that nobody holds and that cannot go on would be forgotten. A
+    /// review of an earlier generation is about something that is not there
     /// any more.
     pub(super) fn holds(&self, agent: &Agent) -> bool {
-        self.blocking && self.resolution.is_none() && !self.is_overtaken(agent)
+        let blocking =
+            self.blocking || matches!(self.kind, FeedbackKind::Review | FeedbackKind::Failure);
+        blocking && self.resolution.is_none() && !self.is_overtaken(agent)
     }
 
     /// Whether it is a review of what has been built again since, or is to be.
     pub(super) fn is_overtaken(&self, agent: &Agent) -> bool {
         self.kind == FeedbackKind::Review && self.generation != agent.generation
+    }
+
+    /// Whether it tells its agent something that a run underway cannot know.
+    pub(super) fn is_news(&self) -> bool {
+        !self.applied
+            && self.resolution == Some(Resolution::Completed)
+            && matches!(self.kind, FeedbackKind::Comment | FeedbackKind::Question)
     }
 }
 
@@ -32,16 +43,24 @@ impl Agent {
         self.feedback.iter().filter(|feedback| feedback.holds(self))
     }
 
+    /// Whether its run has to end so that it can be told something.
+    pub(super) fn has_news(&self) -> bool {
+        self.feedback.iter().any(Feedback::is_news)
+    }
+
+    /// The reviews of what it builds now.
+    ///
+    /// One that sent it back asked for another generation, so if it is of this
+    /// one, there was nothing to review yet and it says nothing.
     fn review_rows(&self) -> impl Iterator<Item = &Feedback> {
         self.feedback.iter().filter(|feedback| {
-            feedback.kind == FeedbackKind::Review && !feedback.is_overtaken(self)
+            feedback.kind == FeedbackKind::Review
+                && !feedback.is_overtaken(self)
+                && feedback.resolution != Some(Resolution::Dismissed)
         })
     }
 
     /// Whether its gate is open: none is asked for, or the review is over.
-    ///
-    /// A review that sends it back asks for another generation, and so is
-    /// never one of this.
     pub(super) fn is_approved(&self) -> bool {
         let mut reviews = self.review_rows().peekable();
         self.review == Review::None
@@ -83,18 +102,17 @@ impl Agent {
     }
 
     /// Whether it finished from something that has been built anew since.
+    ///
+    /// What it needs may be about to be built once more: that changes nothing,
+    /// so that the order in which rebuilds are noticed does not matter.
     pub fn is_stale(&self, snapshot: &Snapshot) -> bool {
         let Some(built) = self.built.filter(|_| self.is_built()) else {
             return false;
         };
-        self.needs.iter().any(|need| {
-            snapshot
-                .agents
-                .get(need)
-                .filter(|need| need.is_built())
-                .and_then(|need| need.built)
-                .is_some_and(|need| need.outputs > built.inputs)
-        })
+        self.needs
+            .iter()
+            .filter_map(|need| snapshot.agents.get(need)?.built)
+            .any(|need| need.outputs > built.inputs)
     }
 
     /// Whether it is to be built again for its stale inputs.

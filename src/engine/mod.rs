@@ -14,6 +14,7 @@ mod backoff;
 mod decide;
 mod decision;
 mod facts;
+mod resolve;
 mod snapshot;
 #[cfg(test)]
 mod tests;

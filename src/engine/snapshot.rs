@@ -74,8 +74,13 @@ pub struct Agent {
     /// Its feedback that is open or not yet acted on, and its reviews of this
     /// generation.
     pub feedback: Vec<Feedback>,
-    /// For a manual agent: what is still to be handed in.
+    /// For a manual agent: what is to be handed in for each generation.
+    pub produces: Vec<ArtifactKey>,
+    /// For a manual agent: what of it is still to be handed in for this one.
     pub missing: Vec<ArtifactKey>,
+    /// For a manual agent: the newest artifact that was handed in for it; 0 for
+    /// none.
+    pub handed_in: i64,
     /// For a manual agent: how often its person was asked in this generation.
     pub asked: u32,
 }

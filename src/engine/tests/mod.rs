@@ -1,0 +1,8 @@
+//! What [`decide`](super::decide()) promises: examples one can read, laws
+//! over random worlds.
+//!
+//! Nothing here knows how the decision is made. A test writes down facts, and
+//! looks at the answer or at what becomes of the world when it is carried out.
+
+mod examples;
+mod world;
