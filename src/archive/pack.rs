@@ -9,9 +9,9 @@
 //! is made here before it is used (it makes the index), so a mistake would show
 //! as an error and not as a broken remote.
 
-use std::{collections::HashMap, io::Write as _};
+use std::collections::HashMap;
 
-use flate2::{Compression, write::ZlibEncoder};
+use flate2::{Compress, Compression, FlushCompress, Status};
 use git2::{ObjectType, Oid};
 use sha1_smol::Sha1;
 
@@ -29,6 +29,7 @@ const OFFSET_DELTA: u8 = 6;
 /// A pack in the making.
 pub(super) struct Pack {
     bytes: Vec<u8>,
+    zlib: Compress,
     places: HashMap<Oid, Place>,
 }
 
@@ -42,6 +43,7 @@ impl Default for Pack {
     fn default() -> Self {
         Self {
             bytes: HEADER.to_vec(),
+            zlib: Compress::new(Compression::default(), true),
             places: HashMap::new(),
         }
     }
@@ -106,11 +108,18 @@ impl Pack {
         self.bytes.extend(digits.iter().rev());
     }
 
-    #[expect(clippy::expect_used, reason = "writing to memory cannot fail")]
+    /// One compressor for all: setting one up costs more than a small object.
     fn deflate(&mut self, bytes: &[u8]) {
-        let mut encoder = ZlibEncoder::new(&mut self.bytes, Compression::default());
-        encoder.write_all(bytes).expect("memory");
-        let _written = encoder.finish().expect("memory");
+        self.zlib.reset();
+        let mut status = Ok(Status::Ok);
+        while matches!(status, Ok(Status::Ok | Status::BufError)) {
+            self.bytes.reserve(bytes.len() / 2 + 64);
+            let taken = usize::try_from(self.zlib.total_in()).unwrap_or(bytes.len());
+            status =
+                self.zlib
+                    .compress_vec(&bytes[taken..], &mut self.bytes, FlushCompress::Finish);
+        }
+        debug_assert!(matches!(status, Ok(Status::StreamEnd)), "{status:?}");
     }
 }
 

@@ -1,8 +1,15 @@
 //! Publishing, seen from outside: the remote as the `git` program sees it.
 
+use std::{
+    fs,
+    sync::Barrier,
+    thread,
+    time::{Duration, Instant, SystemTime},
+};
+
 use super::{
-    Error, Written,
-    testing::{World, entries, entry, ids},
+    Archive, Entry, Error, Landed, Mark, Remote, Written,
+    testing::{BRANCH, Via, World, archive, entries, entry, git, ids},
 };
 
 #[test]
@@ -13,7 +20,10 @@ fn each_entry_is_one_commit_with_trailers_and_the_time_of_its_row() {
         entry(2, "schema/sheet.json", "{}"),
     ];
 
-    let landed = world.archive().publish(&batch, None).unwrap();
+    let landed = world
+        .archive(Via::Folder, "one")
+        .publish(&batch, None)
+        .unwrap();
 
     insta::assert_snapshot!(world.log("%an <%ae>, %cn <%ce>, %at %ct%n%B"), @"
         wavemark <wavemark@users.noreply.github.com>, wavemark <wavemark@users.noreply.github.com>, 1790000001 1790000001
@@ -51,27 +61,400 @@ fn each_entry_is_one_commit_with_trailers_and_the_time_of_its_row() {
 
 #[test]
 fn many_entries_are_as_sound_as_few() {
-    let world = World::new();
-    let archive = world.archive();
-    let few = entries(0..10);
-    let many = entries(10..400);
+    for via in Via::BOTH {
+        let world = World::new();
+        let archive = world.archive(via, "one");
+        let (few, many) = (entries(0..10), entries(10..400));
 
-    archive.publish(&few, None).unwrap();
-    let landed = archive.publish(&many, None).unwrap();
+        archive.publish(&few, None).unwrap();
+        let landed = archive.publish(&many, None).unwrap();
 
-    assert_eq!(world.artifacts(), [ids(&few), ids(&many)].concat());
-    for (entry, landed) in many.iter().zip(&landed) {
-        assert_eq!(
-            archive.read(&landed.commit, &landed.path).unwrap(),
-            entry.content.as_bytes()
-        );
+        assert_eq!(world.artifacts(), [ids(&few), ids(&many)].concat());
+        for (entry, landed) in many.iter().zip(&landed) {
+            let bytes = archive.read(&landed.commit, &landed.path).unwrap();
+            assert_eq!(bytes, entry.content.as_bytes());
+        }
+        assert_eq!(world.files().len(), 400);
+        world.fsck();
     }
-    assert_eq!(
+}
+
+#[test]
+fn a_batch_that_was_pushed_but_not_stamped_is_found_again() {
+    for via in Via::BOTH {
+        let world = World::new();
+        let archive = world.archive(via, "one");
+        let old = archive.publish(&entries(0..3), None).unwrap();
+        let batch = entries(3..6);
+        let pushed = archive.publish(&batch, Some(&old[2].commit)).unwrap();
+
+        for known in [None, Some(old[2].commit.as_str()), Some("no commit")] {
+            let again = archive.publish(&batch, known).unwrap();
+
+            let places = |landed: &[Landed]| -> Vec<(String, String)> {
+                landed
+                    .iter()
+                    .map(|l| (l.commit.clone(), l.path.clone()))
+                    .collect()
+            };
+            assert_eq!(places(&again), places(&pushed));
+            assert!(again.iter().all(|landed| landed.written == Written::Same));
+        }
+        assert_eq!(world.artifacts(), ids(&entries(0..6)));
+    }
+}
+
+#[test]
+fn a_batch_of_which_some_was_pushed_gets_only_the_rest() {
+    for via in Via::BOTH {
+        let world = World::new();
         world
-            .git(&["ls-tree", "-r", "--name-only", super::testing::BRANCH])
-            .lines()
-            .count(),
-        400
+            .archive(via, "one")
+            .publish(&entries(0..3), None)
+            .unwrap();
+
+        let landed = world
+            .archive(via, "two")
+            .publish(&entries(0..5), None)
+            .unwrap();
+
+        let written: Vec<Written> = landed.iter().map(|landed| landed.written).collect();
+        assert_eq!(
+            written,
+            [
+                Written::Same,
+                Written::Same,
+                Written::Same,
+                Written::New,
+                Written::New
+            ]
+        );
+        assert_eq!(world.artifacts(), ids(&entries(0..5)));
+    }
+}
+
+#[test]
+fn versions_may_go_back_to_what_they_were() {
+    let world = World::new();
+    let archive = world.archive(Via::Folder, "one");
+    let versions = ["A", "B", "A", "A"]
+        .iter()
+        .zip(1..)
+        .map(|(content, n)| entry(n, "doc/a.md", content));
+
+    for version in versions.clone() {
+        archive.publish(&[version], None).unwrap();
+    }
+
+    assert_eq!(world.artifacts(), ids(&versions.collect::<Vec<_>>()));
+    let history = archive.history("foundation/vision/doc/a.md").unwrap();
+    let found: Vec<i32> = history
+        .iter()
+        .filter_map(|commit| Some(commit.mark.as_ref()?.version))
+        .collect();
+    assert_eq!(found, [4, 3, 2, 1]);
+}
+
+#[test]
+fn what_people_put_on_the_branch_stays() {
+    for via in Via::BOTH {
+        let world = World::new();
+        let archive = world.archive(via, "one");
+        world.somebody_commits("README.md", "hello");
+        archive.publish(&entries(0..2), None).unwrap();
+        world.somebody_commits("foundation/vision/doc/notes.md", "mine");
+        world.somebody_commits("foundation.txt", "sorts between a folder and its entries");
+
+        archive.publish(&entries(2..40), None).unwrap();
+
+        for (path, content) in [
+            ("README.md", "hello"),
+            ("foundation/vision/doc/notes.md", "mine"),
+            ("foundation/vision/doc/file-0.md", "text 0\n"),
+        ] {
+            assert_eq!(
+                world.git(&["cat-file", "blob", &format!("{BRANCH}:{path}")]),
+                content
+            );
+        }
+        assert_eq!(world.files().len(), 43);
+        world.fsck();
+    }
+}
+
+#[test]
+fn an_artifact_gets_its_path_even_if_something_else_is_there() {
+    let world = World::new();
+    world.somebody_commits("foundation", "a file where a folder should be");
+    let archive = world.archive(Via::Folder, "one");
+    archive
+        .publish(&[entry(1, "doc/a.md", "one")], None)
+        .unwrap();
+    world.somebody_commits(
+        "foundation/vision/doc/b.md/c",
+        "a folder where a file should be",
+    );
+
+    archive
+        .publish(&[entry(2, "doc/b.md", "two")], None)
+        .unwrap();
+
+    assert_eq!(
+        world.files(),
+        ["foundation/vision/doc/a.md", "foundation/vision/doc/b.md"]
     );
     world.fsck();
+}
+
+#[test]
+fn a_forged_trailer_does_not_stand_in_for_an_artifact() {
+    let world = World::new();
+    let archive = world.archive(Via::Folder, "one");
+    let mine = entry(1, "doc/a.md", "mine");
+    world.somebody_commits("foundation/vision/doc/a.md", "theirs");
+    let clone = world.clone_branch();
+    git(
+        &clone,
+        &[
+            "commit",
+            "--quiet",
+            "--allow-empty",
+            "--message",
+            &Mark::of(&mine).message(),
+        ],
+    );
+    git(&clone, &["push", "--quiet", "origin", BRANCH]);
+
+    let landed = archive.publish(&[mine], None).unwrap();
+
+    assert_eq!(landed[0].written, Written::New);
+    assert_eq!(
+        archive.read(&landed[0].commit, &landed[0].path).unwrap(),
+        b"mine"
+    );
+}
+
+#[test]
+fn an_agent_that_moved_to_another_wave_gets_no_second_commit() {
+    let world = World::new();
+    let archive = world.archive(Via::Folder, "one");
+    let mut entry = entry(1, "doc/a.md", "text");
+    let before = archive.publish(std::slice::from_ref(&entry), None).unwrap();
+
+    entry.wave = "second".parse().unwrap();
+    let after = archive.publish(&[entry], None).unwrap();
+
+    assert_eq!(
+        (&after[0].commit, &after[0].path),
+        (&before[0].commit, &before[0].path)
+    );
+}
+
+#[test]
+fn the_same_entries_on_the_same_parent_are_the_same_commits() {
+    let tips = Via::BOTH.map(|via| {
+        let world = World::new();
+        let archive = world.archive(via, "one");
+        archive.publish(&entries(0..5), None).unwrap();
+        archive
+            .publish(&entries(5..60), None)
+            .unwrap()
+            .pop()
+            .unwrap()
+            .commit
+    });
+    let one_by_one = {
+        let world = World::new();
+        let archive = world.archive(Via::Folder, "one");
+        entries(0..60)
+            .iter()
+            .map(|entry| {
+                archive
+                    .publish(std::slice::from_ref(entry), None)
+                    .unwrap()
+                    .pop()
+                    .unwrap()
+                    .commit
+            })
+            .last()
+            .unwrap()
+    };
+
+    assert_eq!((&tips[0], &tips[0]), (&tips[1], &one_by_one));
+}
+
+#[test]
+fn publishers_that_race_all_land_and_none_twice() {
+    for via in Via::BOTH {
+        let world = World::new();
+        let start = Barrier::new(4);
+        thread::scope(|scope| {
+            for n in 0..4 {
+                let (world, start) = (&world, &start);
+                scope.spawn(move || {
+                    // Two machines with two processes each.
+                    let archive = world.archive(via, ["one", "two"][n % 2]);
+                    let n = u32::try_from(n).unwrap();
+                    start.wait();
+                    for entry in entries(n * 10..n * 10 + 5) {
+                        until_landed(&archive, &[entry]);
+                    }
+                });
+            }
+        });
+
+        let mut found = world.artifacts();
+        found.sort();
+        let expected: Vec<String> = (0..4)
+            .flat_map(|n| ids(&entries(n * 10..n * 10 + 5)))
+            .collect();
+        assert_eq!(found, expected);
+        assert_eq!(world.files().len(), 20);
+        world.fsck();
+    }
+}
+
+/// Contention is an answer that the next tick deals with.
+fn until_landed(archive: &Archive, batch: &[Entry]) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        match archive.publish(batch, None) {
+            Ok(_) => return,
+            Err(Error::Contended { .. }) if Instant::now() < deadline => (),
+            Err(err) => panic!("{err:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_row_whose_content_is_damaged_is_not_published() {
+    let world = World::new();
+    let mut entry = entry(1, "doc/a.md", "text");
+    entry.content = "tex".to_owned();
+
+    let err = world
+        .archive(Via::Folder, "one")
+        .publish(&[entry], None)
+        .unwrap_err();
+
+    assert!(matches!(err, Error::WrongDigest { .. }), "{err:?}");
+}
+
+#[test]
+fn a_hook_that_refuses_is_heard() {
+    for via in Via::BOTH {
+        let world = World::new();
+        let archive = world.archive(via, "one");
+        archive.publish(&entries(0..1), None).unwrap();
+        let before = world.log("%H");
+        world.hook(
+            "pre-receive",
+            "cat; echo 'No artifacts on Sundays.' >&2; exit 1",
+        );
+
+        let err = archive.publish(&entries(1..3), None).unwrap_err();
+
+        assert!(matches!(err, Error::Refused { .. }), "{err:?}");
+        let said = err.to_string();
+        assert!(
+            said.contains("pre-receive hook declined") && said.contains("No artifacts on Sundays."),
+            "{said}"
+        );
+        assert_eq!(world.log("%H"), before);
+    }
+}
+
+#[test]
+fn a_batch_that_was_refused_lands_once_the_remote_agrees() {
+    for via in Via::BOTH {
+        let world = World::new();
+        let archive = world.archive(via, "one");
+        world.hook("update", "test -e asked || { touch asked; exit 1; }");
+
+        let first = archive.publish(&entries(0..3), None);
+        assert!(matches!(first, Err(Error::Refused { .. })), "{first:?}");
+        archive.publish(&entries(0..3), None).unwrap();
+
+        assert_eq!(world.artifacts(), ids(&entries(0..3)));
+    }
+}
+
+#[test]
+fn a_dead_remote_delays_and_loses_nothing() {
+    let world = World::new();
+    let away = world.dir.path().join("away");
+    let archive = world.archive(Via::Folder, "one");
+    archive.publish(&entries(0..1), None).unwrap();
+
+    fs::rename(world.folder(), &away).unwrap();
+    let gone = archive.publish(&entries(1..3), None);
+    assert!(matches!(gone, Err(Error::Unreachable { .. })), "{gone:?}");
+    fs::write(world.folder(), "not a repository").unwrap();
+    let wrong = archive.publish(&entries(1..3), None);
+    assert!(
+        matches!(wrong, Err(Error::NotARepository { .. })),
+        "{wrong:?}"
+    );
+    fs::remove_file(world.folder()).unwrap();
+    fs::rename(&away, world.folder()).unwrap();
+    archive.publish(&entries(1..3), None).unwrap();
+
+    assert_eq!(world.artifacts(), ids(&entries(0..3)));
+}
+
+#[test]
+fn a_lock_that_a_dead_process_left_is_removed_and_a_fresh_one_respected() {
+    let world = World::new();
+    let archive = world.archive(Via::Folder, "one");
+    archive.publish(&entries(0..1), None).unwrap();
+    let lock = world.folder().join(format!("refs/heads/{BRANCH}.lock"));
+    let file = fs::File::create(&lock).unwrap();
+
+    let busy = archive.publish(&entries(1..2), None);
+    assert!(matches!(busy, Err(Error::Contended { .. })), "{busy:?}");
+    file.set_modified(SystemTime::now() - Duration::from_secs(3_600))
+        .unwrap();
+    archive.publish(&entries(1..2), None).unwrap();
+
+    assert_eq!(world.artifacts(), ids(&entries(0..2)));
+    assert!(!lock.exists());
+}
+
+#[test]
+fn an_object_that_a_power_cut_emptied_is_written_again() {
+    let world = World::new();
+    let archive = world.archive(Via::Folder, "one");
+    let batch = [entry(1, "doc/a.md", "text")];
+    let blob = git2::Oid::hash_object(git2::ObjectType::Blob, b"text")
+        .unwrap()
+        .to_string();
+    let empty = world
+        .folder()
+        .join("objects")
+        .join(&blob[..2])
+        .join(&blob[2..]);
+    fs::create_dir_all(empty.parent().unwrap()).unwrap();
+    fs::write(&empty, "").unwrap();
+
+    archive.publish(&batch, None).unwrap();
+
+    world.fsck();
+}
+
+#[test]
+fn a_checked_out_branch_is_not_moved_under_its_work_tree() {
+    let world = World::new();
+    world
+        .archive(Via::Folder, "one")
+        .publish(&entries(0..1), None)
+        .unwrap();
+    let clone = world.clone_branch();
+    let archive = archive(Remote::at(clone.to_str().unwrap()), world.cache("two"));
+
+    let refused = archive.publish(&entries(1..2), None);
+    assert!(matches!(refused, Err(Error::Refused { .. })), "{refused:?}");
+    git(&clone, &["checkout", "--quiet", "-b", "main"]);
+    archive.publish(&entries(1..2), None).unwrap();
+
+    assert_eq!(git(&clone, &["rev-list", "--count", BRANCH]).trim(), "2");
 }

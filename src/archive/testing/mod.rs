@@ -1,5 +1,7 @@
 //! Real repositories for the tests, with the `git` program as their witness.
 
+mod http;
+
 use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
@@ -13,21 +15,32 @@ use uuid::Uuid;
 
 use super::{Archive, Entry, Place, Remote};
 use crate::model::{ArtifactId, Digest, Epoch, RunId};
+pub(super) use http::Http;
 
 pub(super) const BRANCH: &str = "wavemark/artifacts";
 
-/// A remote in a folder of its own, and room for caches beside it.
+/// The two ways to a remote. What holds for one has to hold for the other.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Via {
+    Folder,
+    Http,
+}
+
+impl Via {
+    pub(super) const BOTH: [Self; 2] = [Self::Folder, Self::Http];
+}
+
+/// A remote in a folder of its own, a server before it, and room for caches.
 pub(super) struct World {
     pub(super) dir: TempDir,
+    pub(super) http: Http,
 }
 
 impl World {
     pub(super) fn new() -> Self {
-        let world = Self {
-            dir: tempfile::tempdir().unwrap(),
-        };
+        let dir = tempfile::tempdir().unwrap();
         git(
-            world.dir.path(),
+            dir.path(),
             &[
                 "init",
                 "--quiet",
@@ -37,34 +50,33 @@ impl World {
                 "remote.git",
             ],
         );
-        world
+        let http = Http::serve(dir.path());
+        Self { dir, http }
     }
 
-    pub(super) fn remote(&self) -> PathBuf {
+    pub(super) fn folder(&self) -> PathBuf {
         self.dir.path().join("remote.git")
+    }
+
+    pub(super) fn remote(&self, via: Via) -> Remote {
+        match via {
+            Via::Folder => Remote::at(self.folder().to_str().unwrap()),
+            Via::Http => Remote::at(self.http.url("remote.git")),
+        }
     }
 
     pub(super) fn cache(&self, name: &str) -> PathBuf {
         self.dir.path().join("caches").join(name)
     }
 
-    /// An archive that opens the remote's folder.
-    pub(super) fn archive(&self) -> Archive {
-        self.archive_at(Remote::at(self.remote().to_str().unwrap()), "one")
-    }
-
-    pub(super) fn archive_at(&self, remote: Remote, cache: &str) -> Archive {
-        Archive::open(Place {
-            cache: self.cache(cache),
-            remote,
-            branch: BRANCH.to_owned(),
-        })
-        .unwrap()
+    /// An archive with a cache of its own, as another machine has.
+    pub(super) fn archive(&self, via: Via, cache: &str) -> Archive {
+        archive(self.remote(via), self.cache(cache))
     }
 
     /// What git says about the remote.
     pub(super) fn git(&self, args: &[&str]) -> String {
-        git(&self.remote(), args)
+        git(&self.folder(), args)
     }
 
     /// The branch, oldest commit first, as `format` of `git log` has it.
@@ -95,16 +107,29 @@ impl World {
         );
     }
 
-    /// What a person does who pushes to the branch.
-    pub(super) fn somebody_commits(&self, path: &str, content: &str) {
+    /// Every path on the branch.
+    pub(super) fn files(&self) -> Vec<String> {
+        let listed = self.git(&["ls-tree", "-r", "--name-only", BRANCH]);
+        listed.lines().map(str::to_owned).collect()
+    }
+
+    /// A person's clone, with the branch checked out.
+    pub(super) fn clone_branch(&self) -> PathBuf {
         let clone = self.dir.path().join("clone");
         git(
             self.dir.path(),
-            &["clone", "--quiet", self.remote().to_str().unwrap(), "clone"],
+            &["clone", "--quiet", self.folder().to_str().unwrap(), "clone"],
         );
         git(&clone, &["checkout", "--quiet", "-B", BRANCH]);
-        fs::create_dir_all(clone.join(path).parent().unwrap()).unwrap();
-        fs::write(clone.join(path), content).unwrap();
+        clone
+    }
+
+    /// What a person does who pushes to the branch. What is in the way goes.
+    pub(super) fn somebody_commits(&self, path: &str, content: &str) {
+        let clone = self.clone_branch();
+        let file = clone.join(path);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, content).unwrap();
         git(&clone, &["add", "--all"]);
         git(&clone, &["commit", "--quiet", "--message", "Say hello"]);
         git(&clone, &["push", "--quiet", "origin", BRANCH]);
@@ -112,11 +137,21 @@ impl World {
     }
 
     pub(super) fn hook(&self, name: &str, script: &str) {
-        let path = self.remote().join("hooks").join(name);
+        let path = self.folder().join("hooks").join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     }
+}
+
+pub(super) fn archive(remote: Remote, cache: PathBuf) -> Archive {
+    let branch = BRANCH.to_owned();
+    Archive::open(Place {
+        cache,
+        remote,
+        branch,
+    })
+    .unwrap()
 }
 
 /// Runs git, untouched by the configuration of whoever runs the tests.
