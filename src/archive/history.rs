@@ -75,26 +75,23 @@ pub(super) fn all(repo: &Repository, head: Option<Oid>) -> Result<HashSet<Oid>, 
 
 /// The bytes at `path` in `commit`.
 pub(super) fn read(repo: &Repository, commit: &str, path: &str) -> Result<Vec<u8>, Error> {
+    let missing = || Error::Missing {
+        commit: commit.to_owned(),
+        path: path.to_owned(),
+    };
+    let id = Oid::from_str(commit).map_err(|_| missing())?;
     let look = || {
-        let tree = repo.find_commit(Oid::from_str(commit)?)?.tree()?;
+        let tree = repo.find_commit(id)?.tree()?;
         tree.get_path(path.as_ref())?
             .to_object(repo)?
             .peel_to_blob()
     };
     match look() {
         Ok(blob) => Ok(blob.content().to_vec()),
-        Err(err)
-            if matches!(
-                err.code(),
-                ErrorCode::NotFound | ErrorCode::InvalidSpec | ErrorCode::Peel
-            ) =>
-        {
-            Err(Error::Missing {
-                commit: commit.to_owned(),
-                path: path.to_owned(),
-            })
-        }
-        Err(err) => Err(err.into()),
+        Err(err) => Err(match err.code() {
+            ErrorCode::NotFound | ErrorCode::InvalidSpec | ErrorCode::Peel => missing(),
+            _ => err.into(),
+        }),
     }
 }
 
@@ -121,4 +118,93 @@ fn describe(commit: &git2::Commit<'_>) -> Result<Commit, git2::Error> {
 
 fn mark(commit: &git2::Commit<'_>) -> Option<Mark> {
     Mark::parse(&String::from_utf8_lossy(commit.message_raw_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::archive::{
+        Archive, Error,
+        testing::{Via, World, entry},
+    };
+
+    fn subjects(commits: &[super::Commit]) -> String {
+        let line = |commit: &super::Commit| format!("{} | {}\n", commit.author, commit.subject);
+        commits.iter().map(line).collect()
+    }
+
+    /// Two versions of one file, another file, and a person's edit of the first.
+    fn archive(world: &World) -> Archive {
+        let archive = world.archive(Via::Folder, "one");
+        let batch = [
+            entry(1, "doc/a.md", "one"),
+            entry(2, "doc/b.md", "two"),
+            entry(3, "doc/a.md", "three"),
+        ];
+        archive.publish(&batch, None).unwrap();
+        world.somebody_commits("foundation/vision/doc/a.md", "edited");
+        archive
+    }
+
+    #[test]
+    fn the_log_is_newest_first_and_knows_what_people_wrote() {
+        let world = World::new();
+        let log = archive(&world).log(3).unwrap();
+
+        insta::assert_snapshot!(subjects(&log), @"
+        Somebody | Say hello
+        wavemark | vision: doc/a.md (version 3)
+        wavemark | vision: doc/b.md (version 2)
+        ");
+        assert_eq!(log[0].mark, None);
+        assert_eq!(
+            log[1].mark.as_ref().unwrap().path(),
+            "foundation/vision/doc/a.md"
+        );
+        assert_eq!(log[1].at.timestamp(), 1_790_000_003);
+    }
+
+    #[test]
+    fn the_history_of_a_path_has_each_commit_that_changed_it() {
+        let world = World::new();
+        let history = archive(&world)
+            .history("foundation/vision/doc/a.md")
+            .unwrap();
+
+        insta::assert_snapshot!(subjects(&history), @"
+        Somebody | Say hello
+        wavemark | vision: doc/a.md (version 3)
+        wavemark | vision: doc/a.md (version 1)
+        ");
+    }
+
+    #[test]
+    fn a_branch_without_commits_reads_as_empty() {
+        for via in Via::BOTH {
+            let world = World::new();
+            let archive = world.archive(via, "one");
+            assert_eq!(
+                (archive.log(9).unwrap(), archive.history("a").unwrap()),
+                (vec![], vec![])
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_not_there_is_missing() {
+        let world = World::new();
+        let archive = archive(&world);
+        let head = archive.fetch().unwrap().unwrap();
+        for (commit, path) in [
+            (head.as_str(), "foundation/vision/doc/c.md"),
+            (head.as_str(), "foundation"),
+            (&"f".repeat(40), "foundation/vision/doc/a.md"),
+            ("not a commit", "foundation/vision/doc/a.md"),
+        ] {
+            let err = archive.read(commit, path).unwrap_err();
+            assert!(
+                matches!(err, Error::Missing { .. }),
+                "{commit} {path}: {err:?}"
+            );
+        }
+    }
 }

@@ -92,3 +92,91 @@ fn is_executable(path: &Path) -> bool {
     path.metadata()
         .is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use crate::archive::testing::{BRANCH, Via, World, entries};
+
+    #[test]
+    fn hooks_are_told_what_git_would_tell_them() {
+        let said = Via::BOTH.map(|via| {
+            let world = World::new();
+            for hook in ["pre-receive", "update", "post-receive", "post-update"] {
+                let note = format!("{{ echo {hook} $GIT_DIR \"$@\"; cat; }} >> heard");
+                // Git gives the last two of the arguments no standard input.
+                let note = note.replace("cat", if hook.contains("receive") { "cat" } else { ":" });
+                world.hook(hook, &note);
+            }
+            let landed = world
+                .archive(via, "one")
+                .publish(&entries(0..1), None)
+                .unwrap();
+            let heard = fs::read_to_string(world.folder().join("heard")).unwrap();
+            heard
+                .replace(&landed[0].commit, "<new>")
+                .replace(&"0".repeat(40), "<none>")
+        });
+
+        assert_eq!(said[0], said[1]);
+        insta::assert_snapshot!(said[0], @"
+        pre-receive .
+        <none> <new> refs/heads/wavemark/artifacts
+        update . refs/heads/wavemark/artifacts <none> <new>
+        post-receive .
+        <none> <new> refs/heads/wavemark/artifacts
+        post-update . refs/heads/wavemark/artifacts
+        ");
+    }
+
+    #[test]
+    fn a_hook_that_fails_after_the_push_changes_nothing() {
+        for via in Via::BOTH {
+            let world = World::new();
+            world.hook("post-receive", "exit 1");
+
+            world
+                .archive(via, "one")
+                .publish(&entries(0..1), None)
+                .unwrap();
+
+            assert_eq!(world.git(&["rev-list", "--count", BRANCH]).trim(), "1");
+        }
+    }
+
+    #[test]
+    fn a_hook_that_is_not_executable_is_none() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let world = World::new();
+        world.hook("pre-receive", "exit 1");
+        let hook = world.folder().join("hooks/pre-receive");
+        fs::set_permissions(hook, fs::Permissions::from_mode(0o644)).unwrap();
+
+        world
+            .archive(Via::Folder, "one")
+            .publish(&entries(0..1), None)
+            .unwrap();
+    }
+
+    #[test]
+    fn a_hook_sees_nothing_of_our_environment() {
+        let world = World::new();
+        world.hook("pre-receive", "env > seen");
+
+        world
+            .archive(Via::Folder, "one")
+            .publish(&entries(0..1), None)
+            .unwrap();
+
+        let seen = fs::read_to_string(world.folder().join("seen")).unwrap();
+        let mut names: Vec<&str> = seen
+            .lines()
+            .filter_map(|line| Some(line.split_once('=')?.0))
+            .collect();
+        // The shell's own.
+        names.retain(|name| !["PWD", "SHLVL", "_", "OLDPWD"].contains(name));
+        names.sort_unstable();
+        assert_eq!(names, ["GIT_DIR", "HOME", "PATH"]);
+    }
+}

@@ -169,6 +169,7 @@ fn make_bare(path: &Path, branch: &str) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::archive::testing::{archive, entries, git};
 
     #[test]
     fn an_address_is_a_folder_or_a_server() {
@@ -199,6 +200,70 @@ mod tests {
         assert_eq!(
             format!("{remote} {remote:?}"),
             "http://host/r@1.git Remote(http://host/r@1.git)"
+        );
+    }
+
+    const BRANCH: &str = "wavemark/artifacts";
+
+    #[test]
+    fn the_remote_is_what_is_configured_else_origin_else_a_folder_of_our_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("project");
+        fs::create_dir_all(root.join("waves")).unwrap();
+        let fallback = root.join(".wavemark/remote.git");
+        let find = |configured| {
+            remote_of(&root.join("waves"), configured, &fallback, BRANCH)
+                .unwrap()
+                .url
+        };
+        let path = |path: &Path| path.to_str().unwrap().to_owned();
+
+        assert_eq!(find(None), path(&fallback));
+        git(&root, &["init", "--quiet"]);
+        assert_eq!(find(None), path(&fallback));
+        git(&root, &["remote", "add", "origin", "../origin.git"]);
+        assert_eq!(
+            PathBuf::from(find(None)).components().last(),
+            Path::new("origin.git").components().last()
+        );
+        git(
+            &root,
+            &["remote", "set-url", "origin", "http://host/origin.git"],
+        );
+        assert_eq!(find(None), "http://host/origin.git");
+        assert_eq!(find(Some("")), "http://host/origin.git");
+        assert_eq!(
+            find(Some("../r.git")),
+            path(&root.join("waves").join("../r.git"))
+        );
+        assert_eq!(find(Some("https://host/r.git")), "https://host/r.git");
+    }
+
+    #[test]
+    fn a_plain_clone_of_our_own_remote_shows_the_artifacts() {
+        let dir = tempfile::tempdir().unwrap();
+        let fallback = dir.path().join(".wavemark/remote.git");
+        let remote = remote_of(dir.path(), None, &fallback, BRANCH).unwrap();
+        let again = remote_of(dir.path(), None, &fallback, BRANCH).unwrap();
+        assert_eq!(remote.url, again.url);
+        archive(remote, dir.path().join("cache"))
+            .publish(&entries(1..2), None)
+            .unwrap();
+
+        git(
+            dir.path(),
+            &["clone", "--quiet", fallback.to_str().unwrap(), "clone"],
+        );
+
+        let shown = dir.path().join("clone/foundation/vision/schema/file-1.md");
+        assert_eq!(fs::read_to_string(shown).unwrap(), "text 1\n");
+        assert_eq!(
+            git(&fallback, &["config", "receive.denyNonFastForwards"]).trim(),
+            "true"
+        );
+        assert_eq!(
+            fs::read_dir(dir.path().join(".wavemark")).unwrap().count(),
+            1
         );
     }
 }

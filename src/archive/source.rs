@@ -88,3 +88,90 @@ pub(super) fn open(path: &Path) -> Result<Option<Repository>, Error> {
         Err(err) => Err(err.into()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::archive::testing::git;
+
+    /// A repository with one commit that has `waves/a.yaml`.
+    fn project() -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        git(dir.path(), &["init", "--quiet"]);
+        fs::create_dir(dir.path().join("waves")).unwrap();
+        fs::write(dir.path().join("waves/a.yaml"), "wave: a\n").unwrap();
+        git(dir.path(), &["add", "."]);
+        git(dir.path(), &["commit", "--quiet", "--message", "Begin"]);
+        dir
+    }
+
+    #[test]
+    fn a_source_is_its_top_and_its_commit() {
+        let dir = project();
+
+        let source = source_of(&dir.path().join("waves")).unwrap().unwrap();
+
+        assert_eq!(
+            source.root.canonicalize().unwrap(),
+            dir.path().canonicalize().unwrap()
+        );
+        assert_eq!(
+            source.commit.unwrap(),
+            git(dir.path(), &["rev-parse", "HEAD"]).trim()
+        );
+        assert_eq!(source.edits, Edits::None);
+    }
+
+    #[test]
+    fn only_edits_in_the_folder_asked_about_count() {
+        let dir = project();
+        let edits = |path: &Path| source_of(path).unwrap().unwrap().edits;
+
+        fs::write(dir.path().join("notes.txt"), "").unwrap();
+        assert_eq!(edits(&dir.path().join("waves")), Edits::None);
+        assert_eq!(edits(dir.path()), Edits::Some);
+        fs::write(dir.path().join("waves/b.yaml"), "").unwrap();
+        assert_eq!(edits(&dir.path().join("waves")), Edits::Some);
+        git(dir.path(), &["add", "."]);
+        assert_eq!(edits(&dir.path().join("waves")), Edits::Some);
+        git(dir.path(), &["commit", "--quiet", "--message", "More"]);
+        assert_eq!(edits(&dir.path().join("waves")), Edits::None);
+        fs::write(dir.path().join("waves/a.yaml"), "wave: b\n").unwrap();
+        assert_eq!(edits(&dir.path().join("waves")), Edits::Some);
+    }
+
+    #[test]
+    fn a_repository_before_its_first_commit_has_none() {
+        let dir = tempfile::tempdir().unwrap();
+        git(dir.path(), &["init", "--quiet"]);
+        let source = source_of(dir.path()).unwrap().unwrap();
+        assert_eq!((source.commit, source.edits), (None, Edits::None));
+    }
+
+    #[test]
+    fn a_folder_outside_of_git_has_no_source() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(source_of(dir.path()).unwrap(), None);
+    }
+
+    #[test]
+    fn a_detached_head_and_a_linked_work_tree_are_sources_too() {
+        let dir = project();
+        git(dir.path(), &["checkout", "--quiet", "--detach"]);
+        git(dir.path(), &["worktree", "add", "--quiet", "linked"]);
+        let linked = dir.path().join("linked");
+        let commit = |path: &Path| source_of(path).unwrap().unwrap().commit;
+        assert_eq!(commit(&linked), commit(dir.path()));
+        assert_eq!(
+            source_of(&linked)
+                .unwrap()
+                .unwrap()
+                .root
+                .file_name()
+                .unwrap(),
+            "linked"
+        );
+    }
+}

@@ -1,14 +1,18 @@
 //! Publishing, seen from outside: the remote as the `git` program sees it.
 
 use std::{
-    fs,
+    env, fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
     sync::Barrier,
     thread,
     time::{Duration, Instant, SystemTime},
 };
 
+use proptest::prelude::*;
+
 use super::{
-    Archive, Entry, Error, Landed, Mark, Remote, Written,
+    Archive, Claim, Entry, Error, Landed, Mark, Remote, Written, source_of,
     testing::{BRANCH, Via, World, archive, entries, entry, git, ids},
 };
 
@@ -64,7 +68,7 @@ fn many_entries_are_as_sound_as_few() {
     for via in Via::BOTH {
         let world = World::new();
         let archive = world.archive(via, "one");
-        let (few, many) = (entries(0..10), entries(10..400));
+        let (few, many) = (entries(0..10), entries(10..120));
 
         archive.publish(&few, None).unwrap();
         let landed = archive.publish(&many, None).unwrap();
@@ -74,7 +78,7 @@ fn many_entries_are_as_sound_as_few() {
             let bytes = archive.read(&landed.commit, &landed.path).unwrap();
             assert_eq!(bytes, entry.content.as_bytes());
         }
-        assert_eq!(world.files().len(), 400);
+        assert_eq!(world.files().len(), 120);
         world.fsck();
     }
 }
@@ -257,7 +261,7 @@ fn the_same_entries_on_the_same_parent_are_the_same_commits() {
         let archive = world.archive(via, "one");
         archive.publish(&entries(0..5), None).unwrap();
         archive
-            .publish(&entries(5..60), None)
+            .publish(&entries(5..25), None)
             .unwrap()
             .pop()
             .unwrap()
@@ -266,7 +270,7 @@ fn the_same_entries_on_the_same_parent_are_the_same_commits() {
     let one_by_one = {
         let world = World::new();
         let archive = world.archive(Via::Folder, "one");
-        entries(0..60)
+        entries(0..25)
             .iter()
             .map(|entry| {
                 archive
@@ -380,6 +384,32 @@ fn a_batch_that_was_refused_lands_once_the_remote_agrees() {
 }
 
 #[test]
+fn a_branch_that_moves_at_the_last_moment_is_built_upon() {
+    for via in Via::BOTH {
+        let world = World::new();
+        let archive = world.archive(via, "one");
+        let old = archive.publish(&entries(0..1), None).unwrap();
+        let tree = format!("{}^{{tree}}", old[0].commit);
+        let other = world.git(&["commit-tree", &tree, "-p", &old[0].commit, "-m", "Faster"]);
+        let other = other.trim();
+        world.hook(
+            "pre-receive",
+            &format!(
+                "test -e moved || {{ touch moved; unset GIT_QUARANTINE_PATH
+                git update-ref refs/heads/{BRANCH} {other}; }}"
+            ),
+        );
+
+        archive.publish(&entries(1..3), None).unwrap();
+
+        let subjects = world.log("%s");
+        assert_eq!(subjects.lines().nth(1), Some("Faster"), "{subjects}");
+        assert_eq!(subjects.lines().count(), 4);
+        world.fsck();
+    }
+}
+
+#[test]
 fn a_dead_remote_delays_and_loses_nothing() {
     let world = World::new();
     let away = world.dir.path().join("away");
@@ -457,4 +487,177 @@ fn a_checked_out_branch_is_not_moved_under_its_work_tree() {
     archive.publish(&entries(1..2), None).unwrap();
 
     assert_eq!(git(&clone, &["rev-list", "--count", BRANCH]).trim(), "2");
+}
+
+/// Runs the test called `name` again in a process of its own, which finds
+/// `WAVEMARK_TEST_FOLDER` in its environment.
+fn child_of(name: &str, folder: &Path) -> Command {
+    let mut command = Command::new(env::current_exe().unwrap());
+    command
+        .args(["--exact", &format!("archive::tests::{name}"), "--nocapture"])
+        .env("WAVEMARK_TEST_FOLDER", folder)
+        .stdout(Stdio::null());
+    command
+}
+
+fn folder_from_parent() -> Option<PathBuf> {
+    env::var_os("WAVEMARK_TEST_FOLDER").map(PathBuf::from)
+}
+
+#[test]
+fn a_publisher_that_is_killed_leaves_nothing_twice_and_nothing_lost() {
+    let all = entries(0..60);
+    if let Some(folder) = folder_from_parent() {
+        let url = fs::read_to_string(folder.join("url")).unwrap();
+        let archive = archive(Remote::at(url), folder.join("caches/one"));
+        for batch in all.chunks(3) {
+            archive.publish(batch, None).unwrap();
+        }
+        return;
+    }
+    for via in Via::BOTH {
+        let world = World::new();
+        fs::write(world.dir.path().join("url"), &world.remote(via).url).unwrap();
+        for enough in [1, 9, 20, 40] {
+            let name = "a_publisher_that_is_killed_leaves_nothing_twice_and_nothing_lost";
+            let mut child = child_of(name, world.dir.path()).spawn().unwrap();
+            wait_until(|| world.count() >= enough || child.try_wait().unwrap().is_some());
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+
+        world.archive(via, "one").publish(&all, None).unwrap();
+
+        assert_eq!(world.artifacts(), ids(&all));
+        world.fsck();
+    }
+}
+
+fn wait_until(mut done: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !done() {
+        assert!(Instant::now() < deadline, "it never came");
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn the_environment_of_another_git_is_not_looked_at() {
+    if let Some(folder) = folder_from_parent() {
+        let remote = Remote::at(folder.join("remote.git").to_str().unwrap());
+        archive(remote, folder.join("caches/one"))
+            .publish(&entries(0..2), None)
+            .unwrap();
+        let source = source_of(&folder.join("clone")).unwrap().unwrap();
+        assert_eq!(source.root.file_name().unwrap(), "clone");
+        return;
+    }
+    let world = World::new();
+    world.somebody_commits("README.md", "hello");
+    world.clone_branch();
+    let elsewhere = world.dir.path().join("elsewhere");
+
+    let child = child_of(
+        "the_environment_of_another_git_is_not_looked_at",
+        world.dir.path(),
+    )
+    .env("GIT_DIR", &elsewhere)
+    .env("GIT_WORK_TREE", &elsewhere)
+    .env("GIT_INDEX_FILE", &elsewhere)
+    .env("GIT_OBJECT_DIRECTORY", &elsewhere)
+    .env("GIT_NAMESPACE", "elsewhere")
+    .output()
+    .unwrap();
+
+    assert!(
+        child.status.success(),
+        "{}",
+        String::from_utf8_lossy(&child.stderr)
+    );
+    assert_eq!(world.count(), 3);
+    assert!(!elsewhere.exists());
+}
+
+/// What may happen between two looks at the branch.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    /// So many rows are written; the content is one of three.
+    Rows(u32, usize),
+    /// The outbox is published, and its rows are stamped.
+    Publish,
+    /// The outbox is published, and the publisher dies before it can stamp.
+    Die,
+    /// A publisher dies even before it moves the branch.
+    DieEarly,
+    /// Somebody pushes to the branch.
+    Foreign,
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        3 => (1..25_u32, 0..3_usize).prop_map(|(count, content)| Step::Rows(count, content)),
+        2 => Just(Step::Publish),
+        2 => Just(Step::Die),
+        1 => Just(Step::DieEarly),
+        1 => Just(Step::Foreign),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_entry_is_one_commit_with_its_bytes(
+        steps in prop::collection::vec(any_step(), 1..12),
+    ) {
+        let world = World::new();
+        let archive = world.archive(Via::Folder, "one");
+        let mut rows: Vec<(Entry, Option<Landed>)> = Vec::new();
+        let mut foreign = 0;
+        for step in steps.into_iter().chain([Step::Publish]) {
+            let outbox: Vec<Entry> =
+                rows.iter().filter(|row| row.1.is_none()).map(|row| row.0.clone()).collect();
+            let known = rows.iter().rev().find_map(|row| Some(row.1.as_ref()?.commit.clone()));
+            match step {
+                Step::Rows(count, content) => {
+                    let first = u32::try_from(rows.len()).unwrap();
+                    rows.extend((first..first + count).map(|n| {
+                        let key = format!("doc/file-{}.md", n % 4);
+                        (entry(n, &key, ["A", "B", ""][content]), None)
+                    }));
+                }
+                Step::Publish => {
+                    let landed = archive.publish(&outbox, known.as_deref()).unwrap();
+                    for (row, landed) in rows.iter_mut().filter(|row| row.1.is_none()).zip(landed) {
+                        row.1 = Some(landed);
+                    }
+                }
+                Step::Die => drop(archive.publish(&outbox, known.as_deref()).unwrap()),
+                Step::DieEarly => {
+                    let repo = archive.repo().unwrap();
+                    let head = archive.newest(&repo).unwrap();
+                    super::chain::build(&repo, head, &outbox.iter().collect::<Vec<_>>()).unwrap();
+                }
+                Step::Foreign => {
+                    foreign += 1;
+                    world.somebody_commits("README.md", &foreign.to_string());
+                }
+            }
+        }
+
+        let all: Vec<Entry> = rows.iter().map(|row| row.0.clone()).collect();
+        let found: Vec<String> =
+            world.artifacts().into_iter().filter(|id| !id.is_empty()).collect();
+        prop_assert_eq!(found, ids(&all));
+        let claims: Vec<Claim> = rows
+            .iter()
+            .filter_map(|(entry, landed)| {
+                let Landed { id, commit, path, .. } = landed.clone()?;
+                Some(Claim { id, commit, path, sha256: entry.sha256 })
+            })
+            .collect();
+        prop_assert_eq!(claims.len(), all.len());
+        prop_assert_eq!(archive.verify(&claims).unwrap(), vec![]);
+        world.fsck();
+    }
 }

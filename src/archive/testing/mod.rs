@@ -81,7 +81,7 @@ impl World {
 
     /// The branch, oldest commit first, as `format` of `git log` has it.
     pub(super) fn log(&self, format: &str) -> String {
-        self.git(&["log", "--reverse", &format!("--format={format}"), BRANCH])
+        self.git(&["log", "--reverse", &format!("--format={format}"), "--all"])
     }
 
     /// The ids of the artifacts on the branch, oldest first.
@@ -90,6 +90,12 @@ impl World {
             .lines()
             .map(str::to_owned)
             .collect()
+    }
+
+    /// How many commits the branch has.
+    pub(super) fn count(&self) -> usize {
+        let counted = self.git(&["rev-list", "--count", "--all"]);
+        counted.trim().parse().unwrap()
     }
 
     /// Complains unless git finds the remote sound to the last object.
