@@ -196,7 +196,10 @@ impl Batch {
                 Consequence::Nothing | Consequence::Resume | Consequence::Approve => (),
                 Consequence::Rebuild { from } => again.push((*id, from)),
                 Consequence::Retry { since } => agents::forgive(tx, *id, since).await?,
-                Consequence::Pause => drop(agents::pause(tx, *id).await?),
+                Consequence::Pause { since } => {
+                    agents::forgive(tx, *id, since).await?;
+                    agents::pause(tx, *id).await?;
+                }
                 Consequence::HandIn { generation } => handed_in.push((*id, generation)),
             }
             let (kind, detail) = match then {
@@ -205,7 +208,7 @@ impl Batch {
                 Consequence::Approve => ("approved", format!("by {number}")),
                 Consequence::Rebuild { .. } => ("rebuild", format!("asked by {number}")),
                 Consequence::Retry { .. } => ("retry", format!("asked by {number}")),
-                Consequence::Pause => ("paused", format!("given up in {number}")),
+                Consequence::Pause { .. } => ("paused", format!("given up in {number}")),
                 Consequence::HandIn { .. } => ("handed-in", format!("in {number}")),
             };
             notes.push(note(*id, None, kind, detail));

@@ -133,11 +133,7 @@ impl Error {
     pub(super) fn of_remote(remote: &Remote, source: git2::Error) -> Self {
         let remote = remote.clone();
         // libgit2 has no code for a status, only these words.
-        let status = |code| {
-            source
-                .message()
-                .ends_with(&format!("http status code: {code}"))
-        };
+        let status = |code| source.message().ends_with(&format!("http status code: {code}"));
         match (source.code(), source.class()) {
             (git2::ErrorCode::Auth, _) => Self::Unauthorized { remote },
             _ if status(401) || status(403) => Self::Unauthorized { remote },

@@ -29,10 +29,7 @@ const MOST_PACKS: usize = 200;
 /// Opens the cache, or makes it anew if it is none, or another server's.
 pub(super) fn open(remote: &Remote, cache: &Path) -> Result<Repository, Error> {
     if let Ok(repo) = Repository::open_bare(cache)
-        && repo
-            .config()?
-            .get_string(OF)
-            .is_ok_and(|url| url == remote.to_string())
+        && repo.config()?.get_string(OF).is_ok_and(|url| url == remote.to_string())
         && fs::read_dir(repo.path().join("objects/pack"))
             .is_ok_and(|packs| packs.count() <= 2 * MOST_PACKS)
     {
@@ -43,10 +40,7 @@ pub(super) fn open(remote: &Remote, cache: &Path) -> Result<Repository, Error> {
 
 /// Makes an empty cache.
 pub(super) fn rebuild(remote: &Remote, cache: &Path) -> Result<Repository, Error> {
-    let disk = |source| Error::Disk {
-        path: cache.to_owned(),
-        source,
-    };
+    let disk = |source| Error::Disk { path: cache.to_owned(), source };
     if cache.symlink_metadata().is_ok() {
         tracing::warn!("making the git cache {} anew", cache.display());
         match cache.is_dir() {
@@ -111,10 +105,7 @@ pub(super) fn push(
         .push_negotiation(|updates| {
             // Fast-forward is not enough: if someone took commits off the
             // branch, they are not to come back unasked.
-            match updates
-                .iter()
-                .all(|update| update.src() == old.unwrap_or(Oid::ZERO_SHA1))
-            {
+            match updates.iter().all(|update| update.src() == old.unwrap_or(Oid::ZERO_SHA1)) {
                 true => Ok(()),
                 false => Err(git2::Error::new(
                     ErrorCode::NotFastForward,
@@ -137,10 +128,7 @@ pub(super) fn push(
 
     let mut options = PushOptions::new();
     // As many threads as there are processors.
-    options
-        .remote_callbacks(callbacks)
-        .proxy_options(proxy())
-        .packbuilder_parallelism(0);
+    options.remote_callbacks(callbacks).proxy_options(proxy()).packbuilder_parallelism(0);
     let mut connection = repo.remote_anonymous(&remote.url)?;
     let pushed = connection.push(&[format!("{new}:{refname}")], Some(&mut options));
     drop(options);
@@ -210,9 +198,7 @@ mod tests {
     fn a_server_that_asks_gets_the_token() {
         let world = World::new();
 
-        guarded(&world, Some("open-sesame"))
-            .publish(&entries(0..3), None)
-            .unwrap();
+        guarded(&world, Some("open-sesame")).publish(&entries(0..3), None).unwrap();
 
         assert_eq!(world.artifacts(), ids(&entries(0..3)));
     }
@@ -222,9 +208,7 @@ mod tests {
         for token in [None, Some("wrong")] {
             let world = World::new();
 
-            let err = guarded(&world, token)
-                .publish(&entries(0..3), None)
-                .unwrap_err();
+            let err = guarded(&world, token).publish(&entries(0..3), None).unwrap_err();
 
             assert!(matches!(err, Error::Unauthorized { .. }), "{err:?}");
             assert!(world.http.requests() <= 2, "{}", world.http.requests());
@@ -260,14 +244,8 @@ mod tests {
     #[test]
     fn a_server_that_is_not_there_is_unreachable() {
         let world = World::new();
-        let port = std::net::TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap();
-        let archive = archive(
-            Remote::at(format!("http://{port}/r.git")),
-            world.cache("one"),
-        );
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let archive = archive(Remote::at(format!("http://{port}/r.git")), world.cache("one"));
 
         let err = archive.publish(&entries(0..1), None).unwrap_err();
 
@@ -318,10 +296,7 @@ mod tests {
     /// The files that hold an object each.
     fn objects(cache: &Path) -> Vec<PathBuf> {
         let inside = |path: &Path| -> Vec<_> {
-            fs::read_dir(path)
-                .unwrap()
-                .map(|entry| entry.unwrap().path())
-                .collect()
+            fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect()
         };
         inside(&cache.join("objects"))
             .iter()
@@ -333,10 +308,7 @@ mod tests {
     #[test]
     fn a_cache_of_another_server_is_not_believed() {
         let (old, new) = (World::new(), World::new());
-        let landed = old
-            .archive(Via::Http, "one")
-            .publish(&entries(0..3), None)
-            .unwrap();
+        let landed = old.archive(Via::Http, "one").publish(&entries(0..3), None).unwrap();
         let archive = archive(new.remote(Via::Http), old.cache("one"));
 
         let read = archive.read(&landed[0].commit, &landed[0].path);
@@ -351,19 +323,10 @@ mod tests {
         let world = World::new();
         let archive = world.archive(Via::Http, "one");
         let landed = archive.publish(&entries(0..3), None).unwrap();
-        world.git(&[
-            "update-ref",
-            &format!("refs/heads/{BRANCH}"),
-            &landed[0].commit,
-        ]);
+        world.git(&["update-ref", &format!("refs/heads/{BRANCH}"), &landed[0].commit]);
 
-        archive
-            .publish(&entries(3..4), Some(&landed[2].commit))
-            .unwrap();
-        assert_eq!(
-            world.artifacts(),
-            ids(&[entries(0..1), entries(3..4)].concat())
-        );
+        archive.publish(&entries(3..4), Some(&landed[2].commit)).unwrap();
+        assert_eq!(world.artifacts(), ids(&[entries(0..1), entries(3..4)].concat()));
 
         world.git(&["update-ref", "-d", &format!("refs/heads/{BRANCH}")]);
         assert_eq!(archive.fetch().unwrap(), None);
@@ -377,16 +340,10 @@ mod tests {
         let world = World::new();
         let here = world.archive(Via::Http, "one");
         here.publish(&entries(0..1), None).unwrap();
-        let there = world
-            .archive(Via::Http, "two")
-            .publish(&entries(1..3), None)
-            .unwrap();
+        let there = world.archive(Via::Http, "two").publish(&entries(1..3), None).unwrap();
 
         assert_eq!(here.log(9).unwrap().len(), 1);
-        assert_eq!(
-            here.read(&there[1].commit, &there[1].path).unwrap(),
-            b"text 2\n"
-        );
+        assert_eq!(here.read(&there[1].commit, &there[1].path).unwrap(), b"text 2\n");
         let subjects: Vec<Commit> = here.log(2).unwrap();
         assert_eq!(subjects[0].id, there[1].commit);
     }

@@ -62,10 +62,7 @@ impl Home {
 
     fn at(path: &Path) -> Result<Option<Self>, Error> {
         let record = Record::read(&record_in(path))?;
-        Ok(record.map(|record| Self {
-            path: path.to_owned(),
-            record,
-        }))
+        Ok(record.map(|record| Self { path: path.to_owned(), record }))
     }
 
     /// How this home and `folder`, which leads to it, belong together.
@@ -121,10 +118,7 @@ impl Home {
             if !outside.iter().any(|parent| target.starts_with(parent)) {
                 return Err(Error::Foreign { path });
             }
-            tracing::warn!(
-                "the database in {} is gone: making a new one",
-                target.display()
-            );
+            tracing::warn!("the database in {} is gone: making a new one", target.display());
             unlink(folder)?;
         }
         if account.can_enter(folder.path()).await? && keeps_modes(folder.path()) {
@@ -143,10 +137,7 @@ impl Home {
     /// made again, so nothing leads to them any more; or it was renamed, and
     /// nothing led to them yet.
     pub(super) fn forgotten(&self, folder: &Folder, outside: &[PathBuf]) -> Vec<Self> {
-        let homes = outside
-            .iter()
-            .filter(|parent| is_ours(parent))
-            .flat_map(fs::read_dir);
+        let homes = outside.iter().filter(|parent| is_ours(parent)).flat_map(fs::read_dir);
         homes
             .flatten()
             .flatten()
@@ -159,16 +150,9 @@ impl Home {
         fs::create_dir_all(path).map_err(Error::file("create", path))?;
         let path = &fs::canonicalize(path).map_err(Error::file("open", path))?;
         // The account passes through; only its own folders in here are its own.
-        let mode = if *account == Account::Current {
-            0o700
-        } else {
-            0o711
-        };
+        let mode = if *account == Account::Current { 0o700 } else { 0o711 };
         chmod(path, mode)?;
-        let home = Self {
-            path: path.to_owned(),
-            record,
-        };
+        let home = Self { path: path.to_owned(), record };
         home.save()?;
         Ok(home)
     }
@@ -238,11 +222,7 @@ impl Home {
             remove_dir(outside)?;
         }
         remove_dir(&self.path)?;
-        if let Some(parent) = self
-            .path
-            .parent()
-            .filter(|it| *it != self.record.belongs_to())
-        {
+        if let Some(parent) = self.path.parent().filter(|it| *it != self.record.belongs_to()) {
             // The folder for all homes that are outside, if this was the last.
             drop(fs::remove_dir(parent));
         }
@@ -274,9 +254,7 @@ fn keeps_modes(dir: &Path) -> bool {
 /// For making a folder that nobody else can enter, whatever the umask.
 pub(super) fn only_for_owner(prefix: &str) -> tempfile::Builder<'_, 'static> {
     let mut builder = tempfile::Builder::new();
-    builder
-        .prefix(prefix)
-        .permissions(fs::Permissions::from_mode(0o700));
+    builder.prefix(prefix).permissions(fs::Permissions::from_mode(0o700));
     builder
 }
 
@@ -293,10 +271,9 @@ async fn usable(parents: &[PathBuf], account: &Account) -> Result<PathBuf, Error
     for parent in parents {
         let made = fs::create_dir_all(parent).and_then(|()| match is_ours(parent) {
             true => fs::set_permissions(parent, fs::Permissions::from_mode(0o755)),
-            false => Err(io::Error::new(
-                ErrorKind::PermissionDenied,
-                "it belongs to somebody else",
-            )),
+            false => {
+                Err(io::Error::new(ErrorKind::PermissionDenied, "it belongs to somebody else"))
+            }
         });
         match made {
             Ok(()) if account.can_enter(parent).await? => return Ok(parent.clone()),

@@ -64,9 +64,7 @@ pub(super) async fn launch(
     settings: &[(String, String)],
 ) -> Result<(), Error> {
     if !account.can_enter(&home.data()).await? {
-        return Err(Error::file("enter", home.data())(
-            ErrorKind::PermissionDenied.into(),
-        ));
+        return Err(Error::file("enter", home.data())(ErrorKind::PermissionDenied.into()));
     }
     forget_the_dead(home)?;
     let log = log::create(home)?;
@@ -75,18 +73,12 @@ pub(super) async fn launch(
     // The shell starts it and goes away; what it starts is named by arguments,
     // so nothing needs quoting.
     let mut command = account.command(SHELL, &home.data());
-    command
-        .args(["-c", r#""$0" "$@" &"#])
-        .arg(binaries.program("postgres"));
+    command.args(["-c", r#""$0" "$@" &"#]).arg(binaries.program("postgres"));
     command.arg("-D").arg(home.data());
     let place = format!("unix_socket_directories={}", home.sockets().display());
     let port = format!("port={}", sockets::PORT);
-    let fixed = SETTINGS
-        .iter()
-        .map(|(name, value)| format!("{name}={value}"));
-    let chosen = settings
-        .iter()
-        .map(|(name, value)| format!("{name}={value}"));
+    let fixed = SETTINGS.iter().map(|(name, value)| format!("{name}={value}"));
+    let chosen = settings.iter().map(|(name, value)| format!("{name}={value}"));
     for setting in [place, port].into_iter().chain(fixed).chain(chosen) {
         command.arg("-c").arg(setting);
     }
@@ -94,10 +86,7 @@ pub(super) async fn launch(
 
     let shell = CommandWrap::from(command).wrap(ProcessSession).spawn();
     let mut shell = shell.map_err(|err| account.cannot_run(SHELL, err))?;
-    shell
-        .wait()
-        .await
-        .map_err(|err| account.cannot_run(SHELL, err))?;
+    shell.wait().await.map_err(|err| account.cannot_run(SHELL, err))?;
     Ok(())
 }
 
@@ -117,10 +106,7 @@ fn forget_the_dead(home: &Home) -> Result<(), Error> {
 
 /// The files whose first line is the server's pid.
 fn lock_files(home: &Home) -> [PathBuf; 2] {
-    [
-        home.data().join("postmaster.pid"),
-        sockets::lock_in(&home.sockets()),
-    ]
+    [home.data().join("postmaster.pid"), sockets::lock_in(&home.sockets())]
 }
 
 /// Chooses and makes the directory for the sockets of the server in `home`.
@@ -129,9 +115,7 @@ pub(super) async fn prepare_sockets(
     account: &Account,
     outside: &[PathBuf],
 ) -> Result<(), Error> {
-    let mut refused = Error::Foreign {
-        path: home.sockets(),
-    };
+    let mut refused = Error::Foreign { path: home.sockets() };
     for dir in sockets::choose(home.path(), home.record().instance(), outside) {
         match prepare_dir(&dir, account).await {
             Ok(()) => {
@@ -148,9 +132,7 @@ pub(super) async fn prepare_sockets(
 async fn prepare_dir(dir: &Path, account: &Account) -> Result<(), Error> {
     let parent = dir.parent().unwrap_or(dir);
     if !account.can_enter(parent).await? {
-        return Err(Error::file("enter", parent)(
-            ErrorKind::PermissionDenied.into(),
-        ));
+        return Err(Error::file("enter", parent)(ErrorKind::PermissionDenied.into()));
     }
     match fs::create_dir(dir) {
         Ok(()) => account.give(dir)?,
@@ -159,9 +141,7 @@ async fn prepare_dir(dir: &Path, account: &Account) -> Result<(), Error> {
     }
     let meta = fs::symlink_metadata(dir).map_err(Error::file("read", dir))?;
     if !meta.is_dir() || !account.owns(&meta) {
-        return Err(Error::Foreign {
-            path: dir.to_owned(),
-        });
+        return Err(Error::Foreign { path: dir.to_owned() });
     }
     if meta.permissions().mode() & 0o777 != 0o700 {
         super::home::chmod(dir, 0o700)?;
@@ -195,12 +175,7 @@ pub(super) async fn settle(home: &Home) -> Result<Option<Address>, Error> {
             stop(home).await?;
         } else if Instant::now() > deadline {
             let (home, log) = (home.path().to_owned(), log::tail(home));
-            return Err(Error::NotReady {
-                home,
-                waited: START_PATIENCE,
-                log,
-                source,
-            });
+            return Err(Error::NotReady { home, waited: START_PATIENCE, log, source });
         } else {
             sleep(PAUSE).await;
         }
@@ -224,11 +199,7 @@ async fn connect(address: &Address) -> Result<Answer, Option<sqlx::Error>> {
         Ok(Err(err)) => err,
         Err(_) => return Err(None),
     };
-    match err
-        .as_database_error()
-        .and_then(|err| err.code())
-        .as_deref()
-    {
+    match err.as_database_error().and_then(|err| err.code()).as_deref() {
         Some("3D000") => Ok(Answer::NoDatabase),
         Some("53300") => Ok(Answer::Full),
         _ => Err(Some(err)),
@@ -252,26 +223,18 @@ async fn create_database(home: &Home, address: &Address, answer: Answer) -> Resu
             Answer::NoDatabase => {
                 let other = address.for_database("postgres").connect_options();
                 let mut other = PgConnection::connect_with(&other).await?;
-                sqlx::raw_sql("create database wavemark")
-                    .execute(&mut other)
-                    .await?;
+                sqlx::raw_sql("create database wavemark").execute(&mut other).await?;
                 other.close().await
             }
         }
     };
-    create.await.map_err(|source| Error::CreateDatabase {
-        home: home.path().to_owned(),
-        source,
-    })
+    create.await.map_err(|source| Error::CreateDatabase { home: home.path().to_owned(), source })
 }
 
 /// Whether the server says so itself: the last line of its pid file.
 pub(super) fn is_ready(home: &Home) -> bool {
-    fs::read_to_string(home.data().join("postmaster.pid")).is_ok_and(|file| {
-        file.lines()
-            .nth(7)
-            .is_some_and(|state| state.trim() == "ready")
-    })
+    fs::read_to_string(home.data().join("postmaster.pid"))
+        .is_ok_and(|file| file.lines().nth(7).is_some_and(|state| state.trim() == "ready"))
 }
 
 /// Stops the server in `home` and waits until the last of its processes is gone.
@@ -302,9 +265,7 @@ fn pid(home: &Home) -> Option<String> {
         let text = fs::read_to_string(file).ok()?;
         let pid = text.lines().next()?;
         // Zero and below would mean a whole group.
-        pid.parse::<u32>()
-            .is_ok_and(|pid| pid > 1)
-            .then(|| pid.to_owned())
+        pid.parse::<u32>().is_ok_and(|pid| pid > 1).then(|| pid.to_owned())
     })
 }
 
@@ -322,9 +283,6 @@ async fn signal(home: &Home, pid: String) -> Result<bool, Error> {
     let account = Account::owning(&owned)?;
     let mut command = account.command(SHELL, Path::new("/"));
     command.args(["-c", r#"kill -s "$0" "$1""#, signal, &pid]);
-    let output = command
-        .output()
-        .await
-        .map_err(|err| account.cannot_run(SHELL, err))?;
+    let output = command.output().await.map_err(|err| account.cannot_run(SHELL, err))?;
     Ok(output.status.success())
 }

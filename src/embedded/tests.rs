@@ -31,10 +31,7 @@ impl Project {
     fn open_up(&self) {
         fs::create_dir_all(self.dir()).unwrap();
         let inside = |dir: &&Path| dir.starts_with(self.root.path());
-        self.dir()
-            .ancestors()
-            .take_while(inside)
-            .for_each(|dir| chmod(dir, 0o755));
+        self.dir().ancestors().take_while(inside).for_each(|dir| chmod(dir, 0o755));
     }
 
     fn below(root: TempDir, name: &str) -> Self {
@@ -44,19 +41,12 @@ impl Project {
         let mut embedded = Embedded::at(&root.path().join(name).join(".wavemark"));
         embedded.host.homes = vec![outside.path().join("homes")];
         embedded.host.sockets = vec![outside.path().to_owned()];
-        Self {
-            root,
-            outside,
-            embedded: embedded.with_settings(&[("fsync", "off")]),
-        }
+        Self { root, outside, embedded: embedded.with_settings(&[("fsync", "off")]) }
     }
 
     /// Another project of the same user on the same machine.
     fn beside(&self, name: &str) -> Embedded {
-        Embedded {
-            dir: self.root.path().join(name).join(".wavemark"),
-            ..self.embedded.clone()
-        }
+        Embedded { dir: self.root.path().join(name).join(".wavemark"), ..self.embedded.clone() }
     }
 
     fn home(&self) -> Home {
@@ -70,20 +60,12 @@ impl Project {
 
 impl Drop for Project {
     fn drop(&mut self) {
-        let folders = fs::read_dir(self.root.path())
-            .into_iter()
-            .flatten()
-            .flatten();
+        let folders = fs::read_dir(self.root.path()).into_iter().flatten().flatten();
         let all: Vec<Embedded> = folders
-            .map(|it| Embedded {
-                dir: it.path().join(".wavemark"),
-                ..self.embedded.clone()
-            })
+            .map(|it| Embedded { dir: it.path().join(".wavemark"), ..self.embedded.clone() })
             .collect();
         let destroy = move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build();
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let runtime = runtime.unwrap();
             for embedded in all {
                 match runtime.block_on(embedded.destroy()) {
@@ -108,17 +90,13 @@ fn home_of(embedded: &Embedded) -> Home {
 
 /// The first value of the first row.
 async fn ask(address: &Address, sql: &'static str) -> String {
-    let mut connection = PgConnection::connect_with(&address.connect_options())
-        .await
-        .unwrap();
+    let mut connection = PgConnection::connect_with(&address.connect_options()).await.unwrap();
     let row = sqlx::raw_sql(sql).fetch_one(&mut connection).await.unwrap();
     row.get(0)
 }
 
 async fn tell(address: &Address, sql: &'static str) {
-    let mut connection = PgConnection::connect_with(&address.connect_options())
-        .await
-        .unwrap();
+    let mut connection = PgConnection::connect_with(&address.connect_options()).await.unwrap();
     sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
 }
 
@@ -140,18 +118,12 @@ async fn what_was_stored_survives_a_stop() {
     assert_eq!(project.embedded.running().unwrap().as_ref(), Some(&address));
 
     assert_eq!(project.embedded.stop().await.unwrap(), Stopped::Now);
-    assert_eq!(
-        project.embedded.stop().await.unwrap(),
-        Stopped::WasNotRunning
-    );
+    assert_eq!(project.embedded.stop().await.unwrap(), Stopped::WasNotRunning);
     assert_eq!(project.embedded.running().unwrap(), None);
 
     let address = project.embedded.start().await.unwrap();
     assert_eq!(ask(&address, RECALL).await, "a mark");
-    assert_eq!(
-        project.home().path(),
-        project.dir().join("postgres").canonicalize().unwrap()
-    );
+    assert_eq!(project.home().path(), project.dir().join("postgres").canonicalize().unwrap());
 }
 
 #[tokio::test]
@@ -160,16 +132,9 @@ async fn a_folder_that_only_its_owner_can_enter_will_do() {
 
     let address = project.embedded.start().await.unwrap();
 
-    assert_eq!(
-        ask(&address, "select current_database()::text").await,
-        "wavemark"
-    );
+    assert_eq!(ask(&address, "select current_database()::text").await, "wavemark");
     let inside = project.home().path().starts_with(project.root.path());
-    assert_eq!(
-        inside,
-        !rustix::process::geteuid().is_root(),
-        "root's data is elsewhere"
-    );
+    assert_eq!(inside, !rustix::process::geteuid().is_root(), "root's data is elsewhere");
 }
 
 #[tokio::test]
@@ -177,10 +142,7 @@ async fn only_its_owner_gets_in() {
     let project = Project::open();
     let address = project.embedded.start().await.unwrap();
 
-    let mode = fs::metadata(project.home().sockets())
-        .unwrap()
-        .permissions()
-        .mode();
+    let mode = fs::metadata(project.home().sockets()).unwrap().permissions().mode();
 
     assert_eq!(mode & 0o777, 0o700);
     assert_eq!(ask(&address, "show listen_addresses").await, "");
@@ -196,18 +158,12 @@ async fn psql_takes_the_address_however_long_the_path() {
 
     let output = Command::new(psql)
         .arg(address.url())
-        .args([
-            "-XAtc",
-            "select current_user || ' in ' || current_database()",
-        ])
+        .args(["-XAtc", "select current_user || ' in ' || current_database()"])
         .env_clear()
         .output()
         .unwrap();
 
-    assert_eq!(
-        String::from_utf8_lossy(&output.stdout),
-        "wavemark in wavemark\n"
-    );
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "wavemark in wavemark\n");
 }
 
 /// Plays both parts: with the variable set, it is one of the other processes.
@@ -226,9 +182,7 @@ async fn many_tasks_and_processes_start_one_server() {
     let processes: Vec<_> = (0..4)
         .map(|_| {
             let mut other = Command::new(&this);
-            other
-                .args(["--exact", name, "--nocapture"])
-                .env(FOLDER, project.dir());
+            other.args(["--exact", name, "--nocapture"]).env(FOLDER, project.dir());
             // This also waits until its streams are closed, so it would hang if
             // the server had inherited one.
             tokio::task::spawn_blocking(move || other.output().unwrap())
@@ -244,15 +198,8 @@ async fn many_tasks_and_processes_start_one_server() {
     let mut started = Vec::new();
     for process in processes {
         let output = String::from_utf8(process.await.unwrap().stdout).unwrap();
-        let answer = output
-            .split_once('<')
-            .and_then(|(_, rest)| rest.split_once('>'));
-        started.push(
-            answer
-                .unwrap_or_else(|| panic!("no answer in {output}"))
-                .0
-                .to_owned(),
-        );
+        let answer = output.split_once('<').and_then(|(_, rest)| rest.split_once('>'));
+        started.push(answer.unwrap_or_else(|| panic!("no answer in {output}")).0.to_owned());
     }
     for task in tasks {
         started.push(task.await.unwrap());
@@ -294,11 +241,7 @@ async fn a_stranger_with_the_old_pid_is_left_alone() {
     project.embedded.stop().await.unwrap();
     // Postgres itself would be fooled only by a process of the same user.
     let account = Account::owning(&home.data()).unwrap();
-    let mut stranger = account
-        .command("sleep", Path::new("/"))
-        .arg("60")
-        .spawn()
-        .unwrap();
+    let mut stranger = account.command("sleep", Path::new("/")).arg("60").spawn().unwrap();
     let (pid, rest) = before.split_once('\n').unwrap();
     assert_ne!(pid, stranger.id().unwrap().to_string());
     let file = home.data().join("postmaster.pid");
@@ -307,10 +250,7 @@ async fn a_stranger_with_the_old_pid_is_left_alone() {
     chmod(&file, 0o600);
 
     assert_eq!(project.embedded.running().unwrap(), None);
-    assert_eq!(
-        project.embedded.stop().await.unwrap(),
-        Stopped::WasNotRunning
-    );
+    assert_eq!(project.embedded.stop().await.unwrap(), Stopped::WasNotRunning);
     project.embedded.start().await.unwrap();
 
     assert_eq!(stranger.try_wait().unwrap(), None, "it lives");
@@ -331,14 +271,8 @@ async fn data_that_is_not_ours_is_not_touched() {
     ] {
         assert!(matches!(outcome, Err(Error::Foreign { .. })), "{outcome:?}");
     }
-    let kept: Vec<_> = fs::read_dir(theirs.parent().unwrap())
-        .unwrap()
-        .flatten()
-        .collect();
-    assert_eq!(
-        (kept.len(), fs::read_to_string(&theirs).unwrap().as_str()),
-        (1, "15\n")
-    );
+    let kept: Vec<_> = fs::read_dir(theirs.parent().unwrap()).unwrap().flatten().collect();
+    assert_eq!((kept.len(), fs::read_to_string(&theirs).unwrap().as_str()), (1, "15\n"));
 }
 
 #[tokio::test]
@@ -349,10 +283,7 @@ async fn a_file_in_the_way_is_named() {
 
     let err = project.embedded.start().await.unwrap_err();
 
-    assert!(
-        matches!(&err, Error::File { path, .. } if path == project.dir()),
-        "{err:?}"
-    );
+    assert!(matches!(&err, Error::File { path, .. } if path == project.dir()), "{err:?}");
 }
 
 #[tokio::test]
@@ -382,11 +313,7 @@ async fn data_of_another_version_is_left_as_it_is() {
 
     let err = project.embedded.start().await.unwrap_err();
 
-    let Error::NoServer {
-        wanted: Wanted::MakerOf { major: 9, .. },
-        ..
-    } = &err
-    else {
+    let Error::NoServer { wanted: Wanted::MakerOf { major: 9, .. }, .. } = &err else {
         panic!("{err:?}")
     };
     assert!(err.hint().unwrap().contains("install that version"));
@@ -395,10 +322,7 @@ async fn data_of_another_version_is_left_as_it_is() {
 #[tokio::test]
 async fn a_server_that_ends_at_once_says_why() {
     let project = Project::open();
-    let misconfigured = project
-        .embedded
-        .clone()
-        .with_settings(&[("max_connections", "none")]);
+    let misconfigured = project.embedded.clone().with_settings(&[("max_connections", "none")]);
 
     let err = misconfigured.start().await.unwrap_err();
 
@@ -422,9 +346,7 @@ async fn destroying_leaves_nothing() {
 
 fn entries(dir: &Path) -> Vec<String> {
     let names = fs::read_dir(dir).unwrap().flatten();
-    names
-        .map(|it| it.file_name().to_string_lossy().into_owned())
-        .collect()
+    names.map(|it| it.file_name().to_string_lossy().into_owned()).collect()
 }
 
 #[tokio::test]
@@ -439,11 +361,8 @@ async fn deleting_the_folder_starts_afresh() {
 
         assert_ne!(pid_of(&project.home()), orphan);
         assert_eq!(
-            ask(
-                &address,
-                "select count(*)::text from pg_tables where tablename = 'remembered'"
-            )
-            .await,
+            ask(&address, "select count(*)::text from pg_tables where tablename = 'remembered'")
+                .await,
             "0"
         );
         // Postgres itself takes up to a minute to notice.
@@ -475,10 +394,7 @@ async fn a_database_that_was_dropped_is_made_again() {
 
     let address = project.embedded.start().await.unwrap();
 
-    assert_eq!(
-        ask(&address, "select current_database()::text").await,
-        "wavemark"
-    );
+    assert_eq!(ask(&address, "select current_database()::text").await, "wavemark");
 }
 
 #[tokio::test]
@@ -486,20 +402,14 @@ async fn a_renamed_folder_keeps_its_database() {
     for project in [Project::open(), Project::closed()] {
         let address = project.embedded.start().await.unwrap();
         tell(&address, REMEMBER).await;
-        fs::rename(
-            project.root.path().join("project"),
-            project.root.path().join("renamed"),
-        )
-        .unwrap();
+        fs::rename(project.root.path().join("project"), project.root.path().join("renamed"))
+            .unwrap();
         let renamed = project.beside("renamed");
 
         let address = renamed.start().await.unwrap();
 
         assert_eq!(ask(&address, RECALL).await, "a mark");
-        assert_eq!(
-            home_of(&renamed).record().belongs_to(),
-            renamed.dir.canonicalize().unwrap()
-        );
+        assert_eq!(home_of(&renamed).record().belongs_to(), renamed.dir.canonicalize().unwrap());
     }
 }
 
@@ -539,12 +449,7 @@ async fn a_copy_of_a_running_server_is_refused() {
 }
 
 fn copy(root: &Path, from: &str, to: &str) {
-    let copied = Command::new("cp")
-        .arg("-a")
-        .args([from, to])
-        .current_dir(root)
-        .output()
-        .unwrap();
+    let copied = Command::new("cp").arg("-a").args([from, to]).current_dir(root).output().unwrap();
     // Sockets and files that come and go may be missed.
     assert!(root.join(to).is_dir(), "{copied:?}");
 }

@@ -26,10 +26,7 @@ const DEADLINE_SLACK: TimeDelta = TimeDelta::seconds(30);
 
 /// What should happen next in the project that `snapshot` was taken of.
 pub fn decide(snapshot: &Snapshot) -> Decision {
-    let mut planner = Planner {
-        world: snapshot.clone(),
-        decision: Decision::default(),
-    };
+    let mut planner = Planner { world: snapshot.clone(), decision: Decision::default() };
     planner.sweep_lost_runs();
     planner.act_on_resolved_feedback();
     planner.rebuild_what_changed();
@@ -65,10 +62,7 @@ impl Planner {
             agent.run = None;
             agent.attempts.infra += 1;
             agent.attempts.last_ended = Some(now);
-            self.decision.effects.push(Effect::Expire {
-                agent: name.clone(),
-                run: run.id,
-            });
+            self.decision.effects.push(Effect::Expire { agent: name.clone(), run: run.id });
         }
     }
 
@@ -122,11 +116,7 @@ impl Planner {
             if let Some(agent) = self.world.agents.get_mut(&name) {
                 absorb(agent, Consequence::Rebuild { from });
             }
-            self.decision.effects.push(Effect::Rebuild {
-                agent: name,
-                from,
-                cause,
-            });
+            self.decision.effects.push(Effect::Rebuild { agent: name, from, cause });
         }
     }
 
@@ -149,15 +139,8 @@ impl Planner {
             } else {
                 continue;
             };
-            agent.run = Some(LiveRun {
-                stop: Some(reason),
-                ..run
-            });
-            self.decision.effects.push(Effect::Stop {
-                agent: name.clone(),
-                run: run.id,
-                reason,
-            });
+            agent.run = Some(LiveRun { stop: Some(reason), ..run });
+            self.decision.effects.push(Effect::Stop { agent: name.clone(), run: run.id, reason });
         }
     }
 
@@ -176,10 +159,7 @@ impl Planner {
         for (name, agent) in self.in_plan() {
             let (status, wait, ask) = self.status(name, agent, &met, &shut);
             if let Some(request) = ask {
-                asks.push(Effect::Ask {
-                    agent: name.clone(),
-                    request,
-                });
+                asks.push(Effect::Ask { agent: name.clone(), request });
             }
             // A launch takes the agent from where it stands by itself.
             if status == Status::Ready && wait.is_none() {
@@ -191,11 +171,7 @@ impl Planner {
                 continue;
             }
             if status != agent.status {
-                moves.push(Effect::Move {
-                    agent: name.clone(),
-                    from: agent.status,
-                    to: status,
-                });
+                moves.push(Effect::Move { agent: name.clone(), from: agent.status, to: status });
             }
             if let Some(wait) = wait {
                 waiting.insert(name.clone(), wait);
@@ -234,10 +210,7 @@ impl Planner {
             return (Status::Complete, None, None);
         }
         if agent.is_exhausted(self.world.settings.infra_retries) && !agent.paused {
-            return asking(Request::Failure {
-                epoch: agent.epoch,
-                generation,
-            });
+            return asking(Request::Failure { epoch: agent.epoch, generation });
         }
 
         if agent.paused {
@@ -247,11 +220,7 @@ impl Planner {
             return (Status::Draft, Some(Wait::Barrier(waves.clone())), None);
         }
         if agent.unknown_needs > 0 {
-            return (
-                Status::Draft,
-                Some(Wait::UnknownNeeds(agent.unknown_needs)),
-                None,
-            );
+            return (Status::Draft, Some(Wait::UnknownNeeds(agent.unknown_needs)), None);
         }
         let unmet: Vec<AgentName> = agent.needs.difference(met).cloned().collect();
         if !unmet.is_empty() {
@@ -266,9 +235,7 @@ impl Planner {
             });
         }
         let retry = retry_at(name, &agent.attempts, &self.world.settings);
-        let backoff = retry
-            .filter(|&at| at > self.world.taken_at)
-            .map(Wait::Backoff);
+        let backoff = retry.filter(|&at| at > self.world.taken_at).map(Wait::Backoff);
         (Status::Ready, backoff, None)
     }
 
@@ -283,26 +250,16 @@ impl Planner {
             .waves
             .iter()
             .filter_map(|(wave, after)| {
-                let before: Vec<WaveName> = after
-                    .iter()
-                    .filter(|wave| unfinished.contains(wave))
-                    .cloned()
-                    .collect();
+                let before: Vec<WaveName> =
+                    after.iter().filter(|wave| unfinished.contains(wave)).cloned().collect();
                 (!before.is_empty()).then_some((wave, before))
             })
             .collect()
     }
 
     fn launch(&mut self, mut candidates: Vec<Candidate>) {
-        candidates.sort_by(|a, b| {
-            b.priority
-                .cmp(&a.priority)
-                .then_with(|| a.agent.cmp(&b.agent))
-        });
-        for Candidate {
-            agent: name, from, ..
-        } in candidates
-        {
+        candidates.sort_by(|a, b| b.priority.cmp(&a.priority).then_with(|| a.agent.cmp(&b.agent)));
+        for Candidate { agent: name, from, .. } in candidates {
             let Some(agent) = self.world.agents.get(&name) else {
                 continue;
             };
@@ -340,9 +297,5 @@ impl Planner {
 }
 
 fn asking(request: Request) -> (Status, Option<Wait>, Option<Request>) {
-    (
-        Status::Feedback,
-        Some(Wait::Asked(request.kind())),
-        Some(request),
-    )
+    (Status::Feedback, Some(Wait::Asked(request.kind())), Some(request))
 }

@@ -194,9 +194,7 @@ impl Request {
         match self {
             Self::Review { generation } => format!("review:{generation}"),
             Self::Failure { epoch, .. } => format!("failure:{epoch}"),
-            Self::HandIn {
-                generation, asked, ..
-            } => format!("manual:{generation}:{asked}"),
+            Self::HandIn { generation, asked, .. } => format!("manual:{generation}:{asked}"),
         }
     }
 }
@@ -251,10 +249,8 @@ impl fmt::Display for Wait {
             Self::Run => f.write_str("running"),
             Self::Stopping(reason) => write!(f, "stopping ({reason})"),
             Self::Feedback(open) => {
-                let open: Vec<String> = open
-                    .iter()
-                    .map(|(number, kind)| format!("{kind} {number}"))
-                    .collect();
+                let open: Vec<String> =
+                    open.iter().map(|(number, kind)| format!("{kind} {number}")).collect();
                 write!(f, "waits for a person: {}", open.join(", "))
             }
             Self::Asked(kind) => write!(f, "waits for a person: new {kind}"),
@@ -284,14 +280,12 @@ impl fmt::Display for Effect {
                 Consequence::Pause { .. } => write!(f, "{feedback} gives up, pause"),
                 Consequence::HandIn { .. } => write!(f, "{feedback} is handed in"),
             },
-            Self::Rebuild {
-                cause: Cause::Definition,
-                ..
-            } => f.write_str("build again, its definition changed"),
-            Self::Rebuild {
-                cause: Cause::StaleInputs,
-                ..
-            } => f.write_str("build again, its inputs changed"),
+            Self::Rebuild { cause: Cause::Definition, .. } => {
+                f.write_str("build again, its definition changed")
+            }
+            Self::Rebuild { cause: Cause::StaleInputs, .. } => {
+                f.write_str("build again, its inputs changed")
+            }
             Self::Expire { .. } => f.write_str("its run is lost"),
             Self::Stop { reason, .. } => write!(f, "stop its run ({reason})"),
             Self::Ask { request, .. } => write!(f, "ask a person ({})", request.kind()),

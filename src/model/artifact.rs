@@ -65,9 +65,8 @@ impl FromStr for FileName {
     type Err = BadArtifactKey;
 
     fn from_str(name: &str) -> Result<Self, BadArtifactKey> {
-        let safe = name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
+        let safe =
+            name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
         let starts_well = name.starts_with(|c: char| c.is_ascii_alphanumeric());
         if safe && starts_well && name.len() <= 100 {
             Ok(Self(name.to_owned()))
@@ -117,13 +116,8 @@ impl FromStr for ArtifactKey {
         if name.contains('/') {
             return Err(BadArtifactKey::Shape(key.to_owned()));
         }
-        let kind = kind
-            .parse()
-            .map_err(|_| BadArtifactKey::Type(kind.to_owned()))?;
-        Ok(Self {
-            kind,
-            name: name.parse()?,
-        })
+        let kind = kind.parse().map_err(|_| BadArtifactKey::Type(kind.to_owned()))?;
+        Ok(Self { kind, name: name.parse()? })
     }
 }
 

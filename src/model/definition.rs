@@ -300,10 +300,7 @@ mod tests {
 
     #[test]
     fn a_need_names_an_agent_or_a_wave() {
-        assert_eq!(
-            "wave:research".parse(),
-            Ok(Need::Wave("research".parse().unwrap()))
-        );
+        assert_eq!("wave:research".parse(), Ok(Need::Wave("research".parse().unwrap())));
         assert_eq!("brief".parse(), Ok(Need::Agent("brief".parse().unwrap())));
         assert!("wave:".parse::<Need>().is_err());
     }

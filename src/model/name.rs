@@ -122,22 +122,9 @@ mod tests {
     #[test]
     fn a_name_is_a_short_lowercase_slug() {
         for good in ["a", "echo", "echo-2", "a-", &"a".repeat(63)] {
-            assert_eq!(
-                good.parse::<AgentName>().map(String::from),
-                Ok(good.to_owned())
-            );
+            assert_eq!(good.parse::<AgentName>().map(String::from), Ok(good.to_owned()));
         }
-        for bad in [
-            "",
-            "-a",
-            "2a",
-            "Echo",
-            "a_b",
-            "a/b",
-            "ä",
-            "a b",
-            &"a".repeat(64),
-        ] {
+        for bad in ["", "-a", "2a", "Echo", "a_b", "a/b", "ä", "a b", &"a".repeat(64)] {
             assert!(bad.parse::<AgentName>().is_err(), "{bad}");
         }
     }

@@ -176,11 +176,7 @@ mod tests {
             artifacts: vec![
                 artifact("vision", "doc/outline.md", GitState::Committed),
                 artifact("vision", "schema/sheet.json", GitState::Committed),
-                artifact(
-                    "echo-build",
-                    "prompt/voice-of-the-messages.md",
-                    GitState::Pending,
-                ),
+                artifact("echo-build", "prompt/voice-of-the-messages.md", GitState::Pending),
                 artifact("social-build", "doc/keys.md", GitState::Blocked),
             ],
         }
@@ -223,10 +219,7 @@ mod tests {
             stored_at: seconds_ago(7),
             ..artifact("vision", "doc/outline.md", GitState::Pending)
         };
-        let view = HistoryView {
-            taken_at: now(),
-            versions: vec![by_hand, first],
-        };
+        let view = HistoryView { taken_at: now(), versions: vec![by_hand, first] };
         insta::assert_snapshot!(plain(&view.render(80)), @"
         doc/outline.md of vision, 2 versions
 

@@ -117,9 +117,8 @@ mod tests {
 
     #[test]
     fn agreement_is_one_sentence() {
-        let view = ComparisonView {
-            artifacts: vec![compared("doc/outline.md", Some("as stored"))],
-        };
+        let view =
+            ComparisonView { artifacts: vec![compared("doc/outline.md", Some("as stored"))] };
         assert!(view.agrees());
         insta::assert_snapshot!(plain(&view.render(40)), @"
         agent   artifact        row

@@ -25,10 +25,9 @@ impl FeedbackRef {
     pub(super) fn help(self, agent: &AgentName) -> Vec<Help> {
         let resolve = format!("wavemark feedback resolve {}", self.number.0);
         let commands = match self.kind {
-            FeedbackKind::Comment => vec![
-                ("act on it", resolve.clone()),
-                ("dismiss it", resolve + " --dismiss"),
-            ],
+            FeedbackKind::Comment => {
+                vec![("act on it", resolve.clone()), ("dismiss it", resolve + " --dismiss")]
+            }
             FeedbackKind::Review => vec![
                 ("approve", format!("wavemark approve {agent}")),
                 ("send back", format!("wavemark send-back {agent} \"…\"")),
@@ -94,10 +93,7 @@ pub struct FeedbackView {
 impl FeedbackView {
     /// Its number and kind.
     pub fn reference(&self) -> FeedbackRef {
-        FeedbackRef {
-            number: self.number,
-            kind: self.kind,
-        }
+        FeedbackRef { number: self.number, kind: self.kind }
     }
 
     /// Prints what it says and, while it is open, what to do about it.
@@ -187,10 +183,7 @@ impl ThreadView {
     /// The thread, in lines of at most `width` columns.
     pub fn render(&self, width: usize) -> String {
         let thread = &self.thread;
-        let reference = FeedbackRef {
-            number: thread.number,
-            kind: thread.kind,
-        };
+        let reference = FeedbackRef { number: thread.number, kind: thread.kind };
         let mut page = Page::new(width);
         page.line([
             Span::new(ALERT, format!("{} {}", thread.number, thread.kind)),
@@ -201,10 +194,7 @@ impl ThreadView {
                 Some(resolution) => resolution.as_str().into(),
                 None => "open".into(),
             },
-            Span::new(
-                DIM,
-                format!(", {}", count(thread.messages.len(), "message")),
-            ),
+            Span::new(DIM, format!(", {}", count(thread.messages.len(), "message"))),
         ]);
         for message in &thread.messages {
             page.blank();
@@ -233,10 +223,7 @@ mod tests {
     };
 
     fn list(feedback: Vec<FeedbackView>, width: usize) -> String {
-        let view = FeedbackListView {
-            taken_at: now(),
-            feedback,
-        };
+        let view = FeedbackListView { taken_at: now(), feedback };
         plain(&view.render(width))
     }
 
@@ -252,11 +239,7 @@ mod tests {
             review(),
             question(),
             of_kind(5, FeedbackKind::Comment, "Use weeks,\nnot months."),
-            of_kind(
-                12,
-                FeedbackKind::Failure,
-                "3 runs failed, the last with exit 1.",
-            ),
+            of_kind(12, FeedbackKind::Failure, "3 runs failed, the last with exit 1."),
         ];
         insta::assert_snapshot!(list(all, 80), @r#"
         #3 review of vision, 3m ago
@@ -295,10 +278,7 @@ mod tests {
 
     #[test]
     fn what_is_resolved_asks_for_nothing() {
-        let resolved = FeedbackView {
-            resolution: Some(Resolution::Completed),
-            ..review()
-        };
+        let resolved = FeedbackView { resolution: Some(Resolution::Completed), ..review() };
         insta::assert_snapshot!(list(vec![resolved], 80), @"
         #3 review of vision, 3m ago, completed
             A calendar of 5 columns for 4 weeks, ready for Google Sheets.
@@ -321,11 +301,7 @@ mod tests {
                 kind: FeedbackKind::Question,
                 resolution: None,
                 messages: vec![
-                    message(
-                        "echo-build",
-                        95,
-                        "Which voice shall the messages speak with?",
-                    ),
+                    message("echo-build", 95, "Which voice shall the messages speak with?"),
                     message(
                         "renzo",
                         7300,

@@ -43,13 +43,7 @@ fn any_status() -> impl Strategy<Value = Status> {
 fn any_feedback() -> impl Strategy<Value = FeedbackView> {
     let kind = proptest::sample::select(FeedbackKind::ALL);
     (any_name(), kind, any::<i64>(), any_text()).prop_map(|(agent, kind, number, text)| {
-        FeedbackView {
-            agent,
-            kind,
-            number: FeedbackNumber(number),
-            text,
-            ..review()
-        }
+        FeedbackView { agent, kind, number: FeedbackNumber(number), text, ..review() }
     })
 }
 
@@ -65,9 +59,7 @@ fn any_reason() -> impl Strategy<Value = Reason> {
             .prop_map(|(wave, incomplete)| Reason::Barrier { wave, incomplete }),
         (any_name(), any::<u32>()).prop_map(|(pool, cap)| Reason::PoolFull { pool, cap }),
         vec(any_name(), 0..4).prop_map(|agents| Reason::StaleInputs { agents }),
-        any::<i32>().prop_map(|epoch| Reason::Running {
-            epoch: Epoch(epoch)
-        }),
+        any::<i32>().prop_map(|epoch| Reason::Running { epoch: Epoch(epoch) }),
         Just(Reason::Backoff { until: now() }),
         Just(Reason::NoRunner),
     ]
@@ -77,46 +69,32 @@ fn any_agent() -> impl Strategy<Value = AgentView> {
     let numbers = (any::<i32>(), any::<u32>(), any::<u32>(), 0..10_000_000_u64);
     let texts = (option::of(any_text()), option::of(any_text()));
     let flags = (any::<bool>(), any::<bool>(), any::<bool>());
-    (
-        any_name(),
-        any_status(),
-        numbers,
-        texts,
-        vec(any_reason(), 0..4),
-        flags,
+    (any_name(), any_status(), numbers, texts, vec(any_reason(), 0..4), flags).prop_map(
+        |(name, status, (number, attempt, checkpoints, ago), texts, waits_for, flags)| AgentView {
+            name,
+            status,
+            since: seconds_ago(ago),
+            generation: Generation(number),
+            run: flags.0.then(|| RunView {
+                attempt,
+                last_output: texts.0,
+                ..run(number, ago, None)
+            }),
+            checkpoints,
+            waits_for,
+            summary: texts.1,
+            stale_inputs: flags.1,
+            retired: flags.2,
+            ..agent("echo")
+        },
     )
-        .prop_map(
-            |(name, status, (number, attempt, checkpoints, ago), texts, waits_for, flags)| {
-                AgentView {
-                    name,
-                    status,
-                    since: seconds_ago(ago),
-                    generation: Generation(number),
-                    run: flags.0.then(|| RunView {
-                        attempt,
-                        last_output: texts.0,
-                        ..run(number, ago, None)
-                    }),
-                    checkpoints,
-                    waits_for,
-                    summary: texts.1,
-                    stale_inputs: flags.1,
-                    retired: flags.2,
-                    ..agent("echo")
-                }
-            },
-        )
 }
 
 /// Fails unless every line fits and nothing foreign is in control.
 fn holds(shown: &str, width: usize) -> Result<(), TestCaseError> {
     prop_assert!(!shown.contains(FOREIGN), "{shown:?}");
     for line in plain(shown).split('\n') {
-        prop_assert!(
-            line.width() <= width,
-            "{} > {width}: {line:?}",
-            line.width()
-        );
+        prop_assert!(line.width() <= width, "{} > {width}: {line:?}", line.width());
         prop_assert!(!line.contains(char::is_control), "{line:?}");
     }
     // Taking our styles away leaves no escape: there was none but ours.
@@ -129,9 +107,7 @@ fn holds(shown: &str, width: usize) -> Result<(), TestCaseError> {
         "\u{1b}[32m",
         "\u{1b}[36m",
     ];
-    let rest = ours
-        .iter()
-        .fold(shown.to_owned(), |text, style| text.replace(style, ""));
+    let rest = ours.iter().fold(shown.to_owned(), |text, style| text.replace(style, ""));
     prop_assert!(!rest.contains('\u{1b}'), "{rest:?}");
     Ok(())
 }

@@ -33,10 +33,7 @@ impl LiveView {
             Span::new(BOLD, self.agent.as_str()).fit(name_width, Left),
             Span::new(PLAIN, took(between(self.started_at, now))).fit(8, Right),
             format!("  {} stored  ", self.checkpoints).into(),
-            Span::new(
-                DIM,
-                one_line(self.last_output.as_deref().unwrap_or_default()),
-            ),
+            Span::new(DIM, one_line(self.last_output.as_deref().unwrap_or_default())),
         ]);
         page.into_text().trim_end().to_owned()
     }
@@ -56,12 +53,7 @@ mod tests {
             last_output: output.map(str::to_owned),
         };
         let lines = [
-            live(
-                "vision",
-                3,
-                2,
-                Some("working on prompt/fill-sheet.md, which takes a while"),
-            ),
+            live("vision", 3, 2, Some("working on prompt/fill-sheet.md, which takes a while")),
             live("reel", 192, 0, None),
         ]
         .map(|live| plain(&live.line(now(), 8, 60)));

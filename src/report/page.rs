@@ -34,10 +34,7 @@ pub(super) struct Span {
 impl Span {
     /// A piece in `style`.
     pub(super) fn new(style: Style, text: impl AsRef<str>) -> Self {
-        Self {
-            text: text::clean(text.as_ref()),
-            style,
-        }
+        Self { text: text::clean(text.as_ref()), style }
     }
 
     /// How many columns it takes.
@@ -83,10 +80,7 @@ pub(super) struct Page {
 impl Page {
     /// An empty page for lines of at most `width` columns.
     pub(super) fn new(width: usize) -> Self {
-        Self {
-            width,
-            text: String::new(),
-        }
+        Self { width, text: String::new() }
     }
 
     /// How wide a line may be.
@@ -107,11 +101,7 @@ impl Page {
                 true => rest.len().min(span.text.len()),
                 false => rest.len(),
             };
-            let end = if rest.is_char_boundary(end) {
-                end
-            } else {
-                rest.len()
-            };
+            let end = if rest.is_char_boundary(end) { end } else { rest.len() };
             let (piece, after) = rest.split_at(end);
             self.push(span.style, piece);
             rest = after;
@@ -148,10 +138,7 @@ impl Page {
         // On a very narrow terminal the words matter more than the layout.
         let indent = indent.min(self.width / 4);
         let hanging = indent + text::width(lead);
-        for (at, line) in text::wrap(text, self.width.saturating_sub(hanging))
-            .iter()
-            .enumerate()
-        {
+        for (at, line) in text::wrap(text, self.width.saturating_sub(hanging)).iter().enumerate() {
             let margin = match at {
                 0 => " ".repeat(indent) + lead,
                 _ => " ".repeat(hanging),
@@ -184,11 +171,7 @@ mod tests {
     #[test]
     fn a_line_is_cut_where_its_spans_together_are_too_wide() {
         let mut page = Page::new(10);
-        page.line([
-            Span::new(BOLD, "vision"),
-            "  ".into(),
-            Span::new(DIM, "waits for echo"),
-        ]);
+        page.line([Span::new(BOLD, "vision"), "  ".into(), Span::new(DIM, "waits for echo")]);
         page.line([Span::new(BOLD, "日本語日本語"), "tail".into()]);
         page.line([Span::new(BOLD, "trimmed "), "   ".into()]);
         assert_eq!(

@@ -86,18 +86,10 @@ impl Reason {
     /// A clause that explains, as it stands after the agent's name and a colon.
     pub(super) fn sentence(&self, now: Instant) -> String {
         match self {
-            Self::Need {
-                agent,
-                status,
-                open_feedback,
-            } if open_feedback.is_empty() => {
+            Self::Need { agent, status, open_feedback } if open_feedback.is_empty() => {
                 format!("it needs {agent}, which is {}", state(*status))
             }
-            Self::Need {
-                agent,
-                open_feedback,
-                ..
-            } => {
+            Self::Need { agent, open_feedback, .. } => {
                 let open: Vec<String> = open_feedback.iter().map(ToString::to_string).collect();
                 format!("it needs {agent}, where {} waits for a person", list(&open))
             }
@@ -114,10 +106,9 @@ impl Reason {
                 "its last run failed; the next try comes in {}",
                 brief(between(now, *until))
             ),
-            Self::PoolFull { pool, cap } => format!(
-                "its pool `{pool}` is full: {} at once",
-                count(*cap as usize, "agent")
-            ),
+            Self::PoolFull { pool, cap } => {
+                format!("its pool `{pool}` is full: {} at once", count(*cap as usize, "agent"))
+            }
             Self::NextTick => "nothing is in its way: the next tick starts it".to_owned(),
             Self::Running { epoch } => format!("run {epoch} is at work"),
             Self::Manual => "a person does this and hands it in".to_owned(),
@@ -139,11 +130,7 @@ impl Reason {
     pub(super) fn help(&self, agent: &AgentName) -> Vec<Help> {
         let one = |aim, command| vec![Help { aim, command }];
         match self {
-            Self::Need {
-                agent: needed,
-                open_feedback,
-                ..
-            } => match open_feedback.as_slice() {
+            Self::Need { agent: needed, open_feedback, .. } => match open_feedback.as_slice() {
                 [] => one("see why", format!("wavemark why {needed}")),
                 open => open.iter().flat_map(|open| open.help(needed)).collect(),
             },
@@ -154,10 +141,7 @@ impl Reason {
             Self::NextTick => one("start it now", "wavemark run".to_owned()),
             Self::Running { .. } => one("watch it", format!("wavemark log {agent} -f")),
             Self::StaleInputs { .. } => one("build it again", format!("wavemark rebuild {agent}")),
-            Self::NoRunner => one(
-                "once it has a `run:` under waves/",
-                "wavemark sync".to_owned(),
-            ),
+            Self::NoRunner => one("once it has a `run:` under waves/", "wavemark sync".to_owned()),
             Self::PoolFull { .. } | Self::Manual | Self::Retired => Vec::new(),
         }
     }
@@ -172,39 +156,23 @@ mod tests {
 
     /// Every reason there is: a new one has to be added here to compile.
     fn every_reason(now: Instant) -> Vec<Reason> {
-        let review = FeedbackRef {
-            number: FeedbackNumber(3),
-            kind: FeedbackKind::Review,
-        };
+        let review = FeedbackRef { number: FeedbackNumber(3), kind: FeedbackKind::Review };
         let vision: AgentName = "vision".parse().unwrap();
-        let need = |status, open_feedback| Reason::Need {
-            agent: vision.clone(),
-            status,
-            open_feedback,
-        };
+        let need =
+            |status, open_feedback| Reason::Need { agent: vision.clone(), status, open_feedback };
         vec![
             need(Status::Draft, vec![]),
             need(Status::Feedback, vec![review]),
-            Reason::Barrier {
-                wave: "foundation".parse().unwrap(),
-                incomplete: 2,
-            },
+            Reason::Barrier { wave: "foundation".parse().unwrap(), incomplete: 2 },
             Reason::Feedback(review),
             Reason::Paused,
-            Reason::Backoff {
-                until: now + Duration::from_secs(90),
-            },
-            Reason::PoolFull {
-                pool: PoolName::default_pool(),
-                cap: 8,
-            },
+            Reason::Backoff { until: now + Duration::from_secs(90) },
+            Reason::PoolFull { pool: PoolName::default_pool(), cap: 8 },
             Reason::NextTick,
             Reason::Running { epoch: Epoch(2) },
             Reason::Manual,
             Reason::NoRunner,
-            Reason::StaleInputs {
-                agents: vec![vision.clone()],
-            },
+            Reason::StaleInputs { agents: vec![vision.clone()] },
             Reason::StaleInputs { agents: vec![] },
             Reason::Retired,
         ]

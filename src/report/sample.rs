@@ -140,14 +140,8 @@ pub(super) fn night() -> StatusView {
         title: Some("Phase 1: foundation".to_owned()),
         agents: vec![
             vision,
-            complete(
-                "echo",
-                "3 messages of 4 parts each, as a schema and a prompt.",
-            ),
-            complete(
-                "pixel",
-                "色と雰囲気の調査: 3 moods, 3 colours, and what they do to people.",
-            ),
+            complete("echo", "3 messages of 4 parts each, as a schema and a prompt."),
+            complete("pixel", "色と雰囲気の調査: 3 moods, 3 colours, and what they do to people."),
             reel(),
         ],
     };

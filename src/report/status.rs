@@ -149,14 +149,7 @@ impl StatusView {
         waves: Vec<WaveView>,
         open_feedback: Vec<FeedbackView>,
     ) -> Self {
-        Self {
-            project,
-            taken_at,
-            last_tick_at,
-            totals: Totals::of(&waves),
-            waves,
-            open_feedback,
-        }
+        Self { project, taken_at, last_tick_at, totals: Totals::of(&waves), waves, open_feedback }
     }
 
     /// How many agents stand where.
@@ -213,13 +206,7 @@ impl StatusView {
 
     /// What a person can do now.
     fn next_step(&self) -> String {
-        let Totals {
-            agents,
-            ready,
-            building,
-            complete,
-            ..
-        } = self.totals;
+        let Totals { agents, ready, building, complete, .. } = self.totals;
         let stuck = self
             .waves
             .iter()
@@ -227,10 +214,9 @@ impl StatusView {
             .find(|agent| !agent.retired && agent.status != Status::Complete);
         match (self.open_feedback.len(), stuck) {
             (1, _) => "1 waits for you: wavemark feedback list".to_owned(),
-            (2.., _) => format!(
-                "{} wait for you: wavemark feedback list",
-                self.open_feedback.len()
-            ),
+            (2.., _) => {
+                format!("{} wait for you: wavemark feedback list", self.open_feedback.len())
+            }
             _ if agents == 0 => {
                 "No agents yet: describe them under waves/, then: wavemark sync".to_owned()
             }
@@ -253,11 +239,7 @@ impl AgentView {
             Span::new(PLAIN, self.name.as_str()),
             status,
             age(now, self.since).into(),
-            self.run
-                .as_ref()
-                .map(|run| run.epoch.to_string())
-                .unwrap_or_default()
-                .into(),
+            self.run.as_ref().map(|run| run.epoch.to_string()).unwrap_or_default().into(),
             self.checkpoints.to_string().into(),
             self.note(now),
         ]
@@ -292,11 +274,7 @@ mod tests {
     use crate::report::sample::{agent, complete, night, now, plain};
 
     fn next_step(agents: Vec<AgentView>) -> String {
-        let wave = WaveView {
-            name: "build".parse().unwrap(),
-            title: None,
-            agents,
-        };
+        let wave = WaveView { name: "build".parse().unwrap(), title: None, agents };
         let project = "launch-night".parse().unwrap();
         StatusView::new(project, now(), None, vec![wave], Vec::new()).next_step()
     }
@@ -376,10 +354,7 @@ mod tests {
 
     #[test]
     fn the_last_line_says_what_a_person_can_do() {
-        let with = |status| AgentView {
-            status,
-            ..agent("echo")
-        };
+        let with = |status| AgentView { status, ..agent("echo") };
         let steps = [
             next_step(vec![complete("vision", "")]),
             next_step(vec![with(Status::Building), with(Status::Ready)]),

@@ -86,19 +86,12 @@ impl RunSummaryView {
                 Span::new(words::style(Status::Complete), "✓ "),
                 Span::from(one.agent.as_str()).fit(name_width, Left),
                 Span::from(took(one.took)).fit(8, Right),
-                Span::new(
-                    DIM,
-                    format!("  {}", count(one.checkpoints as usize, "checkpoint")),
-                ),
+                Span::new(DIM, format!("  {}", count(one.checkpoints as usize, "checkpoint"))),
             ]);
         }
         let mut text = match self.completed.len() {
             0 => "No agent was completed.".to_owned(),
-            done => format!(
-                "{} completed in {}.",
-                count(done, "agent"),
-                took(self.makespan)
-            ),
+            done => format!("{} completed in {}.", count(done, "agent"), took(self.makespan)),
         };
         if let Some(times) = self.speedup() {
             text += &format!(
@@ -120,10 +113,7 @@ impl WaitingView {
     fn print(&self, page: &mut Page, now: Instant) {
         let reasons: Vec<String> = self.waits_for.iter().map(|one| one.short(now)).collect();
         page.line([
-            Span::new(
-                words::style(self.status),
-                format!("{} ", words::symbol(self.status)),
-            ),
+            Span::new(words::style(self.status), format!("{} ", words::symbol(self.status))),
             self.agent.as_str().into(),
             format!(" waits for {}", words::list(&reasons)).into(),
         ]);
@@ -136,11 +126,7 @@ mod tests {
     use crate::report::sample::{name, now, plain, review, social_build};
 
     fn completed(agent: &str, millis: u64, checkpoints: u32) -> CompletedView {
-        CompletedView {
-            agent: name(agent),
-            took: Duration::from_millis(millis),
-            checkpoints,
-        }
+        CompletedView { agent: name(agent), took: Duration::from_millis(millis), checkpoints }
     }
 
     #[test]

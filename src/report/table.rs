@@ -27,29 +27,17 @@ enum Room {
 impl Column {
     /// Words that may be cut down to `least` columns when space is short.
     pub(super) const fn words(title: &'static str, least: usize) -> Self {
-        Self {
-            title,
-            align: Align::Left,
-            room: Room::AtLeast(least),
-        }
+        Self { title, align: Align::Left, room: Room::AtLeast(least) }
     }
 
     /// What is short anyway and never cut.
     pub(super) const fn whole(title: &'static str, align: Align) -> Self {
-        Self {
-            title,
-            align,
-            room: Room::AllOfIt,
-        }
+        Self { title, align, room: Room::AllOfIt }
     }
 
     /// What is never cut, but left out when space is short.
     pub(super) const fn spare(title: &'static str, align: Align) -> Self {
-        Self {
-            title,
-            align,
-            room: Room::AllOrNothing,
-        }
+        Self { title, align, room: Room::AllOrNothing }
     }
 
     /// The width below which it is not cut.
@@ -79,10 +67,7 @@ pub(super) struct Table {
 impl Table {
     /// A table without rows.
     pub(super) fn new(columns: impl Into<Vec<Column>>) -> Self {
-        Self {
-            columns: columns.into(),
-            rows: Vec::new(),
-        }
+        Self { columns: columns.into(), rows: Vec::new() }
     }
 
     /// Adds a line that is not part of the columns.
@@ -110,11 +95,8 @@ impl Table {
             page.line(line);
         };
 
-        let titles: Vec<Span> = self
-            .columns
-            .iter()
-            .map(|column| Span::new(DIM, column.title))
-            .collect();
+        let titles: Vec<Span> =
+            self.columns.iter().map(|column| Span::new(DIM, column.title)).collect();
         print(page, &titles);
         for row in &self.rows {
             match row {
@@ -127,9 +109,8 @@ impl Table {
     /// The width of each column, 0 for those left out; together they fill at most
     /// `space`, unless not even the least widths fit.
     fn widths(&self, space: usize) -> Vec<usize> {
-        let mut widths: Vec<usize> = (0..self.columns.len())
-            .map(|at| self.natural_width(at))
-            .collect();
+        let mut widths: Vec<usize> =
+            (0..self.columns.len()).map(|at| self.natural_width(at)).collect();
         let leasts = |widths: &[usize]| -> Vec<usize> {
             let both = self.columns.iter().zip(widths);
             both.map(|(column, &width)| column.least(width)).collect()

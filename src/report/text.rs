@@ -66,10 +66,7 @@ pub(super) fn cut(text: &str, most: usize) -> String {
 /// `text` as lines of at most `most` columns, broken between words where that is
 /// possible. Its own line breaks and indentation are kept.
 pub(super) fn wrap(text: &str, most: usize) -> Vec<String> {
-    text.trim_end()
-        .lines()
-        .flat_map(|line| wrap_line(&clean(line), most.max(2)))
-        .collect()
+    text.trim_end().lines().flat_map(|line| wrap_line(&clean(line), most.max(2))).collect()
 }
 
 fn wrap_line(line: &str, most: usize) -> Vec<String> {
@@ -99,9 +96,7 @@ fn wrap_line(line: &str, most: usize) -> Vec<String> {
 fn fitting(word: &str, most: usize) -> usize {
     let mut ends = word.char_indices().map(|(at, c)| at + c.len_utf8());
     let first = ends.next().unwrap_or(0);
-    ends.take_while(|&end| width(&word[..end]) <= most)
-        .last()
-        .unwrap_or(first)
+    ends.take_while(|&end| width(&word[..end]) <= most).last().unwrap_or(first)
 }
 
 /// What follows the escape sequence that `text` starts with, if that is one that
@@ -177,15 +172,7 @@ mod tests {
     fn lines_break_between_words_and_inside_long_ones() {
         assert_eq!(
             wrap("One sheet,\n\n  four weeks of it. abcdefghijklmno", 10),
-            [
-                "One sheet,",
-                "",
-                "  four",
-                "weeks of",
-                "it.",
-                "abcdefghij",
-                "klmno"
-            ]
+            ["One sheet,", "", "  four", "weeks of", "it.", "abcdefghij", "klmno"]
         );
         assert_eq!(wrap("日本語日本語", 5), ["日本", "語日", "本語"]);
     }

@@ -95,10 +95,8 @@ impl TimelineView {
             Span::new(DIM, &total).fit(ruler, Align::Right),
         ]);
         for row in &self.rows {
-            let mut line = vec![
-                Span::from(row.agent.as_str()).fit(name_width, Align::Left),
-                "  ".into(),
-            ];
+            let mut line =
+                vec![Span::from(row.agent.as_str()).fit(name_width, Align::Left), "  ".into()];
             let marks = self.marks(row, start, end, columns);
             for same in marks.chunk_by(|a, b| a == b) {
                 line.push(same[0].span(same.len()));
@@ -140,13 +138,8 @@ impl TimelineView {
 
     /// How long the runs of an agent took together; nothing if it had none.
     fn work_of(&self, row: &TimelineRow) -> String {
-        let runs = row
-            .spans
-            .iter()
-            .filter(|span| span.activity != Activity::Waiting);
-        let times: Vec<Duration> = runs
-            .map(|run| between(run.from, self.end_of(run)))
-            .collect();
+        let runs = row.spans.iter().filter(|span| span.activity != Activity::Waiting);
+        let times: Vec<Duration> = runs.map(|run| between(run.from, self.end_of(run))).collect();
         match times.is_empty() {
             true => String::new(),
             false => took(times.iter().sum()),
@@ -167,12 +160,8 @@ mod tests {
     use super::*;
     use crate::report::sample::{name, now, plain, seconds_ago};
 
-    const BUILT: Activity = Activity::Building {
-        outcome: Some(Outcome::Succeeded),
-    };
-    const LOST: Activity = Activity::Building {
-        outcome: Some(Outcome::Lost),
-    };
+    const BUILT: Activity = Activity::Building { outcome: Some(Outcome::Succeeded) };
+    const LOST: Activity = Activity::Building { outcome: Some(Outcome::Lost) };
 
     fn row(agent: &str, spans: &[(u64, Option<u64>, Activity)]) -> TimelineRow {
         TimelineRow {
@@ -193,16 +182,10 @@ mod tests {
         let view = TimelineView {
             taken_at: now(),
             rows: vec![
-                row(
-                    "vision",
-                    &[(60, Some(48), BUILT), (48, Some(16), Activity::Waiting)],
-                ),
+                row("vision", &[(60, Some(48), BUILT), (48, Some(16), Activity::Waiting)]),
                 row("reel", &[(60, Some(40), LOST), (38, Some(28), BUILT)]),
                 row("social-build", &[(16, Some(10), BUILT)]),
-                row(
-                    "launch-pack",
-                    &[(10, None, Activity::Building { outcome: None })],
-                ),
+                row("launch-pack", &[(10, None, Activity::Building { outcome: None })]),
                 row("never-started", &[]),
             ],
         };
@@ -229,10 +212,8 @@ mod tests {
 
     #[test]
     fn an_instant_still_has_a_mark() {
-        let view = TimelineView {
-            taken_at: now(),
-            rows: vec![row("echo", &[(5, Some(5), BUILT)])],
-        };
+        let view =
+            TimelineView { taken_at: now(), rows: vec![row("echo", &[(5, Some(5), BUILT)])] };
         insta::assert_snapshot!(plain(&view.render(40)), @"
               0s                  0.0s
         echo  ━                         0.0s

@@ -64,10 +64,7 @@ impl WhyView {
             count(agent.checkpoints as usize, "checkpoint"),
         )];
         if let Some(run) = &agent.run {
-            let length = took(between(
-                run.started_at,
-                run.ended_at.unwrap_or(self.taken_at),
-            ));
+            let length = took(between(run.started_at, run.ended_at.unwrap_or(self.taken_at)));
             let ended = match (run.ended_at, run.outcome) {
                 (None, _) => format!("at work for {length}"),
                 (Some(_), None) => format!("ended after {length}"),
@@ -94,10 +91,7 @@ mod tests {
     use crate::report::sample::{agent, complete, night, now, plain, reel, social_build};
 
     fn why(agent: AgentView, width: usize) -> String {
-        let view = WhyView {
-            taken_at: now(),
-            agent,
-        };
+        let view = WhyView { taken_at: now(), agent };
         plain(&view.render(width))
     }
 
@@ -161,10 +155,8 @@ mod tests {
 
     #[test]
     fn one_built_from_old_inputs_says_so() {
-        let stale = AgentView {
-            stale_inputs: true,
-            ..complete("social-build", "Posts for 3 networks.")
-        };
+        let stale =
+            AgentView { stale_inputs: true, ..complete("social-build", "Posts for 3 networks.") };
         insta::assert_snapshot!(why(stale, 80), @"
         social-build has been complete for 3m.
           - what it was built from has been built again since

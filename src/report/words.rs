@@ -131,21 +131,13 @@ mod tests {
     fn a_length_of_time_has_two_units_at_most() {
         let times = [0, 400, 9_990, 12_300, 200_000, 7_500_000, 273_600_000]
             .map(|millis| took(Duration::from_millis(millis)));
-        assert_eq!(
-            times,
-            [
-                "0.0s", "0.4s", "10.0s", "12.3s", "3m 20s", "2h 05m", "3d 4h"
-            ]
-        );
+        assert_eq!(times, ["0.0s", "0.4s", "10.0s", "12.3s", "3m 20s", "2h 05m", "3d 4h"]);
     }
 
     #[test]
     fn a_size_has_a_unit_that_keeps_it_short() {
         let sizes = [0, 1023, 1024, 1536, 5 * 1024 * 1024, u64::MAX].map(size);
-        assert_eq!(
-            sizes,
-            ["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "5.0 MiB", "16.0 EiB"]
-        );
+        assert_eq!(sizes, ["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "5.0 MiB", "16.0 EiB"]);
     }
 
     #[test]

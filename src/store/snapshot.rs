@@ -80,6 +80,7 @@ struct ManualRow {
     asked: i64,
     body: Option<sqlx::types::Json<Definition>>,
     stored: Vec<String>,
+    handed_in: i64,
 }
 
 #[derive(sqlx::FromRow)]
@@ -151,7 +152,8 @@ pub(super) async fn load(
         for row in manual(tx, project).await? {
             if let Some(agent) = agents.get_mut(&row.id) {
                 agent.asked = u32::try_from(row.asked).unwrap_or(u32::MAX);
-                agent.missing = missing(row)?;
+                agent.handed_in = row.handed_in;
+                (agent.produces, agent.missing) = outputs(row)?;
             }
         }
     }
@@ -213,7 +215,9 @@ fn agent(
         run: None,
         attempts: Attempts::default(),
         feedback: Vec::new(),
+        produces: Vec::new(),
         missing: Vec::new(),
+        handed_in: 0,
         asked: 0,
     }
 }
@@ -321,22 +325,26 @@ async fn manual(tx: &mut Tx, project: &Project) -> Result<Vec<ManualRow>> {
               where f.agent_id = a.id and f.generation = a.generation
                   and f.request like 'manual:%') as asked,
              array(select distinct t.artifact_type || '/' || t.name from public.artifacts t
-              where t.agent_id = a.id and t.generation = a.generation) as stored
+              where t.agent_id = a.id and t.generation = a.generation) as stored,
+             coalesce(
+                 (select max(t.seq) from public.artifacts t where t.agent_id = a.id), 0
+             ) as handed_in
          from public.agents a left join wavemark.definitions d on d.sha256 = a.definition_sha256
-         where a.project_id = $1 and a.runner = 'manual' and a.retired_at is null
-             and a.built_generation is distinct from a.generation",
+         where a.project_id = $1 and a.runner = 'manual' and a.retired_at is null",
     )
     .bind(project.id)
     .fetch_all(tx.conn())
     .await?)
 }
 
-fn missing(row: ManualRow) -> Result<Vec<ArtifactKey>> {
+/// What a manual agent produces, and what of that is missing.
+fn outputs(row: ManualRow) -> Result<(Vec<ArtifactKey>, Vec<ArtifactKey>)> {
     let stored: BTreeSet<ArtifactKey> = row
         .stored
         .iter()
         .map(|key| key.parse().map_err(|err| Error::BadRow(Box::new(err))))
         .collect::<Result<_>>()?;
     let produces = row.body.map(|body| body.0.produces).unwrap_or_default();
-    Ok(produces.difference(&stored).cloned().collect())
+    let missing = produces.difference(&stored).cloned().collect();
+    Ok((produces.into_iter().collect(), missing))
 }
