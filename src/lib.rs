@@ -5,7 +5,7 @@ pub mod archive;
 pub mod embedded;
 pub mod engine;
 pub mod model;
-
+pub mod plan;
 pub mod report;
-
+pub mod runner;
 pub mod store;
