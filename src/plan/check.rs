@@ -352,3 +352,256 @@ fn secret_in(bytes: &[u8]) -> Option<Span> {
     let found = secret::find(text).next()?;
     Some(Span::of_bytes(text, found.start, found.len()))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::plan::testing::{agent, problems};
+
+    #[test]
+    fn names_are_unique_across_files() {
+        insta::assert_snapshot!(problems(r#"
+--- waves/1.yaml
+wave: a
+agents: { x: { run: { manual: } } }
+--- waves/2.yaml
+wave: a
+agents: { x: { run: { manual: } } }
+"#), @"
+        error: there is a second wave `a`
+         --> waves/2.yaml:1:7
+          |
+        1 | wave: a
+          |       ^
+          |
+         ::: waves/1.yaml:1:7
+          |
+        1 | wave: a
+          |       - the first one
+          |
+          = hint: a wave is one file: rename one of them, or move its agents
+
+        error: there is a second agent `x`
+         --> waves/2.yaml:2:11
+          |
+        2 | agents: { x: { run: { manual: } } }
+          |           ^
+          |
+         ::: waves/1.yaml:2:11
+          |
+        2 | agents: { x: { run: { manual: } } }
+          |           - the first one
+          |
+          = hint: agent names are unique in the whole project: rename one
+
+        2 errors
+        ");
+    }
+
+    #[test]
+    fn unknown_names_are_told_with_the_nearest() {
+        insta::assert_snapshot!(problems(r#"
+--- waves/1.yaml
+wave: words
+after: [pictures]
+defaults: { pool: gpu }
+agents:
+  writer: { run: { manual: }, needs: [editr, words, "wave:wrods", nobody] }
+  editor: { run: { manual: }, pool: defualt }
+"#), @r#"
+        error: there is no wave `pictures`
+         --> waves/1.yaml:2:9
+          |
+        2 | after: [pictures]
+          |         ^^^^^^^^
+          |
+          = hint: there is `words`
+
+        error: there is no pool `gpu`
+         --> waves/1.yaml:3:19
+          |
+        3 | defaults: { pool: gpu }
+          |                   ^^^
+          |
+          = hint: declare it in waves/project.yaml: `pools: { gpu: 4 }`
+
+        error: there is no agent `editr`
+         --> waves/1.yaml:5:39
+          |
+        5 |   writer: { run: { manual: }, needs: [editr, words, "wave:wrods", nobody] }
+          |                                       ^^^^^
+          |
+          = hint: did you mean `editor`?
+
+        error: there is no agent `words`
+         --> waves/1.yaml:5:46
+          |
+        5 |   writer: { run: { manual: }, needs: [editr, words, "wave:wrods", nobody] }
+          |                                              ^^^^^
+          |
+          = hint: it is a wave: write `wave:words` to need all of its agents
+
+        error: there is no wave `wrods`
+         --> waves/1.yaml:5:53
+          |
+        5 |   writer: { run: { manual: }, needs: [editr, words, "wave:wrods", nobody] }
+          |                                                     ^^^^^^^^^^^^
+          |
+          = hint: did you mean `words`?
+
+        error: there is no agent `nobody`
+         --> waves/1.yaml:5:67
+          |
+        5 |   writer: { run: { manual: }, needs: [editr, words, "wave:wrods", nobody] }
+          |                                                                   ^^^^^^
+          |
+          = hint: there is `editor` and `writer`
+
+        error: there is no pool `defualt`
+         --> waves/1.yaml:6:37
+          |
+        6 |   editor: { run: { manual: }, pool: defualt }
+          |                                     ^^^^^^^
+          |
+          = hint: did you mean `default`?
+
+        7 errors
+        "#);
+    }
+
+    #[test]
+    fn a_name_is_not_unknown_while_a_file_cannot_be_read() {
+        insta::assert_snapshot!(problems(r#"
+--- waves/1.yaml
+wave: a
+agents: { x: { run: { manual: }, needs: [y] } }
+--- waves/2.yaml
+wave: [
+"#), @"
+        error: not YAML: unclosed bracket '['
+         --> waves/2.yaml:1:7
+          |
+        1 | wave: [
+          |       ^
+
+        1 error
+        ");
+    }
+
+    #[test]
+    fn programs_are_looked_for() {
+        insta::assert_snapshot!(problems(r#"
+--- waves/1.yaml
+wave: a
+agents:
+  a: { run: { exec: [agents/a.sh] } }
+  b: { run: { exec: [agents/b.sh] } }
+  c: { run: { exec: [agents/c.sh] } }
+  d: { run: { exec: [../d.sh] } }
+  e: { run: { exec: [on-the-path] } }
+--- agents/a.sh +x
+--- agents/b.sh -x
+"#), @"
+        error: `agents/b.sh` is not executable
+         --> waves/1.yaml:4:22
+          |
+        4 |   b: { run: { exec: [agents/b.sh] } }
+          |                      ^^^^^^^^^^^
+          |
+          = hint: run `chmod +x agents/b.sh` and commit that
+
+        error: there is no program `agents/c.sh`
+         --> waves/1.yaml:5:22
+          |
+        5 |   c: { run: { exec: [agents/c.sh] } }
+          |                      ^^^^^^^^^^^
+          |
+          = hint: a program with a slash is looked for from the repo's root
+
+        error: `../d.sh` leads out of the repo
+         --> waves/1.yaml:6:22
+          |
+        6 |   d: { run: { exec: [../d.sh] } }
+          |                      ^^^^^^^
+          |
+          = hint: give a path that starts at the repo's root
+
+        3 errors
+        ");
+    }
+
+    #[test]
+    fn a_program_of_another_machine_is_only_a_warning() {
+        insta::assert_snapshot!(agent(r#"
+run: { exec: [/opt/tool/bin/build] }
+"#), @"
+        warning: this machine has no program `/opt/tool/bin/build`
+         --> waves/w.yaml:4:19
+          |
+        4 |     run: { exec: [/opt/tool/bin/build] }
+          |                   ^^^^^^^^^^^^^^^^^^^
+
+        1 warning
+        ");
+    }
+
+    #[test]
+    fn a_credential_is_told_and_never_shown() {
+        insta::assert_snapshot!(problems(r#"
+--- waves/1.yaml
+wave: a # ghp_0123456789abcdefghijklmnopqrstuvwxyz
+agents:
+  ghp_0123456789abcdefghijklmnopqrstuvwxyz:
+    run: { exec: [env, AKIAIOSFODNN7EXAMPLE] }
+  b: { run: { manual: }, prompt: p.md }
+--- waves/p.md
+Use
+sk-ant-api03-0123456789abcdefghijklmnop
+please.
+"#), @"
+        error: this looks like a credential, and a plan is not secret
+         --> waves/1.yaml:1:11
+          |
+        1 | wave: a # ****************************************
+          |           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+          |
+          = hint: take it out, revoke it, and name its environment variable under `secrets`
+
+        error: `****************************************` cannot name an agent: use 1 to 63 of a-z, 0-9 and `-`, starting with a letter
+         --> waves/1.yaml:3:3
+          |
+        3 |   ****************************************:
+          |   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+
+        error: this looks like a credential, and a plan is not secret
+         --> waves/1.yaml:3:3
+          |
+        3 |   ****************************************:
+          |   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+          |
+          = hint: take it out, revoke it, and name its environment variable under `secrets`
+
+        error: this looks like a credential, and a plan is not secret
+         --> waves/1.yaml:4:24
+          |
+        4 |     run: { exec: [env, ********************] }
+          |                        ^^^^^^^^^^^^^^^^^^^^
+          |
+          = hint: take it out, revoke it, and name its environment variable under `secrets`
+
+        error: the prompt waves/p.md holds what looks like a credential
+         --> waves/1.yaml:5:34
+          |
+        5 |   b: { run: { manual: }, prompt: p.md }
+          |                                  ^^^^
+          |
+         ::: waves/p.md:2:1
+          |
+        2 |
+          | - here
+          |
+          = hint: take it out, revoke it, and name its variable under `secrets`
+
+        5 errors
+        ");
+    }
+}

@@ -161,3 +161,82 @@ impl Plan {
         agents.collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::testing::check;
+
+    const TWO_WAVES: &str = "
+--- waves/1.yaml
+wave: words
+agents:
+  plan: { run: { manual: } }
+  write: { run: { manual: }, needs: [plan] }
+--- waves/2.yaml
+wave: pictures
+agents:
+  sketch: { run: { manual: } }
+  draw: { run: { manual: }, needs: ['wave:words', sketch] }
+--- waves/3.yaml
+wave: film
+after: [pictures]
+agents:
+  cut: { run: { manual: } }
+";
+
+    fn names<'a>(names: impl IntoIterator<Item = &'a AgentName>) -> String {
+        let names: Vec<&str> = names.into_iter().map(AgentName::as_str).collect();
+        names.join(" ")
+    }
+
+    #[test]
+    fn what_needs_nothing_and_is_behind_no_barrier_starts_at_once() {
+        assert_eq!(
+            names(check(TWO_WAVES).unwrap().ready_first()),
+            "plan sketch"
+        );
+    }
+
+    #[test]
+    fn a_need_of_a_wave_is_one_of_each_of_its_agents() {
+        let plan = check(TWO_WAVES).unwrap();
+        assert_eq!(
+            names(plan.needs_of(&plan.agents["draw"])),
+            "plan sketch write"
+        );
+    }
+
+    /// Test vectors: these texts may only change together with a reason why
+    /// every stored plan is to count as changed.
+    #[test]
+    fn the_digests_stay_what_they_are() {
+        let plan = check(TWO_WAVES).unwrap();
+        let draw = &plan.agents["draw"].definition;
+        insta::assert_snapshot!(serde_json::to_value(draw).unwrap(), @"");
+        insta::assert_snapshot!(draw.digest(), @"");
+        insta::assert_snapshot!(draw.work_digest(), @"");
+        insta::assert_snapshot!(plan.digest(), @"");
+    }
+
+    #[test]
+    fn a_digest_changes_with_what_a_plan_says() {
+        let digest = |text: &str| check(text).unwrap().digest();
+        let before = digest(TWO_WAVES);
+        for (from, to) in [
+            ("needs: [plan]", "needs: []"),
+            ("wave: film", "wave: movie"),
+            ("after: [pictures]", "after: [words]"),
+            ("wave: words", "wave: words\ntitle: Words"),
+            ("wave: words", "wave: words\ndefaults: { timeout: 3h }"),
+            ("cut: {", "trim: {"),
+        ] {
+            let after = digest(
+                &TWO_WAVES
+                    .replace(from, to)
+                    .replace("wave:movie", "wave:film"),
+            );
+            assert_ne!(before, after, "{from} -> {to}");
+        }
+    }
+}

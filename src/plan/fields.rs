@@ -8,6 +8,7 @@ use std::{collections::BTreeMap, fmt, str::FromStr, sync::Arc};
 use super::{
     place::{Place, Span},
     problem::{Findings, Problem},
+    secret,
     suggest::{Suggester, listed},
     yaml::{Node, Value},
 };
@@ -53,10 +54,11 @@ impl<'n> Fields<'n> {
                 found.insert(key, value);
             } else {
                 let hint = cx.suggester.nearest(key, known.iter().copied());
-                let hint = hint.map_or_else(
-                    || format!("{what} may have {}", listed(known)),
-                    |near| format!("did you mean `{near}`?"),
-                );
+                let hint = match hint {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None if known.is_empty() => format!("{what} has no fields"),
+                    None => format!("{what} may have {}", listed(known)),
+                };
                 cx.error(key_span, format!("`{key}` is not a field of {what}"))
                     .hint(hint);
             }
@@ -84,7 +86,7 @@ impl<'n> Fields<'n> {
         let node = self.get(key);
         if node.is_none() {
             let span = self.found.get(key).map_or(self.span, |empty| empty.span);
-            cx.error(span, format!("{} needs a `{key}`", self.what))
+            cx.error(span, format!("{} needs `{key}`", self.what))
                 .hint(format!("write `{example}`"));
         }
         node
@@ -136,33 +138,25 @@ pub(super) fn expected<'f>(node: &Node, wanted: &str, cx: &'f mut Reading<'_>) -
 
 /// A text. Numbers and yes-or-no values must be quoted to be one.
 pub(super) fn text<'n>(node: &'n Node, wanted: &str, cx: &mut Reading<'_>) -> Option<&'n str> {
-    match &node.value {
-        Value::Text(text) => Some(text),
-        Value::Bool { written } | Value::Int { written, .. } | Value::Float { written } => {
-            expected(node, wanted, cx).hint(format!(
-                "if it is meant as text, put it in quotes: \"{written}\""
-            ));
-            None
-        }
-        _ => {
-            expected(node, wanted, cx);
-            None
-        }
+    if let Value::Text(text) = &node.value {
+        return Some(text);
     }
+    let problem = expected(node, wanted, cx);
+    if let Some(written) = node.value.written() {
+        problem.hint(format!(
+            "if it is meant as text, put it in quotes: \"{written}\""
+        ));
+    }
+    None
 }
 
 /// A text that may be written as a number or a yes-or-no value.
 pub(super) fn scalar<'n>(node: &'n Node, wanted: &str, cx: &mut Reading<'_>) -> Option<&'n str> {
-    match &node.value {
-        Value::Text(text) => Some(text),
-        Value::Bool { written } | Value::Int { written, .. } | Value::Float { written } => {
-            Some(written)
-        }
-        _ => {
-            expected(node, wanted, cx);
-            None
-        }
+    let written = node.value.written();
+    if written.is_none() {
+        expected(node, wanted, cx);
     }
+    written
 }
 
 /// The items of a list.
@@ -205,8 +199,21 @@ pub(super) fn parsed<T: FromStr<Err: fmt::Display>>(
     wanted: &str,
     cx: &mut Reading<'_>,
 ) -> Option<T> {
-    let text = text(node, wanted, cx)?;
-    checked(text, node.span, cx)
+    match &node.value {
+        Value::Text(text) => checked(text, node.span, cx),
+        other
+            if other
+                .written()
+                .is_some_and(|written| written.parse::<T>().is_ok()) =>
+        {
+            // Quotes would help, and the hint says so.
+            text(node, wanted, cx).and_then(|text| text.parse().ok())
+        }
+        _ => {
+            expected(node, wanted, cx);
+            None
+        }
+    }
 }
 
 /// As [`parsed`], of a text that was read already.
@@ -219,9 +226,7 @@ pub(super) fn checked<T: FromStr<Err: fmt::Display>>(
         Ok(value) => Some(value),
         Err(err) => {
             let problem = cx.error(span, err.to_string());
-            if let Some(near) = near_slug::<T>(text) {
-                problem.hint(format!("did you mean `{near}`?"));
-            }
+            near_slug::<T>(text).map(|near| problem.hint(format!("did you mean `{near}`?")));
             None
         }
     }
@@ -241,7 +246,9 @@ fn near_slug<T: FromStr>(text: &str) -> Option<String> {
             }
         })
         .collect();
-    (slug.parse::<T>().is_ok()).then_some(slug)
+    // A credential must not be repeated, not even in other words.
+    let secret = secret::find(text).next().is_some();
+    (!secret && slug.parse::<T>().is_ok()).then_some(slug)
 }
 
 /// One of the few words of a field.
@@ -252,16 +259,15 @@ pub(super) fn word<T: FromStr<Err: fmt::Display> + Copy + fmt::Display>(
 ) -> Option<T> {
     let all: Vec<String> = words.iter().map(ToString::to_string).collect();
     let all: Vec<&str> = all.iter().map(String::as_str).collect();
-    let text = text(node, &format!("one of {}", listed(&all)), cx)?;
-    match text.parse() {
-        Ok(word) => Some(word),
-        Err(err) => {
-            let near = cx.suggester.nearest(text, all);
-            let problem = cx.error(node.span, format!("{err}"));
-            if let Some(near) = near {
-                problem.hint(format!("did you mean `{near}`?"));
-            }
-            None
-        }
+    let Value::Text(text) = &node.value else {
+        expected(node, &format!("one of {}", listed(&all)), cx);
+        return None;
+    };
+    let parsed: Result<T, _> = text.parse();
+    if let Err(err) = &parsed {
+        let near = cx.suggester.nearest(text, all);
+        let problem = cx.error(node.span, err.to_string());
+        near.map(|near| problem.hint(format!("did you mean `{near}`?")));
     }
+    parsed.ok()
 }

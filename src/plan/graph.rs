@@ -229,3 +229,52 @@ impl Peel {
         (self.from < self.open.len()).then_some(self.from)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::plan::testing::check;
+
+    fn chain(text: &str) -> String {
+        let chain = check(text).unwrap().longest_chain();
+        let names: Vec<&str> = chain.iter().map(crate::model::AgentName::as_str).collect();
+        names.join(" -> ")
+    }
+
+    #[test]
+    fn the_longest_chain_goes_through_needs_waves_and_barriers() {
+        insta::assert_snapshot!(chain("
+--- waves/1.yaml
+wave: one
+agents:
+  a: { run: { manual: } }
+  b: { run: { manual: }, needs: [a] }
+  z: { run: { manual: } }
+--- waves/2.yaml
+wave: two
+agents:
+  c: { run: { manual: }, needs: ['wave:one'] }
+  d: { run: { manual: } }
+--- waves/3.yaml
+wave: three
+after: [two]
+agents:
+  e: { run: { manual: } }
+"), @"a -> b -> c -> e");
+    }
+
+    #[test]
+    fn of_two_chains_of_one_length_the_first_by_name_is_told() {
+        insta::assert_snapshot!(chain("
+--- waves/1.yaml
+wave: one
+agents:
+  b: { run: { manual: } }
+  a: { run: { manual: } }
+"), @"a");
+    }
+
+    #[test]
+    fn a_plan_without_agents_has_no_chain() {
+        assert_eq!(chain(""), "");
+    }
+}

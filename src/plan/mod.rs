@@ -17,6 +17,7 @@ mod agent;
 mod check;
 mod checked;
 mod circles;
+pub mod diff;
 mod draft;
 mod fields;
 mod files;

@@ -32,9 +32,14 @@ impl Policy {
         let pool = fields.get("pool");
         let policy = Self {
             timeout: fields.get("timeout").and_then(|node| duration(node, cx)),
-            retries: fields
-                .get("retries")
-                .and_then(|node| number(node, "how many times to try again", (0, 100), cx)),
+            retries: fields.get("retries").and_then(|node| {
+                number(
+                    node,
+                    "a whole number: how many times to try again",
+                    (0, 100),
+                    cx,
+                )
+            }),
             pool: pool.and_then(|node| parsed(node, "the name of a pool", cx)),
             priority: fields
                 .get("priority")

@@ -62,7 +62,7 @@ impl Problem {
 }
 
 /// Safe to print, whatever the files hold; and not endless.
-fn harmless(text: &str) -> String {
+pub(super) fn harmless(text: &str) -> String {
     let masked = secret::mask(text);
     let mut safe = String::with_capacity(masked.len());
     for (at, c) in masked.chars().enumerate() {

@@ -113,7 +113,7 @@ impl Problems {
             group = group.element(self.snippet(place, AnnotationKind::Context, what));
         }
         if let Some(hint) = &problem.hint {
-            group = group.element(Level::HELP.message(hint.as_str()));
+            group = group.element(Level::HELP.with_name("hint").message(hint.as_str()));
         }
         group
     }
@@ -155,4 +155,106 @@ fn line_at(text: &str, at: usize) -> (&str, usize) {
         to = line.floor_char_boundary((from + MAX_LINE_BYTES).min(to));
     }
     (&line[from..to], at - from)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::plan::{
+        Problems,
+        testing::{check, problems},
+    };
+
+    const TWO: &str = "
+--- waves/w.yaml
+wave: w
+agents: { a: { run: { manual: } }, a: { run: { manual: } }, b: { rnu: { manual: } } }
+";
+
+    fn two() -> Problems {
+        check(TWO).unwrap_err()
+    }
+
+    #[test]
+    fn a_line_is_what_editors_jump_to() {
+        insta::assert_snapshot!(two().to_lines(), @"
+        waves/w.yaml:2:36: error: `a` is here twice
+        waves/w.yaml:2:64: error: agent `b` needs `run` (write `run: { exec: [agents/program.sh] }`)
+        waves/w.yaml:2:66: error: `rnu` is not a field of agent `b` (did you mean `run`?)
+        ");
+    }
+
+    #[test]
+    fn scripts_get_every_place() {
+        insta::assert_snapshot!(serde_json::to_string_pretty(&two().to_json()).unwrap(), @r#"
+        [
+          {
+            "also": [
+              {
+                "place": {
+                  "column": 11,
+                  "file": "waves/w.yaml",
+                  "len": 1,
+                  "line": 2,
+                  "start": 18
+                },
+                "what": "first here"
+              }
+            ],
+            "column": 36,
+            "file": "waves/w.yaml",
+            "hint": null,
+            "line": 2,
+            "severity": "error",
+            "what": "`a` is here twice"
+          },
+          {
+            "also": [],
+            "column": 64,
+            "file": "waves/w.yaml",
+            "hint": "write `run: { exec: [agents/program.sh] }`",
+            "line": 2,
+            "severity": "error",
+            "what": "agent `b` needs `run`"
+          },
+          {
+            "also": [],
+            "column": 66,
+            "file": "waves/w.yaml",
+            "hint": "did you mean `run`?",
+            "line": 2,
+            "severity": "error",
+            "what": "`rnu` is not a field of agent `b`"
+          }
+        ]
+        "#);
+    }
+
+    #[test]
+    fn a_terminal_gets_colours() {
+        let (plain, styled) = (two().to_plain_text(), two().to_text());
+        assert_ne!(plain, styled);
+        assert_eq!(plain, anstream::adapter::strip_str(&styled).to_string());
+    }
+
+    #[test]
+    fn a_very_long_line_is_cut_around_its_problem() {
+        let title = "x".repeat(2000);
+        let plan = format!(
+            "--- waves/w.yaml\n{{ wave: w, title: {title}, agents: {{ A: }}, after: [{title}] }}\n"
+        );
+        let text = problems(&plan);
+        assert!(text.lines().all(|line| line.len() < 700), "{text}");
+        assert!(text.contains("agents: { A: }"), "{text}");
+    }
+
+    #[test]
+    fn many_problems_are_counted_and_not_all_shown() {
+        let agents: String = (0..150).map(|n| format!("  A{n}: {{}}\n")).collect();
+        let text = problems(&format!("--- waves/w.yaml\nwave: w\nagents:\n{agents}"));
+        insta::assert_snapshot!(text[text.len() - 30..], @"
+        ... and 200 more
+
+        300 errors
+        ");
+    }
 }

@@ -1,6 +1,13 @@
 //! The whole way: files in, a plan or problems out.
 
-use super::testing::check;
+use std::collections::BTreeMap;
+
+use proptest::{collection::vec, prelude::*};
+
+use super::{
+    Facts, Plan, Problems, read,
+    testing::{Style, any_files, check, written},
+};
 
 const STORY: &str = "
 --- waves/project.yaml
@@ -125,4 +132,74 @@ fn a_good_plan_has_every_default_filled_in() {
     }
     "#);
     assert!(plan.warnings.is_empty());
+}
+
+fn check_files(files: &BTreeMap<String, Vec<u8>>) -> Result<Plan, Problems> {
+    read(files).check(&Facts::default())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn how_a_plan_is_written_does_not_change_its_digest(
+        files in any_files(),
+        one in Style::any(),
+        other in Style::any(),
+    ) {
+        let one = check_files(&written(&files, one)).map_err(fail)?;
+        let other = check_files(&written(&files, other)).map_err(fail)?;
+        prop_assert_eq!(one.digest(), other.digest());
+    }
+
+    #[test]
+    fn any_bytes_get_an_answer(bytes in vec(any::<u8>(), 0..400)) {
+        answer(bytes);
+    }
+
+    #[test]
+    fn any_text_gets_an_answer(text in "[-a-z0-9:\\[\\]{}#&*!|>'\"%@`, \n\t?~<\\\\ä]{0,200}") {
+        answer(text.into_bytes());
+    }
+
+    #[test]
+    fn a_damaged_plan_gets_an_answer(
+        files in any_files(),
+        style in Style::any(),
+        cuts in vec((any::<prop::sample::Index>(), 0..12usize, vec(any::<u8>(), 0..4)), 1..6),
+    ) {
+        let mut files = written(&files, style);
+        for (at, len, insert) in cuts {
+            for bytes in files.values_mut() {
+                let start = at.index(bytes.len() + 1);
+                let end = (start + len).min(bytes.len());
+                bytes.splice(start..end, insert.iter().copied());
+            }
+        }
+        answered(&files);
+    }
+}
+
+fn fail(problems: Problems) -> TestCaseError {
+    TestCaseError::fail(problems.to_plain_text())
+}
+
+/// Checks a project and a wave that are both `bytes`.
+fn answer(bytes: Vec<u8>) {
+    let files = [
+        ("waves/project.yaml", bytes.clone()),
+        ("waves/w.yaml", bytes),
+    ];
+    answered(&files.map(|(path, bytes)| (path.to_owned(), bytes)).into());
+}
+
+/// Checks, and writes down what is wrong, in words that a terminal can show.
+fn answered(files: &BTreeMap<String, Vec<u8>>) {
+    if let Err(problems) = check_files(files) {
+        assert!(problems.errors() > 0);
+        assert!(problems.to_lines().lines().count() == problems.len());
+        let text = problems.to_plain_text();
+        let odd = text.chars().find(|&c| c.is_control() && c != '\n');
+        assert_eq!(odd, None, "{text}");
+    }
 }

@@ -75,3 +75,42 @@ pub(super) fn size(node: &Node, cx: &mut Reading<'_>) -> Option<u64> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use crate::plan::testing::check;
+
+    fn settings(yaml: &str) -> crate::model::ProjectSettings {
+        let plan = check(&format!("--- waves/project.yaml\nproject: p\n{yaml}\n"));
+        plan.unwrap().project.settings
+    }
+
+    #[test]
+    fn durations_have_the_units_that_people_write() {
+        for (text, seconds) in [
+            ("90s", 90),
+            ("30m", 1800),
+            ("1h 30m", 5400),
+            ("365d", 31_536_000),
+        ] {
+            let read = settings(&format!("grace: {text}")).grace;
+            assert_eq!(read, Duration::from_secs(seconds), "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_have_the_units_that_people_write() {
+        for (text, bytes) in [
+            ("2048", 2048),
+            ("2048 B", 2048),
+            ("1KiB", 1024),
+            ("5 MiB", 5 << 20),
+            ("1MB", 1_000_000),
+        ] {
+            let read = settings(&format!("artifacts: {{ max_size: {text} }}"));
+            assert_eq!(read.max_artifact_bytes, bytes, "{text}");
+        }
+    }
+}

@@ -82,3 +82,196 @@ fn agents(fields: &Fields<'_>, wave: Option<&WaveName>, cx: &mut Reading<'_>) ->
         .filter_map(|entry| DraftAgent::read(entry, wave, cx))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::plan::testing::wave;
+
+    #[test]
+    fn a_wave_has_a_name_and_agents() {
+        insta::assert_snapshot!(wave(r#"
+title: A
+agnts: {}
+"#), @"
+        error: a wave needs `agents`
+         --> waves/w.yaml:1:1
+          |
+        1 | title: A
+          | ^
+          |
+          = hint: write `agents: { my-agent: { run: { exec: [agents/program.sh] } } }`
+
+        error: a wave needs `wave`
+         --> waves/w.yaml:1:1
+          |
+        1 | title: A
+          | ^
+          |
+          = hint: write `wave: my-wave`
+
+        error: `agnts` is not a field of a wave
+         --> waves/w.yaml:2:1
+          |
+        2 | agnts: {}
+          | ^^^^^
+          |
+          = hint: did you mean `agents`?
+
+        3 errors
+        ");
+    }
+
+    #[test]
+    fn a_wave_is_a_mapping() {
+        insta::assert_snapshot!(wave(r#"
+- wave: w
+"#), @"
+        error: expected a wave, as `key: value` lines, found a list
+         --> waves/w.yaml:1:1
+          |
+        1 | - wave: w
+          | ^
+
+        1 error
+        ");
+    }
+
+    #[test]
+    fn a_wave_with_no_agents_is_told() {
+        insta::assert_snapshot!(wave(r#"
+wave: w
+agents: {}
+"#), @"
+        error: the wave has no agents
+         --> waves/w.yaml:2:9
+          |
+        2 | agents: {}
+          |         ^
+          |
+          = hint: add one, or remove the file
+
+        1 error
+        ");
+    }
+
+    #[test]
+    fn agents_are_not_a_list() {
+        insta::assert_snapshot!(wave(r#"
+wave: w
+agents:
+  - a
+"#), @"
+        error: expected `agents`, as `key: value` lines, found a list
+         --> waves/w.yaml:3:3
+          |
+        3 |   - a
+          |   ^
+
+        1 error
+        ");
+    }
+
+    #[test]
+    fn a_key_that_comes_twice_is_told_with_both_places() {
+        insta::assert_snapshot!(wave(r#"
+wave: w
+agents:
+  a: { run: { manual: } }
+  a: { run: { manual: } }
+wave: v
+"#), @"
+        error: `a` is here twice
+         --> waves/w.yaml:4:3
+          |
+        4 |   a: { run: { manual: } }
+          |   ^
+          |
+         ::: waves/w.yaml:3:3
+          |
+        3 |   a: { run: { manual: } }
+          |   - first here
+
+        error: `wave` is here twice
+         --> waves/w.yaml:5:1
+          |
+        5 | wave: v
+          | ^^^^
+          |
+         ::: waves/w.yaml:1:1
+          |
+        1 | wave: w
+          | ---- first here
+
+        2 errors
+        ");
+    }
+
+    #[test]
+    fn an_agent_has_a_good_name() {
+        insta::assert_snapshot!(wave(r#"
+wave: Phase 1
+agents:
+  Echo_2: { run: { manual: } }
+  5: { run: { manual: } }
+  true: { run: { manual: } }
+  ok:
+"#), @r#"
+        error: `Phase 1` cannot name a wave: use 1 to 63 of a-z, 0-9 and `-`, starting with a letter
+         --> waves/w.yaml:1:7
+          |
+        1 | wave: Phase 1
+          |       ^^^^^^^
+          |
+          = hint: did you mean `phase-1`?
+
+        error: `Echo_2` cannot name an agent: use 1 to 63 of a-z, 0-9 and `-`, starting with a letter
+         --> waves/w.yaml:3:3
+          |
+        3 |   Echo_2: { run: { manual: } }
+          |   ^^^^^^
+          |
+          = hint: did you mean `echo-2`?
+
+        error: expected a key, found the number `5`
+         --> waves/w.yaml:4:3
+          |
+        4 |   5: { run: { manual: } }
+          |   ^
+          |
+          = hint: if it is meant as text, put it in quotes: "5"
+
+        error: expected a key, found `true`, which YAML reads as yes or no
+         --> waves/w.yaml:5:3
+          |
+        5 |   true: { run: { manual: } }
+          |   ^^^^
+          |
+          = hint: if it is meant as text, put it in quotes: "true"
+
+        error: expected agent `ok`, as `key: value` lines, found nothing
+         --> waves/w.yaml:6:5
+          |
+        6 |   ok:
+          |     ^
+
+        5 errors
+        "#);
+    }
+
+    #[test]
+    fn a_wave_is_not_after_itself() {
+        insta::assert_snapshot!(wave(r#"
+wave: w
+after: [w]
+agents: { a: { run: { manual: } } }
+"#), @"
+        error: wave `w` cannot come after itself
+         --> waves/w.yaml:2:9
+          |
+        2 | after: [w]
+          |         ^
+
+        1 error
+        ");
+    }
+}

@@ -4,8 +4,11 @@
 //! executed, `--- path -x` one that may not. Without a `waves/project.yaml`,
 //! there is one with only a name.
 
+mod random;
+
 use std::collections::BTreeMap;
 
+pub(super) use self::random::{Style, any_files, written};
 use super::{Facts, Plan, Problems, Program, PromptFile, read};
 
 /// The plan in `text`, or what is wrong with it.
@@ -48,12 +51,15 @@ pub(super) fn problems(text: &str) -> String {
 
 /// As [`problems`], of one wave file.
 pub(super) fn wave(text: &str) -> String {
-    problems(&format!("--- waves/w.yaml\n{text}"))
+    problems(&format!("--- waves/w.yaml\n{}", text.trim_start()))
 }
 
 /// As [`problems`], of the fields of one agent.
 pub(super) fn agent(fields: &str) -> String {
-    wave(&format!("wave: w\nagents:\n  a:\n{}", indent(fields)))
+    wave(&format!(
+        "wave: w\nagents:\n  a:\n{}",
+        indent(fields.trim())
+    ))
 }
 
 fn indent(text: &str) -> String {
