@@ -9,6 +9,7 @@ mod digest;
 mod feedback;
 mod id;
 mod name;
+mod role;
 mod run;
 mod status;
 
@@ -20,6 +21,7 @@ pub use digest::Digest;
 pub use feedback::{FeedbackKind, FeedbackNumber, Message, Resolution, Thread};
 pub use id::{AgentId, ArtifactId, ProjectId, RunId, WaveId};
 pub use name::{AgentName, BadName, PoolName, ProjectName, WaveName};
+pub use role::Role;
 pub use run::{Epoch, Generation, Outcome, RunToken, StopReason};
 pub use status::Status;
 

@@ -1,0 +1,242 @@
+//! A plan that can be used: what checking ends with.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use super::{
+    graph::{Graph, Step},
+    place::Place,
+    problem::Problems,
+    project::Project,
+};
+use crate::model::{AgentName, Definition, Digest, Need, WaveName};
+
+/// A checked plan: every name is known, nothing waits for itself, every
+/// default is filled in, every prompt is read.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// What holds for all of it.
+    pub project: Project,
+    /// The waves.
+    pub waves: BTreeMap<WaveName, Wave>,
+    /// The agents of all waves.
+    pub agents: BTreeMap<AgentName, Agent>,
+    /// What somebody should look at all the same.
+    pub warnings: Problems,
+}
+
+/// A wave of a checked plan.
+#[derive(Clone, Debug)]
+pub struct Wave {
+    /// What it is called, once in a project.
+    pub name: WaveName,
+    /// What people call it.
+    pub title: Option<String>,
+    /// The waves that must be complete before any of its agents starts.
+    pub after: BTreeSet<WaveName>,
+    /// Where it comes among the waves: by the names of their files, from 0.
+    pub position: u32,
+    /// Its agents.
+    pub agents: BTreeSet<AgentName>,
+    /// Where its name stands.
+    pub place: Place,
+}
+
+/// An agent of a checked plan.
+#[derive(Clone, Debug)]
+pub struct Agent {
+    /// What it is called, once in a project.
+    pub name: AgentName,
+    /// The wave it is in.
+    pub wave: WaveName,
+    /// What it is.
+    pub definition: Definition,
+    /// Where its name stands.
+    pub place: Place,
+}
+
+impl Plan {
+    /// The digest of what the plan says. How its files are written, what they
+    /// are commented with and in which order their keys stand has no part in it.
+    pub fn digest(&self) -> Digest {
+        #[derive(Serialize)]
+        struct Canonical<'a> {
+            project: &'a Project,
+            waves: BTreeMap<&'a WaveName, CanonicalWave<'a>>,
+            agents: BTreeMap<&'a AgentName, CanonicalAgent<'a>>,
+        }
+        #[derive(Serialize)]
+        struct CanonicalWave<'a> {
+            title: &'a Option<String>,
+            after: &'a BTreeSet<WaveName>,
+            position: u32,
+        }
+        #[derive(Serialize)]
+        struct CanonicalAgent<'a> {
+            wave: &'a WaveName,
+            definition: &'a Definition,
+        }
+        Digest::of_json(&Canonical {
+            project: &self.project,
+            waves: self
+                .waves
+                .iter()
+                .map(
+                    |(
+                        name,
+                        Wave {
+                            title,
+                            after,
+                            position,
+                            ..
+                        },
+                    )| {
+                        (
+                            name,
+                            CanonicalWave {
+                                title,
+                                after,
+                                position: *position,
+                            },
+                        )
+                    },
+                )
+                .collect(),
+            agents: self
+                .agents
+                .iter()
+                .map(
+                    |(
+                        name,
+                        Agent {
+                            wave, definition, ..
+                        },
+                    )| { (name, CanonicalAgent { wave, definition }) },
+                )
+                .collect(),
+        })
+    }
+
+    /// The agents that `agent` needs, those of needed waves included; barriers
+    /// are not.
+    pub fn needs_of(&self, agent: &Agent) -> BTreeSet<&AgentName> {
+        let mut needs = BTreeSet::new();
+        for need in &agent.definition.needs {
+            match need {
+                Need::Agent(name) => needs.extend(self.agents.get_key_value(name).map(|(n, _)| n)),
+                Need::Wave(name) => {
+                    needs.extend(self.waves.get(name).iter().flat_map(|w| &w.agents))
+                }
+            }
+        }
+        needs
+    }
+
+    /// The agents that need nothing and are behind no barrier: in a fresh
+    /// project, they start at once.
+    pub fn ready_first(&self) -> BTreeSet<&AgentName> {
+        let free = |agent: &&Agent| {
+            let barrier = self
+                .waves
+                .get(&agent.wave)
+                .is_some_and(|wave| !wave.after.is_empty());
+            agent.definition.needs.is_empty() && !barrier
+        };
+        self.agents
+            .values()
+            .filter(free)
+            .map(|agent| &agent.name)
+            .collect()
+    }
+
+    /// The longest chain of agents that wait for each other, the first first:
+    /// however many machines there are, the plan takes this many steps.
+    pub fn longest_chain(&self) -> Vec<AgentName> {
+        let chain = Graph::of(&self.waves, &self.agents).longest_chain();
+        let agents = chain.into_iter().filter_map(|step| match step {
+            Step::Agent(name) => Some(name.clone()),
+            _ => None,
+        });
+        agents.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::testing::check;
+
+    const TWO_WAVES: &str = "
+--- waves/1.yaml
+wave: words
+agents:
+  plan: { run: { manual: } }
+  write: { run: { manual: }, needs: [plan] }
+--- waves/2.yaml
+wave: pictures
+agents:
+  sketch: { run: { manual: } }
+  draw: { run: { manual: }, needs: ['wave:words', sketch] }
+--- waves/3.yaml
+wave: film
+after: [pictures]
+agents:
+  cut: { run: { manual: } }
+";
+
+    fn names<'a>(names: impl IntoIterator<Item = &'a AgentName>) -> String {
+        let names: Vec<&str> = names.into_iter().map(AgentName::as_str).collect();
+        names.join(" ")
+    }
+
+    #[test]
+    fn what_needs_nothing_and_is_behind_no_barrier_starts_at_once() {
+        assert_eq!(
+            names(check(TWO_WAVES).unwrap().ready_first()),
+            "plan sketch"
+        );
+    }
+
+    #[test]
+    fn a_need_of_a_wave_is_one_of_each_of_its_agents() {
+        let plan = check(TWO_WAVES).unwrap();
+        assert_eq!(
+            names(plan.needs_of(&plan.agents["draw"])),
+            "plan sketch write"
+        );
+    }
+
+    /// Test vectors: these texts may only change together with a reason why
+    /// every stored plan is to count as changed.
+    #[test]
+    fn the_digests_stay_what_they_are() {
+        let plan = check(TWO_WAVES).unwrap();
+        let draw = &plan.agents["draw"].definition;
+        insta::assert_snapshot!(serde_json::to_value(draw).unwrap(), @"");
+        insta::assert_snapshot!(draw.digest(), @"");
+        insta::assert_snapshot!(draw.work_digest(), @"");
+        insta::assert_snapshot!(plan.digest(), @"");
+    }
+
+    #[test]
+    fn a_digest_changes_with_what_a_plan_says() {
+        let digest = |text: &str| check(text).unwrap().digest();
+        let before = digest(TWO_WAVES);
+        for (from, to) in [
+            ("needs: [plan]", "needs: []"),
+            ("wave: film", "wave: movie"),
+            ("after: [pictures]", "after: [words]"),
+            ("wave: words", "wave: words\ntitle: Words"),
+            ("wave: words", "wave: words\ndefaults: { timeout: 3h }"),
+            ("cut: {", "trim: {"),
+        ] {
+            let after = digest(
+                &TWO_WAVES
+                    .replace(from, to)
+                    .replace("wave:movie", "wave:film"),
+            );
+            assert_ne!(before, after, "{from} -> {to}");
+        }
+    }
+}

@@ -1,0 +1,287 @@
+//! Examples with two plans each, and laws over random ones.
+
+use std::collections::BTreeMap;
+
+use proptest::{collection::vec, prelude::*};
+
+use super::*;
+use crate::plan::{
+    Facts, read,
+    testing::{Style, any_files, check, written},
+};
+
+/// The database after `changes` towards `plan` were applied to `stored`: what
+/// the store does, on values.
+fn applied(mut stored: Stored, plan: &Plan, changes: &Changes) -> Stored {
+    if !changes.project.is_empty() {
+        stored.project = Some(plan.project.clone());
+    }
+    for (name, WaveChange { action, .. }) in &changes.waves {
+        match plan.waves.get(name) {
+            Some(wave) => drop(stored.waves.insert(
+                name.clone(),
+                StoredWave {
+                    title: wave.title.clone(),
+                    after: wave.after.clone(),
+                    position: wave.position,
+                    retired: *action == Action::Retire,
+                },
+            )),
+            None => stored.waves.get_mut(name).unwrap().retired = *action == Action::Retire,
+        }
+    }
+    for (name, change) in &changes.agents {
+        let Some(agent) = plan.agents.get(name) else {
+            stored.agents.get_mut(name).unwrap().retired = change.action == Action::Retire;
+            continue;
+        };
+        let before = stored.agents.get(name);
+        let after = StoredAgent {
+            wave: change.wave.clone(),
+            definition: Some(agent.definition.clone()),
+            retired: false,
+            built: before.is_some_and(|before| before.built) && !change.rebuild,
+            live: before.is_some_and(|before| before.live),
+        };
+        stored.agents.insert(name.clone(), after);
+    }
+    stored
+}
+
+/// The database after each of `plans` was synced, one after the other.
+fn synced<'a>(plans: impl IntoIterator<Item = &'a Plan>) -> Stored {
+    plans.into_iter().fold(Stored::default(), |stored, plan| {
+        let changes = Changes::between(&stored, plan);
+        applied(stored, plan, &changes)
+    })
+}
+
+/// What syncing `after` changes, once `before` is synced and built.
+fn changes(before: &str, after: &str) -> Changes {
+    let mut stored = synced([&check(before).unwrap()]);
+    stored
+        .agents
+        .values_mut()
+        .for_each(|agent| agent.built = true);
+    if let Some(live) = stored.agents.get_mut("live") {
+        live.live = true;
+    }
+    Changes::between(&stored, &check(after).unwrap())
+}
+
+const BEFORE: &str = "
+--- waves/1.yaml
+wave: words
+agents:
+  plan: { run: { manual: } }
+  write: { run: { exec: ['true'] }, needs: [plan], prompt: Write., env: { A: 1 } }
+  live: { run: { exec: [sleep, 5] } }
+--- waves/2.yaml
+wave: pictures
+agents:
+  draw: { run: { manual: }, timeout: 30m }
+";
+
+#[test]
+fn the_first_sync_creates_everything() {
+    let changes = Changes::between(&Stored::default(), &check(BEFORE).unwrap());
+    insta::assert_snapshot!(changes.to_text(Detail::Full), @"");
+}
+
+#[test]
+fn every_kind_of_change_is_told_wave_by_wave() {
+    let after = "
+--- waves/project.yaml
+project: demo
+pools: { gpu: 2 }
+grace: 5m
+--- waves/1.yaml
+wave: words
+title: Words
+agents:
+  write:
+    run: { exec: ['true'] }
+    prompt: \"Write\\nbetter.\"
+    env: { A: 2 }
+    priority: 3
+  live: { run: { exec: [sleep, '6'] } }
+  draw: { run: { manual: }, timeout: 1h }
+--- waves/3.yaml
+wave: film
+after: [words]
+agents:
+  cut: { run: { manual: } }
+";
+    insta::assert_snapshot!(changes(BEFORE, after).to_text(Detail::Brief), @"");
+}
+
+#[test]
+fn a_change_of_what_an_agent_does_builds_it_again_and_a_title_does_not() {
+    let after = BEFORE.replace("timeout: 30m", "title: Draw it, timeout: 30m");
+    let titled = changes(BEFORE, &after).agents["draw"].clone();
+    assert!(!titled.rebuild);
+
+    let after = BEFORE.replace("timeout: 30m", "prompt: Draw it");
+    let prompted = changes(BEFORE, &after).agents["draw"].clone();
+    assert!(prompted.rebuild);
+    assert_eq!(prompted.rebuild_because(), [Field::Prompt].into());
+}
+
+#[test]
+fn what_vanished_and_comes_back_is_restored_with_its_history() {
+    let [all, some] = [BEFORE, &BEFORE.replace("  draw:", "  sketch:")].map(|p| check(p).unwrap());
+    let stored = synced([&all, &some]);
+    assert!(stored.agents["draw"].retired);
+    insta::assert_snapshot!(Changes::between(&stored, &all).to_text(Detail::Full), @"");
+}
+
+#[test]
+fn agents_that_were_inserted_by_hand_are_left_alone_until_a_plan_names_them() {
+    let mut stored = synced([&check(BEFORE).unwrap()]);
+    let by_hand = StoredAgent {
+        wave: WaveName::unplanned(),
+        definition: None,
+        retired: false,
+        built: true,
+        live: false,
+    };
+    stored.agents.insert("extra".parse().unwrap(), by_hand);
+    assert!(Changes::between(&stored, &check(BEFORE).unwrap()).is_empty());
+
+    let after = format!("{BEFORE}  extra: {{ run: {{ manual: }} }}\n");
+    let changes = Changes::between(&stored, &check(&after).unwrap());
+    insta::assert_snapshot!(changes.to_text(Detail::Full), @"");
+}
+
+#[test]
+fn losing_more_than_half_is_noticed() {
+    let keep = |names: &[&str]| {
+        let agents: String = names
+            .iter()
+            .map(|name| format!("  {name}: {{ run: {{ manual: }} }}\n"))
+            .collect();
+        format!("--- waves/1.yaml\nwave: w\nagents:\n{agents}")
+    };
+    let four = keep(&["a", "b", "c", "d"]);
+    assert!(!changes(&four, &keep(&["a", "b"])).retires_most());
+    assert!(changes(&four, &keep(&["a"])).retires_most());
+    assert!(changes(&four, &keep(&["e", "f", "g", "h"])).retires_most());
+}
+
+#[test]
+fn a_screen_stays_readable_however_much_changes() {
+    let waves: String = (0..50)
+        .map(|wave| {
+            let agents: String = (0..3)
+                .map(|n| format!("  a{wave}-{n}: {{ run: {{ manual: }} }}\n"))
+                .collect();
+            format!("--- waves/{wave:02}.yaml\nwave: w{wave:02}\nagents:\n{agents}")
+        })
+        .collect();
+    let changes = Changes::between(&Stored::default(), &check(&waves).unwrap());
+    let brief = changes.to_text(Detail::Brief);
+    let lines: Vec<&str> = brief.lines().collect();
+    insta::assert_snapshot!([&lines[..5], &lines[lines.len() - 4..]].concat().join("\n"), @"");
+    assert_eq!(
+        changes.to_text(Detail::Full).matches(": create").count(),
+        150
+    );
+}
+
+fn any_plan() -> impl Strategy<Value = Plan> {
+    (any_files(), Style::any()).prop_map(|(files, style)| {
+        read(&written(&files, style))
+            .check(&Facts::default())
+            .unwrap()
+    })
+}
+
+fn any_history() -> impl Strategy<Value = Stored> {
+    (
+        vec(any_plan(), 0..4),
+        vec((any::<bool>(), any::<bool>()), 20),
+    )
+        .prop_map(|(plans, flags)| {
+            let mut stored = synced(&plans);
+            for (agent, (built, live)) in stored.agents.values_mut().zip(flags) {
+                (agent.built, agent.live) = (built, live);
+            }
+            stored
+        })
+}
+
+/// What a plan is responsible for: all that is not retired.
+fn planned_part(
+    stored: &Stored,
+) -> (
+    BTreeMap<&WaveName, &StoredWave>,
+    BTreeMap<&AgentName, (&WaveName, &Option<crate::model::Definition>)>,
+) {
+    (
+        stored
+            .waves
+            .iter()
+            .filter(|(_, wave)| !wave.retired)
+            .collect(),
+        stored
+            .agents
+            .iter()
+            .filter(|(_, agent)| !agent.retired)
+            .map(|(name, agent)| (name, (&agent.wave, &agent.definition)))
+            .collect(),
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn after_a_sync_there_is_nothing_to_change(stored in any_history(), plan in any_plan()) {
+        let changes = Changes::between(&stored, &plan);
+        let after = applied(stored, &plan, &changes);
+        prop_assert_eq!(Changes::between(&after, &plan), Changes { unchanged: plan.agents.len(), ..Changes::default() });
+    }
+
+    #[test]
+    fn a_sync_ends_the_same_wherever_it_began(stored in any_history(), plan in any_plan()) {
+        let changes = Changes::between(&stored, &plan);
+        let after = applied(stored, &plan, &changes);
+        let fresh = synced([&plan]);
+        prop_assert_eq!(planned_part(&after), planned_part(&fresh));
+        prop_assert_eq!(after.project, fresh.project);
+    }
+
+    #[test]
+    fn changes_survive_being_printed_as_json(stored in any_history(), plan in any_plan()) {
+        let changes = Changes::between(&stored, &plan);
+        let json = serde_json::to_string(&changes).unwrap();
+        prop_assert_eq!(serde_json::from_str::<Changes>(&json).unwrap(), changes);
+    }
+
+    #[test]
+    fn an_agent_is_built_again_exactly_when_its_work_digest_changes(
+        before in any_plan(),
+        after in any_plan(),
+    ) {
+        for (name, agent) in &before.agents {
+            let Some(next) = after.agents.get(name) else { continue };
+            let edits = field::of_definitions(&agent.definition, &next.definition);
+            prop_assert_eq!(edits.is_empty(), agent.definition == next.definition);
+            let work = edits.keys().any(|field| field.is_work());
+            prop_assert_eq!(work, agent.definition.work_digest() != next.definition.work_digest());
+        }
+    }
+
+    #[test]
+    fn every_change_has_its_line(stored in any_history(), plan in any_plan()) {
+        let changes = Changes::between(&stored, &plan);
+        let text = changes.to_text(Detail::Full);
+        for (name, change) in &changes.agents {
+            let line = text.lines().find(|line| line.contains(&format!(" {name}: ")));
+            let line = line.expect("a line of its own");
+            prop_assert_eq!(change.rebuild, line.contains("build again"));
+            prop_assert_eq!(change.action == Action::Retire, line.contains("retire"));
+        }
+        prop_assert_eq!(changes.is_empty(), text.lines().count() == 1);
+    }
+}

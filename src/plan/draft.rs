@@ -1,0 +1,145 @@
+//! All files of a plan, read; names and files not yet looked up.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use super::{
+    agent::DraftPrompt,
+    check,
+    checked::Plan,
+    fields::Reading,
+    files::{Facts, Wanted},
+    place::Span,
+    problem::{Findings, Problems},
+    project::{self, DraftProject},
+    secret,
+    suggest::Suggester,
+    wave::DraftWave,
+    yaml::{self, Node, Unreadable},
+};
+use crate::model::Runner;
+
+/// The files of a plan after a first reading.
+///
+/// What is wrong with them is in here and comes out of [`check`](Self::check)
+/// together with everything else.
+pub struct Draft {
+    pub(super) project: Option<DraftProject>,
+    pub(super) waves: Vec<DraftWave>,
+    /// Whether some wave could not be read at all: unknown names may be in it.
+    pub(super) incomplete: bool,
+    pub(super) findings: Findings,
+    pub(super) suggester: Suggester,
+    pub(super) texts: BTreeMap<Arc<str>, Arc<str>>,
+}
+
+/// Reads the YAML files of a plan: those directly in `waves/`, by their path
+/// from the repo's root.
+///
+/// Takes anything, however broken, and comes back in a bounded time.
+pub fn read(files: &BTreeMap<String, Vec<u8>>) -> Draft {
+    let mut draft = Draft {
+        project: None,
+        waves: Vec::new(),
+        incomplete: false,
+        findings: Findings::default(),
+        suggester: Suggester::new(),
+        texts: BTreeMap::new(),
+    };
+    if !files.contains_key(project::PATH) {
+        let start = Span::START.within(&project::PATH.into());
+        draft
+            .findings
+            .error(start, format!("there is no {}", project::PATH))
+            .hint("write one: `project: my-project` is enough");
+    }
+    for (path, bytes) in files {
+        draft.read_file(&path.as_str().into(), bytes);
+    }
+    draft
+}
+
+impl Draft {
+    /// The files that the caller should look up for [`check`](Self::check).
+    pub fn wanted(&self) -> Wanted {
+        let agents = || self.waves.iter().flat_map(|wave| &wave.agents);
+        let prompts: BTreeSet<String> = agents()
+            .filter_map(|agent| match &agent.prompt {
+                Some(DraftPrompt::File { path, .. }) => Some(path.clone()),
+                _ => None,
+            })
+            .collect();
+        let programs = agents()
+            .filter(|agent| agent.program.is_some())
+            .filter_map(|agent| match &agent.run {
+                Some(Runner::Exec(words)) => words.first().cloned(),
+                _ => None,
+            })
+            .collect();
+        Wanted { prompts, programs }
+    }
+
+    /// The plan, or everything that is wrong with it.
+    pub fn check(self, facts: &Facts) -> Result<Plan, Problems> {
+        check::check(self, facts)
+    }
+
+    fn read_file(&mut self, file: &Arc<str>, bytes: &[u8]) {
+        let text = match yaml::decode(bytes) {
+            Ok(text) => text,
+            Err(problem) => return self.unreadable(file, problem),
+        };
+        self.texts.insert(Arc::clone(file), text.into());
+        let mut cx = Reading {
+            file,
+            findings: &mut self.findings,
+            suggester: &self.suggester,
+        };
+        secrets(text, &mut cx);
+        let root = match yaml::parse(text) {
+            Ok(Some(root)) => root,
+            Ok(None) => {
+                cx.error(Span::START, "the file is empty")
+                    .hint("remove it, or write a wave");
+                return;
+            }
+            Err(problem) => return self.unreadable(file, problem),
+        };
+        if **file == *project::PATH {
+            self.project = DraftProject::read(&root, &mut cx);
+        } else {
+            self.read_wave(&root, file);
+        }
+    }
+
+    fn read_wave(&mut self, root: &Node, file: &Arc<str>) {
+        let mut cx = Reading {
+            file,
+            findings: &mut self.findings,
+            suggester: &self.suggester,
+        };
+        let wave = DraftWave::read(root, &mut cx);
+        self.incomplete |= wave.as_ref().is_none_or(|wave| wave.name.is_none());
+        self.waves.extend(wave);
+    }
+
+    fn unreadable(&mut self, file: &Arc<str>, problem: Unreadable) {
+        self.incomplete = true;
+        let error = self.findings.error(problem.span.within(file), problem.what);
+        problem.hint.map(|hint| error.hint(hint));
+    }
+}
+
+/// Reports every token in the file, without repeating it.
+fn secrets(text: &str, cx: &mut Reading<'_>) {
+    for found in secret::find(text) {
+        let span = Span::of_bytes(text, found.start, found.len());
+        cx.error(
+            span,
+            "this looks like a credential, and a plan is not secret",
+        )
+        .hint("take it out, revoke it, and name its environment variable under `secrets`");
+    }
+}

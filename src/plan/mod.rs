@@ -1,0 +1,45 @@
+//! Reads a plan and says everything that is wrong with it.
+//!
+//! ```text
+//! files ─ read ─> Draft ─ wanted ─> (the caller looks files up) ─> Facts
+//!                   └──────────────── check ──────────────────────> Plan
+//! ```
+//!
+//! Text comes in as bytes and facts about other files as data, so that all of
+//! it is a plain function: the same files give the same plan, the same digest
+//! and the same problems on every machine.
+//!
+//! **Invariants:** a held [`Plan`] has no unknown name and no circle, and every
+//! default is filled in. Reading goes on after a problem, so [`Problems`] are
+//! all of them. Whatever the bytes are, an answer comes in a bounded time.
+
+mod agent;
+mod check;
+mod checked;
+mod circles;
+pub mod diff;
+mod draft;
+mod fields;
+mod files;
+mod graph;
+mod place;
+mod policy;
+mod problem;
+mod project;
+mod render;
+mod secret;
+mod suggest;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod units;
+mod wave;
+mod yaml;
+
+pub use checked::{Agent, Plan, Wave};
+pub use draft::{Draft, read};
+pub use files::{Facts, Program, PromptFile, Wanted};
+pub use place::Place;
+pub use problem::{Problem, Problems, Severity};
+pub use project::Project;

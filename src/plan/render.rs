@@ -1,0 +1,260 @@
+//! Problems as text with snippets, as short lines, and as JSON.
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use serde_json::{Value, json};
+
+use super::{
+    place::Place,
+    problem::{Problem, Problems, Severity},
+};
+
+/// The most problems that are shown with a snippet.
+const MAX_SNIPPETS: usize = 100;
+/// The longest line that is shown.
+const MAX_LINE_BYTES: usize = 500;
+
+impl Problems {
+    /// For a person: each problem with the line it is in, and a last line that
+    /// counts them. With terminal colours, which the printer may strip.
+    pub fn to_text(&self) -> String {
+        self.text(&Renderer::styled())
+    }
+
+    /// As [`to_text`](Self::to_text), without colours.
+    pub fn to_plain_text(&self) -> String {
+        self.text(&Renderer::plain())
+    }
+
+    fn text(&self, renderer: &Renderer) -> String {
+        let mut text = String::new();
+        for problem in self.iter().take(MAX_SNIPPETS) {
+            text += &renderer.render(&[self.group(problem)]);
+            text += "\n\n";
+        }
+        if self.len() > MAX_SNIPPETS {
+            text += &format!("... and {} more\n\n", self.len() - MAX_SNIPPETS);
+        }
+        text + &self.summary() + "\n"
+    }
+
+    /// How many there are, in words.
+    pub fn summary(&self) -> String {
+        let (errors, warnings) = (self.errors(), self.len() - self.errors());
+        let count = |number: usize, word: &str| match number {
+            0 => None,
+            1 => Some(format!("1 {word}")),
+            _ => Some(format!("{number} {word}s")),
+        };
+        let parts = [count(errors, "error"), count(warnings, "warning")];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        if parts.is_empty() {
+            "no problems".to_owned()
+        } else {
+            parts.join(", ")
+        }
+    }
+
+    /// One line per problem, as compilers write them and editors jump to.
+    pub fn to_lines(&self) -> String {
+        let lines = self.iter().map(
+            |Problem {
+                 place,
+                 severity,
+                 what,
+                 hint,
+                 ..
+             }| {
+                let hint = hint
+                    .as_ref()
+                    .map(|hint| format!(" ({hint})"))
+                    .unwrap_or_default();
+                format!("{place}: {severity}: {what}{hint}\n")
+            },
+        );
+        lines.collect()
+    }
+
+    /// For scripts: a list of objects.
+    pub fn to_json(&self) -> Value {
+        let problem = |problem: &Problem| {
+            let Problem {
+                place,
+                severity,
+                what,
+                hint,
+                also,
+            } = problem;
+            let also: Vec<Value> = also
+                .iter()
+                .map(|(place, what)| json!({ "place": place, "what": what }))
+                .collect();
+            json!({
+                "file": *place.file,
+                "line": place.line,
+                "column": place.column,
+                "severity": severity,
+                "what": what,
+                "hint": hint,
+                "also": also,
+            })
+        };
+        self.iter().map(problem).collect()
+    }
+
+    fn group<'a>(&'a self, problem: &'a Problem) -> Group<'a> {
+        let level = match problem.severity {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+        };
+        let mut group = level
+            .primary_title(problem.what.as_str())
+            .element(self.snippet(&problem.place, AnnotationKind::Primary, ""));
+        for (place, what) in &problem.also {
+            group = group.element(self.snippet(place, AnnotationKind::Context, what));
+        }
+        if let Some(hint) = &problem.hint {
+            group = group.element(Level::HELP.with_name("hint").message(hint.as_str()));
+        }
+        group
+    }
+
+    /// The line of `place`, without the rest of its file: rendering must not
+    /// get slower with every line of it.
+    fn snippet<'a>(
+        &'a self,
+        place: &'a Place,
+        kind: AnnotationKind,
+        label: &'a str,
+    ) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
+        let text = self.texts.get(&place.file).map_or("", String::as_str);
+        let (line, start) = line_at(text, place.start as usize);
+        let end = (start + place.len as usize).clamp(start, line.len());
+        let line_start = place.line as usize;
+        let annotation = kind.span(start..end);
+        let annotation = if label.is_empty() {
+            annotation
+        } else {
+            annotation.label(label)
+        };
+        Snippet::source(line)
+            .line_start(line_start)
+            .path(&*place.file)
+            .annotation(annotation)
+    }
+}
+
+/// The line around byte `at`, and where in it that is.
+fn line_at(text: &str, at: usize) -> (&str, usize) {
+    let at = text.floor_char_boundary(at);
+    let start = text[..at].rfind('\n').map_or(0, |before| before + 1);
+    let line = text[start..].lines().next().unwrap_or_default();
+    let (mut from, mut to) = (0, line.len());
+    let at = (at - start).min(to);
+    if to > MAX_LINE_BYTES {
+        from = line.floor_char_boundary(at.saturating_sub(MAX_LINE_BYTES / 2));
+        to = line.floor_char_boundary((from + MAX_LINE_BYTES).min(to));
+    }
+    (&line[from..to], at - from)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::plan::{
+        Problems,
+        testing::{check, problems},
+    };
+
+    const TWO: &str = "
+--- waves/w.yaml
+wave: w
+agents: { a: { run: { manual: } }, a: { run: { manual: } }, b: { rnu: { manual: } } }
+";
+
+    fn two() -> Problems {
+        check(TWO).unwrap_err()
+    }
+
+    #[test]
+    fn a_line_is_what_editors_jump_to() {
+        insta::assert_snapshot!(two().to_lines(), @"
+        waves/w.yaml:2:36: error: `a` is here twice
+        waves/w.yaml:2:64: error: agent `b` needs `run` (write `run: { exec: [agents/program.sh] }`)
+        waves/w.yaml:2:66: error: `rnu` is not a field of agent `b` (did you mean `run`?)
+        ");
+    }
+
+    #[test]
+    fn scripts_get_every_place() {
+        insta::assert_snapshot!(serde_json::to_string_pretty(&two().to_json()).unwrap(), @r#"
+        [
+          {
+            "also": [
+              {
+                "place": {
+                  "column": 11,
+                  "file": "waves/w.yaml",
+                  "len": 1,
+                  "line": 2,
+                  "start": 18
+                },
+                "what": "first here"
+              }
+            ],
+            "column": 36,
+            "file": "waves/w.yaml",
+            "hint": null,
+            "line": 2,
+            "severity": "error",
+            "what": "`a` is here twice"
+          },
+          {
+            "also": [],
+            "column": 64,
+            "file": "waves/w.yaml",
+            "hint": "write `run: { exec: [agents/program.sh] }`",
+            "line": 2,
+            "severity": "error",
+            "what": "agent `b` needs `run`"
+          },
+          {
+            "also": [],
+            "column": 66,
+            "file": "waves/w.yaml",
+            "hint": "did you mean `run`?",
+            "line": 2,
+            "severity": "error",
+            "what": "`rnu` is not a field of agent `b`"
+          }
+        ]
+        "#);
+    }
+
+    #[test]
+    fn a_terminal_gets_colours() {
+        let (plain, styled) = (two().to_plain_text(), two().to_text());
+        assert_ne!(plain, styled);
+        assert_eq!(plain, anstream::adapter::strip_str(&styled).to_string());
+    }
+
+    #[test]
+    fn a_very_long_line_is_cut_around_its_problem() {
+        let title = "x".repeat(2000);
+        let plan = format!(
+            "--- waves/w.yaml\n{{ wave: w, title: {title}, agents: {{ A: }}, after: [{title}] }}\n"
+        );
+        let text = problems(&plan);
+        assert!(text.lines().all(|line| line.len() < 700), "{text}");
+        assert!(text.contains("agents: { A: }"), "{text}");
+    }
+
+    #[test]
+    fn many_problems_are_counted_and_not_all_shown() {
+        let agents: String = (0..150).map(|n| format!("  A{n}: {{}}\n")).collect();
+        let text = problems(&format!("--- waves/w.yaml\nwave: w\nagents:\n{agents}"));
+        insta::assert_snapshot!(text[text.len() - 30..], @"
+        ... and 200 more
+
+        300 errors
+        ");
+    }
+}

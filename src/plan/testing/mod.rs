@@ -1,0 +1,67 @@
+//! A little language for tests: several files in one text.
+//!
+//! A line `--- path` starts a file; `--- path +x` is a program that may be
+//! executed, `--- path -x` one that may not. Without a `waves/project.yaml`,
+//! there is one with only a name.
+
+mod random;
+
+use std::collections::BTreeMap;
+
+pub(super) use self::random::{Style, any_files, written};
+use super::{Facts, Plan, Problems, Program, PromptFile, read};
+
+/// The plan in `text`, or what is wrong with it.
+pub(super) fn check(text: &str) -> Result<Plan, Problems> {
+    let mut files =
+        BTreeMap::from([("waves/project.yaml".to_owned(), b"project: demo\n".to_vec())]);
+    let mut facts = Facts::default();
+    for section in text.split("--- ").skip(1) {
+        let (header, content) = section.split_once('\n').unwrap();
+        match header.trim().split_once(' ') {
+            Some((path, "+x")) => drop(facts.programs.insert(path.to_owned(), Program::Executable)),
+            Some((path, _)) => drop(
+                facts
+                    .programs
+                    .insert(path.to_owned(), Program::NotExecutable),
+            ),
+            None if header.trim().ends_with(".yaml") => {
+                drop(files.insert(header.trim().to_owned(), content.as_bytes().to_vec()));
+            }
+            None => {
+                let bytes = PromptFile::Bytes(content.as_bytes().to_vec());
+                facts.prompts.insert(header.trim().to_owned(), bytes);
+            }
+        }
+    }
+    let draft = read(&files);
+    for program in draft.wanted().programs {
+        facts.programs.entry(program).or_insert(Program::Missing);
+    }
+    draft.check(&facts)
+}
+
+/// The problems of the plan in `text`, as a person sees them.
+pub(super) fn problems(text: &str) -> String {
+    match check(text) {
+        Ok(plan) => plan.warnings.to_plain_text(),
+        Err(problems) => problems.to_plain_text(),
+    }
+}
+
+/// As [`problems`], of one wave file.
+pub(super) fn wave(text: &str) -> String {
+    problems(&format!("--- waves/w.yaml\n{}", text.trim_start()))
+}
+
+/// As [`problems`], of the fields of one agent.
+pub(super) fn agent(fields: &str) -> String {
+    wave(&format!(
+        "wave: w\nagents:\n  a:\n{}",
+        indent(fields.trim())
+    ))
+}
+
+fn indent(text: &str) -> String {
+    text.lines().map(|line| format!("    {line}\n")).collect()
+}

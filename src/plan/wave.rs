@@ -1,0 +1,277 @@
+//! One wave file: `waves/<anything>.yaml`.
+
+use super::{
+    agent::{DraftAgent, title},
+    fields::{Fields, Reading, entries, list, parsed},
+    place::Place,
+    policy::Policy,
+    yaml::Node,
+};
+use crate::model::WaveName;
+
+const FIELDS: [&str; 5] = ["wave", "title", "after", "defaults", "agents"];
+
+/// A wave as far as its file could be read.
+pub(super) struct DraftWave {
+    /// `None` if it is missing or bad; its agents are known all the same.
+    pub(super) name: Option<WaveName>,
+    pub(super) place: Place,
+    pub(super) title: Option<String>,
+    pub(super) after: Vec<(WaveName, Place)>,
+    pub(super) defaults: Policy,
+    pub(super) default_pool: Option<Place>,
+    pub(super) agents: Vec<DraftAgent>,
+}
+
+impl DraftWave {
+    pub(super) fn read(root: &Node, cx: &mut Reading<'_>) -> Option<Self> {
+        let fields = Fields::open(root, "a wave", &FIELDS, cx)?;
+        let node = fields.require("wave", "wave: my-wave", cx);
+        let name = node.and_then(|node| parsed::<WaveName>(node, "the name of the wave", cx));
+        let place = cx.place(node.map_or(root.span, |node| node.span));
+        let (defaults, default_pool) = Policy::read_defaults(&fields, cx);
+        let default_pool = default_pool.map(|span| cx.place(span));
+        Some(Self {
+            place,
+            title: fields.get("title").and_then(|node| title(node, cx)),
+            after: after(&fields, name.as_ref(), cx),
+            defaults,
+            default_pool,
+            agents: agents(&fields, name.as_ref(), cx),
+            name,
+        })
+    }
+}
+
+fn after(
+    fields: &Fields<'_>,
+    own: Option<&WaveName>,
+    cx: &mut Reading<'_>,
+) -> Vec<(WaveName, Place)> {
+    let mut after: Vec<(WaveName, Place)> = Vec::new();
+    let Some(node) = fields.get("after") else {
+        return after;
+    };
+    for item in list(node, "a list of wave names", cx) {
+        let Some(name) = parsed::<WaveName>(item, "the name of a wave", cx) else {
+            continue;
+        };
+        if Some(&name) == own {
+            cx.error(item.span, format!("wave `{name}` cannot come after itself"));
+        } else {
+            after.push((name, cx.place(item.span)));
+        }
+    }
+    after
+}
+
+fn agents(fields: &Fields<'_>, wave: Option<&WaveName>, cx: &mut Reading<'_>) -> Vec<DraftAgent> {
+    let example = "agents: { my-agent: { run: { exec: [agents/program.sh] } } }";
+    let Some(node) = fields.require("agents", example, cx) else {
+        return Vec::new();
+    };
+    let Some(entries) = entries(node, "`agents`", cx) else {
+        return Vec::new();
+    };
+    if entries.is_empty() {
+        cx.error(node.span, "the wave has no agents")
+            .hint("add one, or remove the file");
+    }
+    entries
+        .into_iter()
+        .filter_map(|entry| DraftAgent::read(entry, wave, cx))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::plan::testing::wave;
+
+    #[test]
+    fn a_wave_has_a_name_and_agents() {
+        insta::assert_snapshot!(wave(r#"
+title: A
+agnts: {}
+"#), @"
+        error: a wave needs `agents`
+         --> waves/w.yaml:1:1
+          |
+        1 | title: A
+          | ^
+          |
+          = hint: write `agents: { my-agent: { run: { exec: [agents/program.sh] } } }`
+
+        error: a wave needs `wave`
+         --> waves/w.yaml:1:1
+          |
+        1 | title: A
+          | ^
+          |
+          = hint: write `wave: my-wave`
+
+        error: `agnts` is not a field of a wave
+         --> waves/w.yaml:2:1
+          |
+        2 | agnts: {}
+          | ^^^^^
+          |
+          = hint: did you mean `agents`?
+
+        3 errors
+        ");
+    }
+
+    #[test]
+    fn a_wave_is_a_mapping() {
+        insta::assert_snapshot!(wave(r#"
+- wave: w
+"#), @"
+        error: expected a wave, as `key: value` lines, found a list
+         --> waves/w.yaml:1:1
+          |
+        1 | - wave: w
+          | ^
+
+        1 error
+        ");
+    }
+
+    #[test]
+    fn a_wave_with_no_agents_is_told() {
+        insta::assert_snapshot!(wave(r#"
+wave: w
+agents: {}
+"#), @"
+        error: the wave has no agents
+         --> waves/w.yaml:2:9
+          |
+        2 | agents: {}
+          |         ^
+          |
+          = hint: add one, or remove the file
+
+        1 error
+        ");
+    }
+
+    #[test]
+    fn agents_are_not_a_list() {
+        insta::assert_snapshot!(wave(r#"
+wave: w
+agents:
+  - a
+"#), @"
+        error: expected `agents`, as `key: value` lines, found a list
+         --> waves/w.yaml:3:3
+          |
+        3 |   - a
+          |   ^
+
+        1 error
+        ");
+    }
+
+    #[test]
+    fn a_key_that_comes_twice_is_told_with_both_places() {
+        insta::assert_snapshot!(wave(r#"
+wave: w
+agents:
+  a: { run: { manual: } }
+  a: { run: { manual: } }
+wave: v
+"#), @"
+        error: `a` is here twice
+         --> waves/w.yaml:4:3
+          |
+        4 |   a: { run: { manual: } }
+          |   ^
+          |
+         ::: waves/w.yaml:3:3
+          |
+        3 |   a: { run: { manual: } }
+          |   - first here
+
+        error: `wave` is here twice
+         --> waves/w.yaml:5:1
+          |
+        5 | wave: v
+          | ^^^^
+          |
+         ::: waves/w.yaml:1:1
+          |
+        1 | wave: w
+          | ---- first here
+
+        2 errors
+        ");
+    }
+
+    #[test]
+    fn an_agent_has_a_good_name() {
+        insta::assert_snapshot!(wave(r#"
+wave: Phase 1
+agents:
+  Echo_2: { run: { manual: } }
+  5: { run: { manual: } }
+  true: { run: { manual: } }
+  ok:
+"#), @r#"
+        error: `Phase 1` cannot name a wave: use 1 to 63 of a-z, 0-9 and `-`, starting with a letter
+         --> waves/w.yaml:1:7
+          |
+        1 | wave: Phase 1
+          |       ^^^^^^^
+          |
+          = hint: did you mean `phase-1`?
+
+        error: `Echo_2` cannot name an agent: use 1 to 63 of a-z, 0-9 and `-`, starting with a letter
+         --> waves/w.yaml:3:3
+          |
+        3 |   Echo_2: { run: { manual: } }
+          |   ^^^^^^
+          |
+          = hint: did you mean `echo-2`?
+
+        error: expected a key, found the number `5`
+         --> waves/w.yaml:4:3
+          |
+        4 |   5: { run: { manual: } }
+          |   ^
+          |
+          = hint: if it is meant as text, put it in quotes: "5"
+
+        error: expected a key, found `true`, which YAML reads as yes or no
+         --> waves/w.yaml:5:3
+          |
+        5 |   true: { run: { manual: } }
+          |   ^^^^
+          |
+          = hint: if it is meant as text, put it in quotes: "true"
+
+        error: expected agent `ok`, as `key: value` lines, found nothing
+         --> waves/w.yaml:6:5
+          |
+        6 |   ok:
+          |     ^
+
+        5 errors
+        "#);
+    }
+
+    #[test]
+    fn a_wave_is_not_after_itself() {
+        insta::assert_snapshot!(wave(r#"
+wave: w
+after: [w]
+agents: { a: { run: { manual: } } }
+"#), @"
+        error: wave `w` cannot come after itself
+         --> waves/w.yaml:2:9
+          |
+        2 | after: [w]
+          |         ^
+
+        1 error
+        ");
+    }
+}
