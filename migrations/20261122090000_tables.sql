@@ -11,6 +11,9 @@ create table public.projects (
     name text not null unique check (name ~ '^[a-z][a-z0-9-]{0,62}$'),
     artifact_branch text not null default 'wavemark/artifacts',
     settings jsonb not null default '{}',
+    -- The least that somebody must be allowed to do in the repo to be heard.
+    trusted_role text not null default 'triage'
+        check (trusted_role in ('read', 'triage', 'write', 'maintain', 'admin')),
     plan_sha256 text check (plan_sha256 ~ '^[0-9a-f]{64}$'),
     plan_commit text,
     synced_at timestamptz,

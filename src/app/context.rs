@@ -56,10 +56,7 @@ pub struct Context {
 /// The database of the project in this folder, its schema up to date.
 pub async fn open_store(settings: &Settings, workspace: &Workspace) -> anyhow::Result<Store> {
     let options = match &settings.database_url {
-        Some(url) => url
-            .expose_secret()
-            .parse::<PgConnectOptions>()
-            .map_err(StoreError::BadUrl)?,
+        Some(url) => url.expose_secret().parse::<PgConnectOptions>().map_err(StoreError::BadUrl)?,
         None => Embedded::at(&workspace.private())
             .start()
             .await
@@ -86,6 +83,7 @@ impl Context {
             self.workspace.root(),
             self.settings.git_remote.as_deref(),
             &private.join("remote.git"),
+            &self.project.artifact_branch,
         )
         .context("cannot find the git remote")?;
         let token = self.settings.environment.variables.get("GITHUB_TOKEN");

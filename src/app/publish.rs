@@ -82,13 +82,17 @@ impl Publisher {
         let known = self.store.last_commit(self.project).await?;
         let entries: Vec<Entry> = pending.into_iter().map(entry).collect();
         let archive = Arc::clone(&self.archive);
-        let landed = tokio::task::spawn_blocking(move || archive.publish(&entries, known.as_deref()))
-            .await
-            .context("publishing was broken off")?
-            .context("cannot push artifacts to git")?;
+        let landed =
+            tokio::task::spawn_blocking(move || archive.publish(&entries, known.as_deref()))
+                .await
+                .context("publishing was broken off")?
+                .context("cannot push artifacts to git")?;
         let repaired = landed.iter().filter(|landed| landed.written == Written::Same).count();
         if repaired > 0 {
-            warn!(artifacts = repaired, "{repaired} artifacts had been pushed by a publisher that died");
+            warn!(
+                artifacts = repaired,
+                "{repaired} artifacts had been pushed by a publisher that died"
+            );
         }
         let stamps: Vec<Stamp> = landed
             .into_iter()

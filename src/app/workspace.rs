@@ -30,9 +30,8 @@ pub struct Workspace {
 impl Workspace {
     /// The innermost project that `start` is in.
     pub fn find(start: &Path) -> anyhow::Result<Self> {
-        let start = start
-            .canonicalize()
-            .with_context(|| format!("cannot enter {}", start.display()))?;
+        let start =
+            start.canonicalize().with_context(|| format!("cannot enter {}", start.display()))?;
         let root = start.ancestors().find(|folder| folder.join(WAVES).is_dir());
         let root = root.ok_or_else(|| NoWorkspace(start.clone()))?;
         Ok(Self { root: root.to_owned() })

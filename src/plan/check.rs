@@ -24,31 +24,12 @@ const DEFAULT_RETRIES: u32 = 2;
 
 /// Turns a draft into a plan.
 pub(super) fn check(draft: Draft, facts: &Facts) -> Result<Plan, Problems> {
-    let Draft {
-        project,
-        waves: drafts,
-        incomplete,
-        findings,
-        suggester,
-        texts,
-    } = draft;
-    let pools = project
-        .as_ref()
-        .map(|project| project.pools.keys().cloned().collect());
-    let mut names = Names {
-        pools,
-        ..Names::default()
-    };
-    let mut checker = Checker {
-        findings,
-        suggester,
-        facts,
-    };
+    let Draft { project, waves: drafts, incomplete, findings, suggester, texts } = draft;
+    let pools = project.as_ref().map(|project| project.pools.keys().cloned().collect());
+    let mut names = Names { pools, ..Names::default() };
+    let mut checker = Checker { findings, suggester, facts };
 
-    let defaults = project
-        .as_ref()
-        .map(|project| project.defaults.clone())
-        .unwrap_or_default();
+    let defaults = project.as_ref().map(|project| project.defaults.clone()).unwrap_or_default();
     if let Some(project) = &project {
         checker.pool(&project.defaults, project.default_pool.as_ref(), &names);
     }
@@ -65,18 +46,14 @@ pub(super) fn check(draft: Draft, facts: &Facts) -> Result<Plan, Problems> {
         let Some(name) = draft.name else { continue };
         for (earlier, place) in &draft.after {
             checker.wave(earlier, place, &names);
-            places
-                .after
-                .insert((name.clone(), earlier.clone()), place.clone());
+            places.after.insert((name.clone(), earlier.clone()), place.clone());
         }
         let defaults = draft.defaults.or(&defaults);
         let mut members = BTreeSet::new();
         for draft in draft.agents {
             for (need, place) in &draft.needs {
                 checker.need(need, place, &names);
-                places
-                    .needs
-                    .insert((draft.name.clone(), need.clone()), place.clone());
+                places.needs.insert((draft.name.clone(), need.clone()), place.clone());
             }
             members.insert(draft.name.clone());
             let agent = checker.agent(draft, &name, &defaults, &names);
@@ -85,11 +62,7 @@ pub(super) fn check(draft: Draft, facts: &Facts) -> Result<Plan, Problems> {
         waves.entry(name.clone()).or_insert(Wave {
             name,
             title: draft.title,
-            after: draft
-                .after
-                .into_iter()
-                .map(|(earlier, _)| earlier)
-                .collect(),
+            after: draft.after.into_iter().map(|(earlier, _)| earlier).collect(),
             position: u32::try_from(position).unwrap_or(u32::MAX),
             agents: members,
             place: draft.place,
@@ -100,12 +73,9 @@ pub(super) fn check(draft: Draft, facts: &Facts) -> Result<Plan, Problems> {
     let project = project.and_then(super::project::DraftProject::finish);
     let problems = checker.findings.finish(&texts);
     match project {
-        Some(project) if problems.errors() == 0 => Ok(Plan {
-            project,
-            waves,
-            agents,
-            warnings: problems,
-        }),
+        Some(project) if problems.errors() == 0 => {
+            Ok(Plan { project, waves, agents, warnings: problems })
+        }
         _ => Err(problems),
     }
 }
@@ -170,16 +140,11 @@ impl Checker<'_> {
             return;
         }
         let hint = if names.waves.contains_key(name.as_str()) {
-            Some(format!(
-                "it is a wave: write `wave:{name}` to need all of its agents"
-            ))
+            Some(format!("it is a wave: write `wave:{name}` to need all of its agents"))
         } else {
-            self.suggester
-                .hint(name.as_str(), names.agents.keys().map(AgentName::as_str))
+            self.suggester.hint(name.as_str(), names.agents.keys().map(AgentName::as_str))
         };
-        let problem = self
-            .findings
-            .error(place.clone(), format!("there is no agent `{name}`"));
+        let problem = self.findings.error(place.clone(), format!("there is no agent `{name}`"));
         hint.map(|hint| problem.hint(hint));
     }
 
@@ -187,12 +152,8 @@ impl Checker<'_> {
         if names.waves.contains_key(wave) || !names.complete {
             return;
         }
-        let hint = self
-            .suggester
-            .hint(wave.as_str(), names.waves.keys().map(WaveName::as_str));
-        let problem = self
-            .findings
-            .error(place.clone(), format!("there is no wave `{wave}`"));
+        let hint = self.suggester.hint(wave.as_str(), names.waves.keys().map(WaveName::as_str));
+        let problem = self.findings.error(place.clone(), format!("there is no wave `{wave}`"));
         hint.map(|hint| problem.hint(hint));
     }
 
@@ -203,16 +164,9 @@ impl Checker<'_> {
         if pools.contains(pool) {
             return;
         }
-        let near = self
-            .suggester
-            .nearest(pool.as_str(), pools.iter().map(PoolName::as_str));
+        let near = self.suggester.nearest(pool.as_str(), pools.iter().map(PoolName::as_str));
         let hint = near.map_or_else(
-            || {
-                format!(
-                    "declare it in {}: `pools: {{ {pool}: 4 }}`",
-                    super::project::PATH
-                )
-            },
+            || format!("declare it in {}: `pools: {{ {pool}: 4 }}`", super::project::PATH),
             |near| format!("did you mean `{near}`?"),
         );
         let what = format!("there is no pool `{pool}`");
@@ -246,12 +200,7 @@ impl Checker<'_> {
             timeout: policy.timeout.unwrap_or(DEFAULT_TIMEOUT),
             retries: policy.retries.unwrap_or(DEFAULT_RETRIES),
         };
-        Agent {
-            name: draft.name,
-            wave: wave.clone(),
-            definition,
-            place: draft.place,
-        }
+        Agent { name: draft.name, wave: wave.clone(), definition, place: draft.place }
     }
 
     fn program(&mut self, draft: &DraftAgent) {
@@ -299,8 +248,7 @@ impl Checker<'_> {
         let bytes = match self.facts.prompts.get(&path) {
             Some(PromptFile::Bytes(bytes)) => bytes,
             Some(PromptFile::Unreadable(why)) => {
-                self.findings
-                    .error(place, format!("cannot read the prompt {path}: {why}"));
+                self.findings.error(place, format!("cannot read the prompt {path}: {why}"));
                 return String::new();
             }
             Some(PromptFile::Missing) | None => {
@@ -313,9 +261,7 @@ impl Checker<'_> {
         match prompt_text(bytes) {
             Ok(text) => text,
             Err(why) => {
-                let mut problem = self
-                    .findings
-                    .error(place, format!("the prompt {path} {why}"));
+                let mut problem = self.findings.error(place, format!("the prompt {path} {why}"));
                 if let Some(span) = secret_in(bytes) {
                     problem = problem.also(span.within(&path.as_str().into()), "here");
                     problem.hint("take it out, revoke it, and name its variable under `secrets`");
@@ -328,10 +274,7 @@ impl Checker<'_> {
 
 fn prompt_text(bytes: &[u8]) -> Result<String, String> {
     if bytes.len() > MAX_PROMPT_BYTES {
-        return Err(format!(
-            "has {} bytes; the limit is {MAX_PROMPT_BYTES}",
-            bytes.len()
-        ));
+        return Err(format!("has {} bytes; the limit is {MAX_PROMPT_BYTES}", bytes.len()));
     }
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
     let text = std::str::from_utf8(bytes).map_err(|_| "is not UTF-8 text".to_owned())?;

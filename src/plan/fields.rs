@@ -59,15 +59,10 @@ impl<'n> Fields<'n> {
                     None if known.is_empty() => format!("{what} has no fields"),
                     None => format!("{what} may have {}", listed(known)),
                 };
-                cx.error(key_span, format!("`{key}` is not a field of {what}"))
-                    .hint(hint);
+                cx.error(key_span, format!("`{key}` is not a field of {what}")).hint(hint);
             }
         }
-        Some(Self {
-            what,
-            span: node.span,
-            found,
-        })
+        Some(Self { what, span: node.span, found })
     }
 
     /// The value of a field; one that is there but empty counts as left out.
@@ -112,8 +107,7 @@ pub(super) fn entries<'n>(
         };
         if let Some(&before) = first.get(text) {
             let before = cx.place(before);
-            cx.error(key.span, format!("`{text}` is here twice"))
-                .also(before, "first here");
+            cx.error(key.span, format!("`{text}` is here twice")).also(before, "first here");
         } else {
             first.insert(text, key.span);
             good.push((text, key.span, value));
@@ -143,9 +137,7 @@ pub(super) fn text<'n>(node: &'n Node, wanted: &str, cx: &mut Reading<'_>) -> Op
     }
     let problem = expected(node, wanted, cx);
     if let Some(written) = node.value.written() {
-        problem.hint(format!(
-            "if it is meant as text, put it in quotes: \"{written}\""
-        ));
+        problem.hint(format!("if it is meant as text, put it in quotes: \"{written}\""));
     }
     None
 }
@@ -201,11 +193,7 @@ pub(super) fn parsed<T: FromStr<Err: fmt::Display>>(
 ) -> Option<T> {
     match &node.value {
         Value::Text(text) => checked(text, node.span, cx),
-        other
-            if other
-                .written()
-                .is_some_and(|written| written.parse::<T>().is_ok()) =>
-        {
+        other if other.written().is_some_and(|written| written.parse::<T>().is_ok()) => {
             // Quotes would help, and the hint says so.
             text(node, wanted, cx).and_then(|text| text.parse().ok())
         }
@@ -238,13 +226,7 @@ fn near_slug<T: FromStr>(text: &str) -> Option<String> {
         .to_lowercase()
         .chars()
         .take(63)
-        .map(|c| {
-            if matches!(c, '_' | ' ' | '.' | '/') {
-                '-'
-            } else {
-                c
-            }
-        })
+        .map(|c| if matches!(c, '_' | ' ' | '.' | '/') { '-' } else { c })
         .collect();
     // A credential must not be repeated, not even in other words.
     let secret = secret::find(text).next().is_some();

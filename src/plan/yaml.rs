@@ -62,28 +62,18 @@ pub(super) struct Unreadable {
 
 impl Unreadable {
     fn new(span: Span, what: impl Into<String>) -> Self {
-        Self {
-            span,
-            what: what.into(),
-            hint: None,
-        }
+        Self { span, what: what.into(), hint: None }
     }
 
     fn hint(self, hint: &str) -> Self {
-        Self {
-            hint: Some(hint.to_owned()),
-            ..self
-        }
+        Self { hint: Some(hint.to_owned()), ..self }
     }
 }
 
 /// The text of a file, without a byte order mark.
 pub(super) fn decode(bytes: &[u8]) -> Result<&str, Unreadable> {
     if bytes.len() > MAX_BYTES {
-        let what = format!(
-            "the file has {} bytes; the limit is {MAX_BYTES}",
-            bytes.len()
-        );
+        let what = format!("the file has {} bytes; the limit is {MAX_BYTES}", bytes.len());
         return Err(Unreadable::new(Span::START, what).hint("split the wave into several"));
     }
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
@@ -94,10 +84,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<&str, Unreadable> {
     })?;
     if let Some(at) = text.find('\0') {
         let span = Span::of_bytes(text, at, 1);
-        return Err(Unreadable::new(
-            span,
-            "the file holds a NUL byte: it is not text",
-        ));
+        return Err(Unreadable::new(span, "the file holds a NUL byte: it is not text"));
     }
     Ok(text)
 }
@@ -127,10 +114,7 @@ pub(super) fn parse(text: &str) -> Result<Option<Node>, Unreadable> {
     let root: Spanned<Raw> = serde_yaml::from_str_with_options(text, options)
         .map_err(|err| unreadable(text, err.without_snippet()))?;
     match place(root, text)? {
-        Node {
-            value: Value::Nothing,
-            ..
-        } => Ok(None),
+        Node { value: Value::Nothing, .. } => Ok(None),
         node => Ok(Some(node)),
     }
 }
@@ -157,21 +141,15 @@ fn place(raw: Spanned<Raw>, text: &str) -> Result<Node, Unreadable> {
     let value = match raw.value {
         Raw::Nothing => Value::Nothing,
         Raw::Bool => Value::Bool { written: written() },
-        Raw::Int(value) => Value::Int {
-            value,
-            written: written(),
-        },
+        Raw::Int(value) => Value::Int { value, written: written() },
         Raw::Float => Value::Float { written: written() },
         Raw::Text(text) if text.contains('\0') => {
             return Err(Unreadable::new(span, "this text holds a NUL character"));
         }
         Raw::Text(text) => Value::Text(text),
-        Raw::List(items) => Value::List(
-            items
-                .into_iter()
-                .map(|item| place(item, text))
-                .collect::<Result<_, _>>()?,
-        ),
+        Raw::List(items) => {
+            Value::List(items.into_iter().map(|item| place(item, text)).collect::<Result<_, _>>()?)
+        }
         Raw::Map(entries) => Value::Map(
             entries
                 .into_iter()
@@ -194,21 +172,12 @@ fn span(text: &str, at: Location) -> Span {
     let start = start.min(text.len());
     let len = whole.byte_len().unwrap_or_default();
     let len = usize::try_from(len).unwrap_or(0).min(text.len() - start);
-    Span {
-        line,
-        column,
-        start: small(start),
-        len: small(len),
-    }
+    Span { line, column, start: small(start), len: small(len) }
 }
 
 /// The byte at a line and a column, both from 1.
 fn offset(text: &str, line: usize, column: usize) -> usize {
-    let before: usize = text
-        .split_inclusive('\n')
-        .take(line - 1)
-        .map(str::len)
-        .sum();
+    let before: usize = text.split_inclusive('\n').take(line - 1).map(str::len).sum();
     let chars = text[before..].chars().take(column - 1);
     before + chars.map(char::len_utf8).sum::<usize>()
 }
@@ -278,26 +247,19 @@ fn unreadable(text: &str, err: &serde_yaml::Error) -> Unreadable {
     match err {
         Error::AliasError { error, .. } => unreadable(text, error),
         Error::MultipleDocuments { .. }
-        | Error::Budget {
-            breach: BudgetBreach::Documents { .. },
-            ..
-        } => Unreadable::new(span, "the file holds more than one YAML document")
-            .hint("put each into a file of its own and leave out the `---`"),
+        | Error::Budget { breach: BudgetBreach::Documents { .. }, .. } => {
+            Unreadable::new(span, "the file holds more than one YAML document")
+                .hint("put each into a file of its own and leave out the `---`")
+        }
+        Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => {
+            Unreadable::new(span, format!("nested too deeply: the limit is {MAX_DEPTH} levels"))
+        }
         Error::Budget {
-            breach: BudgetBreach::Depth { .. },
-            ..
-        } => Unreadable::new(
-            span,
-            format!("nested too deeply: the limit is {MAX_DEPTH} levels"),
-        ),
-        Error::Budget {
-            breach: BudgetBreach::Nodes { .. } | BudgetBreach::Events { .. },
-            ..
-        } => Unreadable::new(
-            span,
-            format!("too many values: the limit is {MAX_NODES} in one file"),
-        )
-        .hint("split the wave into several"),
+            breach: BudgetBreach::Nodes { .. } | BudgetBreach::Events { .. }, ..
+        } => {
+            Unreadable::new(span, format!("too many values: the limit is {MAX_NODES} in one file"))
+                .hint("split the wave into several")
+        }
         Error::AliasReplayLimitExceeded { .. } | Error::AliasExpansionLimitExceeded { .. } => {
             let what = format!("aliases make the file too large: the limit is {MAX_NODES} values");
             Unreadable::new(span, what).hint(aliases)
@@ -497,13 +459,10 @@ title: "a\0b"
 
     #[test]
     fn every_limit_is_named_with_its_size() {
-        let bomb = (1..10).fold(
-            "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned(),
-            |bomb, n| {
-                let before = format!("*a{}, ", n - 1).repeat(9);
-                bomb + &format!("a{n}: &a{n} [{before}]\n")
-            },
-        );
+        let bomb = (1..10).fold("a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned(), |bomb, n| {
+            let before = format!("*a{}, ", n - 1).repeat(9);
+            bomb + &format!("a{n}: &a{n} [{before}]\n")
+        });
         insta::assert_snapshot!(bytes(bomb.as_bytes()), @"1:35 aliases make the file too large: the limit is 250000 values; write the values out instead of repeating them with aliases");
         insta::assert_snapshot!(bytes("[".repeat(20_000).as_bytes()), @"1:33 nested too deeply: the limit is 32 levels;");
         let stairs: String = (0..50).map(|n| " ".repeat(n) + "a:\n").collect();
@@ -516,12 +475,7 @@ title: "a\0b"
         match super::decode(bytes).and_then(super::parse) {
             Ok(_) => "fine".to_owned(),
             Err(super::Unreadable { span, what, hint }) => {
-                format!(
-                    "{}:{} {what}; {}",
-                    span.line,
-                    span.column,
-                    hint.unwrap_or_default()
-                )
+                format!("{}:{} {what}; {}", span.line, span.column, hint.unwrap_or_default())
             }
         }
     }

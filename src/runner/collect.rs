@@ -92,11 +92,7 @@ impl Collector {
 
     /// Follows the run until `ended`, and then takes everything that is left.
     pub(super) async fn follow(mut self, mut ended: oneshot::Receiver<()>) -> Collected {
-        let period = if self.watch.is_some() {
-            OFTEN
-        } else {
-            VERY_OFTEN
-        };
+        let period = if self.watch.is_some() { OFTEN } else { VERY_OFTEN };
         let mut look = Instant::now() + period;
         loop {
             let next = self.outbox.due().map_or(look, |due| due.min(look));
@@ -117,11 +113,7 @@ impl Collector {
         self.sweep(Sweep::Last).await;
         self.result().await;
         self.tell_rejected().await;
-        Collected {
-            finish: self.finish,
-            summary: self.summary,
-            rejected: self.outbox.rejected(),
-        }
+        Collected { finish: self.finish, summary: self.summary, rejected: self.outbox.rejected() }
     }
 
     async fn on(&mut self, seen: Seen) {
@@ -133,9 +125,7 @@ impl Collector {
     }
 
     async fn take(&mut self, kind: ArtifactType, name: &str) {
-        let new = self
-            .outbox
-            .take(Some(kind), OsStr::new(name), Instant::now());
+        let new = self.outbox.take(Some(kind), OsStr::new(name), Instant::now());
         self.offer(new.into_iter().collect()).await;
     }
 
@@ -149,22 +139,11 @@ impl Collector {
     async fn offer(&mut self, new: Vec<New>) {
         self.tell_rejected().await;
         let mut offered = Vec::with_capacity(new.len());
-        for New {
-            key,
-            content,
-            sha256,
-        } in new
-        {
+        for New { key, content, sha256 } in new {
             let (reply, answer) = oneshot::channel();
             offered.push((key.clone(), sha256, answer));
             let secret = self.redactor.kind(&content);
-            let report = Report::Checkpoint {
-                key,
-                content,
-                sha256,
-                secret,
-                reply,
-            };
+            let report = Report::Checkpoint { key, content, sha256, secret, reply };
             // Nobody listens: then the answer is missing, too.
             drop(self.reports.send(report).await);
         }
@@ -216,19 +195,13 @@ impl Collector {
         let answer = match request {
             Ok(request) => self.grant(request).await,
             Err(why) => {
-                self.outbox
-                    .reject(format!("control/requests/{}", name.escape_default()), &why);
+                self.outbox.reject(format!("control/requests/{}", name.escape_default()), &why);
                 self.tell_rejected().await;
-                Answer::Refused {
-                    why: format!("the request {why}"),
-                }
+                Answer::Refused { why: format!("the request {why}") }
             }
         };
         if let Err(err) = self.answer(name, &answer) {
-            self.outbox.reject(
-                "control/answers".into(),
-                &format!("cannot be written: {err}"),
-            );
+            self.outbox.reject("control/answers".into(), &format!("cannot be written: {err}"));
         }
     }
 
@@ -238,9 +211,7 @@ impl Collector {
             Request::Ask { question } => self.ask(&question).await,
             Request::Finish { summary } => {
                 self.finish = Some(Finish::Complete);
-                self.summary = summary
-                    .map(|text| self.summary(&text))
-                    .or(self.summary.take());
+                self.summary = summary.map(|text| self.summary(&text)).or(self.summary.take());
                 Answer::Noted {}
             }
         }
@@ -250,52 +221,32 @@ impl Collector {
     async fn checkpoint(&mut self, key: &ArtifactKey) -> Answer {
         self.take(key.kind, key.name.as_str()).await;
         let path = format!("out/{key}");
-        let rejected = self
-            .outbox
-            .rejected()
-            .into_iter()
-            .filter(|one| one.path == path);
+        let rejected = self.outbox.rejected().into_iter().filter(|one| one.path == path);
         let refused = |why: String| Answer::Refused { why };
-        match self
-            .outbox
-            .taken(key)
-            .map(|taken| (taken.sha256, taken.reply.clone()))
-        {
-            Some((sha256, Some(Reply::Stored { version }))) => Answer::Stored(Stored {
-                version,
-                sha256,
-                unchanged: false,
-            }),
-            Some((sha256, Some(Reply::Same { version }))) => Answer::Stored(Stored {
-                version,
-                sha256,
-                unchanged: true,
-            }),
+        match self.outbox.taken(key).map(|taken| (taken.sha256, taken.reply.clone())) {
+            Some((sha256, Some(Reply::Stored { version }))) => {
+                Answer::Stored(Stored { version, sha256, unchanged: false })
+            }
+            Some((sha256, Some(Reply::Same { version }))) => {
+                Answer::Stored(Stored { version, sha256, unchanged: true })
+            }
             Some((_, Some(Reply::Refused { why }))) => refused(why),
             Some((_, None)) => refused("it could not be stored now; it is tried again".into()),
-            None => refused(
-                rejected
-                    .last()
-                    .map_or("there is no such file".into(), |one| one.why),
-            ),
+            None => refused(rejected.last().map_or("there is no such file".into(), |one| one.why)),
         }
     }
 
     async fn ask(&mut self, question: &str) -> Answer {
         let question = self.redactor.redact(question.trim());
         if question.is_empty() {
-            return Answer::Refused {
-                why: "the question is empty".into(),
-            };
+            return Answer::Refused { why: "the question is empty".into() };
         }
         let (reply, answer) = oneshot::channel();
         drop(self.reports.send(Report::Ask { question, reply }).await);
         match answer.await {
             Ok(Ok(number)) => Answer::Asked { number },
             Ok(Err(why)) => Answer::Refused { why },
-            Err(_) => Answer::Refused {
-                why: "it could not be stored now: try again".into(),
-            },
+            Err(_) => Answer::Refused { why: "it could not be stored now: try again".into() },
         }
     }
 

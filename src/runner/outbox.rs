@@ -131,9 +131,7 @@ impl Outbox {
             .filter(|(_, known)| is_due(known))
             .map(|(place, _)| place.clone())
             .collect();
-        due.into_iter()
-            .filter_map(|(kind, name)| self.take(kind, &name, now))
-            .collect()
+        due.into_iter().filter_map(|(kind, name)| self.take(kind, &name, now)).collect()
     }
 
     /// Takes what is there under this name now, whatever happened to it before.
@@ -195,15 +193,9 @@ impl Outbox {
         now: Instant,
     ) {
         if reply.is_none()
-            && let Some(known) = self
-                .places
-                .get_mut(&(Some(key.kind), key.name.as_str().into()))
+            && let Some(known) = self.places.get_mut(&(Some(key.kind), key.name.as_str().into()))
         {
-            *known = Known {
-                since: now,
-                dealt_with: false,
-                ..*known
-            };
+            *known = Known { since: now, dealt_with: false, ..*known };
         }
         self.taken.insert(key.clone(), Taken { sha256, reply });
     }
@@ -211,10 +203,7 @@ impl Outbox {
     /// Notes something that cannot be taken, once.
     pub(super) fn reject(&mut self, path: String, why: &str) {
         let rejection = match self.rejected.len() {
-            0..TOLD => Rejection {
-                path,
-                why: why.to_owned(),
-            },
+            0..TOLD => Rejection { path, why: why.to_owned() },
             TOLD => Rejection {
                 path: "out".into(),
                 why: "holds more like these: no more are named".into(),
@@ -260,16 +249,11 @@ impl Outbox {
         };
         if names.len() == limit {
             let path = kind.map_or("out".to_owned(), |kind| format!("out/{kind}"));
-            self.reject(
-                path,
-                &format!("holds {limit} files or more: only so many are looked at"),
-            );
+            self.reject(path, &format!("holds {limit} files or more: only so many are looked at"));
         }
         for name in names {
-            let known = OURS
-                .iter()
-                .copied()
-                .chain(ArtifactType::ALL.iter().map(|kind| kind.as_str()));
+            let known =
+                OURS.iter().copied().chain(ArtifactType::ALL.iter().map(|kind| kind.as_str()));
             if kind.is_none() && known.into_iter().any(|known| name == known) {
                 continue;
             }
@@ -286,14 +270,7 @@ impl Outbox {
         match self.places.get(&place) {
             Some(known) if known.stamp == stamp => {}
             _ => {
-                self.places.insert(
-                    place,
-                    Known {
-                        stamp,
-                        since: now,
-                        dealt_with: false,
-                    },
-                );
+                self.places.insert(place, Known { stamp, since: now, dealt_with: false });
             }
         }
     }
@@ -310,21 +287,10 @@ impl Outbox {
         match (self.places.get_mut(&place), stamp) {
             (Some(known), stamp) => {
                 let stamp = stamp.unwrap_or(known.stamp);
-                *known = Known {
-                    stamp,
-                    dealt_with: true,
-                    ..*known
-                };
+                *known = Known { stamp, dealt_with: true, ..*known };
             }
             (None, Some(stamp)) => {
-                self.places.insert(
-                    place,
-                    Known {
-                        stamp,
-                        since: now,
-                        dealt_with: true,
-                    },
-                );
+                self.places.insert(place, Known { stamp, since: now, dealt_with: true });
             }
             (None, None) => {}
         }
@@ -345,11 +311,7 @@ impl Outbox {
             return None;
         }
         self.count += 1;
-        Some(New {
-            key,
-            content,
-            sha256,
-        })
+        Some(New { key, content, sha256 })
     }
 }
 

@@ -51,20 +51,16 @@ impl Stopper {
     /// two that are as urgent the first. Being superseded beats every reason.
     pub fn stop(&self, reason: StopReason, when: StopWhen) {
         let urgency = match when {
-            StopWhen::AtNextCheckpoint { at_latest } => Urgency::AtNextCheckpoint {
-                at_latest: Instant::now() + at_latest,
-            },
+            StopWhen::AtNextCheckpoint { at_latest } => {
+                Urgency::AtNextCheckpoint { at_latest: Instant::now() + at_latest }
+            }
             StopWhen::Now => Urgency::Now,
             StopWhen::Kill => Urgency::Kill,
         };
         let stored = *self.checkpoints.borrow();
         self.order.send_if_modified(|order| match order {
             None => {
-                *order = Some(Order {
-                    reason,
-                    stored,
-                    urgency,
-                });
+                *order = Some(Order { reason, stored, urgency });
                 true
             }
             Some(given) => {
@@ -105,19 +101,8 @@ pub(super) struct Orders {
 pub(super) fn channel(dir: &RunDir, checkpoints: watch::Receiver<usize>) -> (Stopper, Orders) {
     let (sender, order) = watch::channel(None);
     let dir = dir.clone();
-    let orders = Orders {
-        dir,
-        announced: None,
-        order,
-        checkpoints: checkpoints.clone(),
-    };
-    (
-        Stopper {
-            order: sender,
-            checkpoints,
-        },
-        orders,
-    )
+    let orders = Orders { dir, announced: None, order, checkpoints: checkpoints.clone() };
+    (Stopper { order: sender, checkpoints }, orders)
 }
 
 impl Orders {
@@ -178,11 +163,7 @@ impl Orders {
 
     /// Waits until the run is to be killed.
     pub(super) async fn no_mercy(&mut self) {
-        while self
-            .order
-            .borrow_and_update()
-            .is_none_or(|order| order.urgency < Urgency::Kill)
-        {
+        while self.order.borrow_and_update().is_none_or(|order| order.urgency < Urgency::Kill) {
             changed(&mut self.order).await;
         }
     }

@@ -48,15 +48,13 @@ pub fn verdict(evidence: &Evidence, missing: &[ArtifactKey], asked: bool) -> Ver
             Failed,
             "said that it waits for feedback, but asked nothing: use `wavemark ask`".into(),
         ),
-        _ if says_done => (
-            Failed,
-            format!("{} but did not produce {}", ended(evidence), list(missing)),
-        ),
+        _ if says_done => {
+            (Failed, format!("{} but did not produce {}", ended(evidence), list(missing)))
+        }
         (.., Exit::Code(TRY_AGAIN)) => (Deferred, "exited 75: asked to be tried again".into()),
-        (.., Exit::Code(POINTLESS)) => (
-            Refused,
-            "exited 78: said that trying again is pointless".into(),
-        ),
+        (.., Exit::Code(POINTLESS)) => {
+            (Refused, "exited 78: said that trying again is pointless".into())
+        }
         _ => (Failed, ended(evidence)),
     };
     Verdict { outcome, detail }
@@ -65,23 +63,13 @@ pub fn verdict(evidence: &Evidence, missing: &[ArtifactKey], asked: bool) -> Ver
 fn of_stop(reason: StopReason) -> (Outcome, String) {
     match reason {
         StopReason::Feedback => (Outcome::Paused, "stopped for feedback".into()),
-        StopReason::Paused => (
-            Outcome::Paused,
-            "stopped because an operator paused it".into(),
-        ),
+        StopReason::Paused => (Outcome::Paused, "stopped because an operator paused it".into()),
         StopReason::Timeout => (Outcome::TimedOut, "stopped at its deadline".into()),
-        StopReason::Stalled => (
-            Outcome::Stalled,
-            "stopped because it gave no sign of life".into(),
-        ),
-        StopReason::Interrupted => (
-            Outcome::Interrupted,
-            "stopped because whoever ran it was told to stop".into(),
-        ),
-        StopReason::Superseded => (
-            Outcome::Lost,
-            "stopped because another run took over".into(),
-        ),
+        StopReason::Stalled => (Outcome::Stalled, "stopped because it gave no sign of life".into()),
+        StopReason::Interrupted => {
+            (Outcome::Interrupted, "stopped because whoever ran it was told to stop".into())
+        }
+        StopReason::Superseded => (Outcome::Lost, "stopped because another run took over".into()),
     }
 }
 
@@ -95,11 +83,7 @@ fn ended(evidence: &Evidence) -> String {
 }
 
 fn with_summary(what: &str, evidence: &Evidence) -> String {
-    match evidence
-        .summary
-        .as_deref()
-        .and_then(|text| text.lines().next())
-    {
+    match evidence.summary.as_deref().and_then(|text| text.lines().next()) {
         Some(line) => format!("{what}: {line}"),
         None => what.into(),
     }
@@ -142,10 +126,7 @@ mod tests {
             ("exit 75", Exit::Code(75)),
             ("exit 78", Exit::Code(78)),
             ("SIGKILL", Exit::Signal(9)),
-            (
-                "not started",
-                Exit::NotStarted("there is no program `x`".into()),
-            ),
+            ("not started", Exit::NotStarted("there is no program `x`".into())),
         ];
         let finishes = [
             ("", None),
@@ -164,10 +145,7 @@ mod tests {
                 }
                 for (stored_name, missing) in stored {
                     for asked in [false, true] {
-                        let evidence = Evidence {
-                            finish,
-                            ..Evidence::of(exit.clone())
-                        };
+                        let evidence = Evidence { finish, ..Evidence::of(exit.clone()) };
                         let Verdict { outcome, detail } = verdict(&evidence, missing, asked);
                         let asked = if asked { "asked" } else { "" };
                         table += &format!(
@@ -269,24 +247,11 @@ mod tests {
     #[test]
     fn the_verdicts_on_stopped_runs() {
         let mut table = String::new();
-        let exits = [
-            Exit::Code(0),
-            Exit::Code(1),
-            Exit::Code(75),
-            Exit::Code(78),
-            Exit::Signal(9),
-        ];
+        let exits = [Exit::Code(0), Exit::Code(1), Exit::Code(75), Exit::Code(78), Exit::Signal(9)];
         for &reason in StopReason::ALL {
             let of = |exit: &Exit, missing: &[ArtifactKey], asked| {
                 let stopped = Some(reason);
-                verdict(
-                    &Evidence {
-                        stopped,
-                        ..Evidence::of(exit.clone())
-                    },
-                    missing,
-                    asked,
-                )
+                verdict(&Evidence { stopped, ..Evidence::of(exit.clone()) }, missing, asked)
             };
             let usual = of(&Exit::Signal(9), &[], false);
             table += &format!("{reason:<11} -> {}: {}\n", usual.outcome, usual.detail);

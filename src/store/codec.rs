@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::model::{
     AgentId, AgentName, ArtifactId, ArtifactType, Digest, Epoch, FeedbackKind, FeedbackNumber,
     FileName, Generation, GitState, OnStale, Outcome, PoolName, ProjectId, ProjectName, Resolution,
-    Review, RunId, RunnerKind, Status, StopReason, WaveId, WaveName,
+    Review, Role, RunId, RunnerKind, Status, StopReason, WaveId, WaveName,
 };
 
 /// Stored as what it converts to and from.
@@ -59,7 +59,7 @@ macro_rules! stored_as {
 
 stored_as!(
     String, Status, FeedbackKind, Resolution, Outcome, StopReason, ArtifactType, GitState, Review,
-    OnStale, RunnerKind, ProjectName, WaveName, AgentName, PoolName, FileName, Digest;
+    OnStale, RunnerKind, Role, ProjectName, WaveName, AgentName, PoolName, FileName, Digest;
     |value| value.to_string(), |stored| Ok(stored.parse()?)
 );
 stored_as!(

@@ -17,6 +17,7 @@ pub(crate) mod events;
 pub(crate) mod feedback;
 mod migrate;
 mod outbox;
+mod plan;
 mod projects;
 pub(crate) mod runs;
 mod snapshot;

@@ -368,7 +368,8 @@ impl<'a> Fleet<'a> {
 
 impl Over {
     fn ending(&self, stored: &[(RunId, ArtifactKey)]) -> Ending {
-        let has = |key: &ArtifactKey| stored.iter().any(|(run, have)| *run == self.run && have == key);
+        let has =
+            |key: &ArtifactKey| stored.iter().any(|(run, have)| *run == self.run && have == key);
         let missing: Vec<ArtifactKey> =
             self.active.produces.iter().filter(|key| !has(key)).cloned().collect();
         let verdict = verdict(&self.evidence, &missing, self.active.asked);
@@ -392,11 +393,7 @@ impl Over {
 }
 
 /// Brings the reports of one run to where those of all are read.
-async fn forward(
-    run: RunId,
-    mut from: mpsc::Receiver<Report>,
-    to: mpsc::Sender<(RunId, Report)>,
-) {
+async fn forward(run: RunId, mut from: mpsc::Receiver<Report>, to: mpsc::Sender<(RunId, Report)>) {
     while let Some(report) = from.recv().await {
         if to.send((run, report)).await.is_err() {
             return;

@@ -176,8 +176,7 @@ impl Supervisor<'_> {
                 }
                 Err(err) => {
                     let since = *failing.get_or_insert_with(Instant::now);
-                    if since.elapsed() > PATIENCE || (self.fleet.is_idle() && !self.keeps_going())
-                    {
+                    if since.elapsed() > PATIENCE || (self.fleet.is_idle() && !self.keeps_going()) {
                         self.fleet.stop_all(StopReason::Interrupted);
                         self.fleet.drain(observe).await;
                         return Err(err);
@@ -249,12 +248,7 @@ impl Supervisor<'_> {
         (effects, held_back)
     }
 
-    fn obey(
-        &mut self,
-        applied: Applied,
-        effects: &[Effect],
-        observe: &mut dyn FnMut(Progress),
-    ) {
+    fn obey(&mut self, applied: Applied, effects: &[Effect], observe: &mut dyn FnMut(Progress)) {
         for effect in effects {
             if let Effect::Stop { run, reason, .. } = effect {
                 self.fleet.stop(*run, *reason);

@@ -1,9 +1,9 @@
 //! Publishes in the background while runs go on: one push at a time, and not
 //! more often than a git host likes.
 
-use std::time::Duration;
+use std::{pin::Pin, time::Duration};
 
-use tokio::{task::JoinHandle, time::Instant};
+use tokio::time::Instant;
 
 use crate::app::publish::{Published, Publisher};
 
@@ -12,20 +12,20 @@ const SPACING: Duration = Duration::from_secs(10);
 /// How long somebody else's push is waited for at the end.
 const HANDOVER: Duration = Duration::from_secs(30);
 
-type Task = JoinHandle<anyhow::Result<Published>>;
+type Push = Pin<Box<dyn Future<Output = anyhow::Result<Published>>>>;
 
 pub(super) struct Pusher {
     publisher: Publisher,
     wanted: bool,
     /// Before this, no other push begins.
     not_before: Instant,
-    task: Option<Task>,
+    push: Option<Push>,
 }
 
 impl Pusher {
     pub(super) fn new(publisher: Publisher) -> Self {
         // What an earlier session left behind is published with the first.
-        Self { publisher, wanted: true, not_before: Instant::now() + SPACING, task: None }
+        Self { publisher, wanted: true, not_before: Instant::now() + SPACING, push: None }
     }
 
     /// There is something to publish.
@@ -36,17 +36,17 @@ impl Pusher {
     /// How many artifacts the next push published. Pending for ever while
     /// there is none to wait for; may be dropped and called again.
     pub(super) async fn next(&mut self) -> anyhow::Result<usize> {
-        if self.task.is_none() {
+        if self.push.is_none() {
             if !self.wanted {
                 return std::future::pending().await;
             }
             tokio::time::sleep_until(self.not_before).await;
             self.begin();
         }
-        let Some(task) = &mut self.task else { return std::future::pending().await };
-        let published = task.await;
-        self.task = None;
-        match published? {
+        let Some(push) = &mut self.push else { return std::future::pending().await };
+        let published = push.await;
+        self.push = None;
+        match published {
             Ok(Published::All(count)) => Ok(count),
             Ok(Published::SomebodyElse) => {
                 self.wanted = true;
@@ -63,13 +63,13 @@ impl Pusher {
         self.wanted = false;
         self.not_before = Instant::now() + SPACING;
         let publisher = self.publisher.clone();
-        self.task = Some(tokio::spawn(async move { publisher.publish().await }));
+        self.push = Some(Box::pin(async move { publisher.publish().await }));
     }
 
     /// Publishes all there is; somebody else who is at it is waited for.
     pub(super) async fn push_everything(mut self) -> anyhow::Result<usize> {
         let mut count = 0;
-        if self.task.is_some() {
+        if self.push.is_some() {
             count += self.next().await.unwrap_or(0);
         }
         let give_up = Instant::now() + HANDOVER;
