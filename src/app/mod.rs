@@ -10,6 +10,7 @@ mod publish;
 mod requests;
 mod supervise;
 mod sync;
+pub mod views;
 mod workspace;
 
 pub use context::{Context, Environment, Settings, open_store, project_name};

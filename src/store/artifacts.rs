@@ -9,8 +9,8 @@ use super::{
     sql::{Tx, query, query_as},
 };
 use crate::model::{
-    AgentId, AgentName, ArtifactId, ArtifactKey, ArtifactType, Digest, FeedbackKind, FileName,
-    GitState, Instant, ProjectId, RunId, WaveName,
+    AgentId, AgentName, ArtifactId, ArtifactKey, ArtifactType, Digest, Epoch, FeedbackKind,
+    FileName, GitState, Instant, ProjectId, RunId, WaveName,
 };
 
 /// What became of an artifact that was handed to [`Store::keep`].
@@ -74,6 +74,8 @@ pub struct ArtifactRow {
     pub created_at: Instant,
     /// The run that made it.
     pub run_id: Option<RunId>,
+    /// The fencing token of that run.
+    pub epoch: Epoch,
     /// Where its git half stands.
     pub git_state: GitState,
     /// The commit that holds it too.
@@ -97,15 +99,13 @@ macro_rules! select_rows {
         concat!(
             "select t.id, a.name as agent, coalesce(w.name, 'unplanned') as wave,
                  t.artifact_type, t.name, t.version, t.bytes, t.sha256, t.created_at, t.run_id,
-                 t.git_state, t.git_commit, t.git_path, t.git_reason
+                 t.epoch, t.git_state, t.git_commit, t.git_path, t.git_reason
              from public.artifacts t join public.agents a on a.id = t.agent_id
              left join public.waves w on w.id = a.wave_id ",
             $rest
         )
     };
 }
-pub(super) use select_rows;
-
 /// Who hands an artifact in.
 #[derive(Clone, Copy, Debug)]
 pub enum Maker {
@@ -211,6 +211,17 @@ impl Store {
             .bind(&key.name)
             .fetch_all(tx.conn())
             .await?)
+        })
+        .await
+    }
+
+    /// Every version of every artifact of a project, oldest first.
+    pub async fn all_artifacts(&self, project: ProjectId) -> Result<Vec<ArtifactRow>> {
+        self.read(async |tx| {
+            Ok(query_as(select_rows!("where t.project_id = $1 order by t.seq"))
+                .bind(project)
+                .fetch_all(tx.conn())
+                .await?)
         })
         .await
     }

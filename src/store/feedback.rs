@@ -31,27 +31,6 @@ pub struct NewFeedback {
     pub generation: Option<Generation>,
 }
 
-/// One feedback, for lists.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
-pub struct FeedbackRow {
-    /// The number people call it by.
-    pub number: FeedbackNumber,
-    /// Whose it is.
-    pub agent: AgentName,
-    /// What kind it is.
-    pub kind: FeedbackKind,
-    /// The text.
-    pub feedback_text: String,
-    /// Who said it.
-    pub author: String,
-    /// When.
-    pub created_at: Instant,
-    /// How it ended; absent while it is open.
-    pub resolution: Option<Resolution>,
-    /// Whether it holds its agent back while it is open.
-    pub blocking: bool,
-}
-
 /// Every message of a feedback `f` as rows `m`: its text and its comments.
 macro_rules! messages {
     () => {
@@ -198,31 +177,6 @@ impl Store {
             .bind(agent)
             .bind(kind)
             .fetch_optional(tx.conn())
-            .await?)
-        })
-        .await
-    }
-
-    /// The feedback of a project, or of one agent: what is open, or all of it.
-    pub async fn feedback(
-        &self,
-        project: ProjectId,
-        agent: Option<AgentId>,
-        resolved_too: bool,
-    ) -> Result<Vec<FeedbackRow>> {
-        self.read(async |tx| {
-            Ok(query_as(
-                "select f.number, a.name as agent, f.kind, f.feedback_text, f.author,
-                     f.created_at, f.resolution, f.blocking
-                 from public.feedback f join public.agents a on a.id = f.agent_id
-                 where f.project_id = $1 and ($2::uuid is null or f.agent_id = $2)
-                     and ($3 or not f.resolved)
-                 order by f.number",
-            )
-            .bind(project)
-            .bind(agent)
-            .bind(resolved_too)
-            .fetch_all(tx.conn())
             .await?)
         })
         .await

@@ -22,17 +22,19 @@ mod projects;
 pub(crate) mod runs;
 mod snapshot;
 mod sql;
+mod views;
 
 pub use agents::{Handle, Operator};
 pub use artifacts::{ArtifactRow, Kept, Maker, Stored as StoredArtifact};
 pub use connect::Store;
 pub use error::Error;
 pub use events::Event;
-pub use feedback::{FeedbackRow, NewFeedback};
+pub use feedback::NewFeedback;
 pub use outbox::{Pending, Stamp};
 pub use projects::Project;
 pub use runs::{Beat, Claim, Claimed, Ending, Pulse};
 pub use sql::Tx;
+pub use views::{AgentRow, FeedbackRow, FeedbackSpan, RunSpan};
 
 /// What a query gives: a row or rows, or why not.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

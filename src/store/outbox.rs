@@ -9,7 +9,6 @@ use uuid::Uuid;
 
 use super::{
     Result, Store,
-    artifacts::{ArtifactRow, select_rows},
     sql::{query, query_as, query_scalar},
 };
 use crate::model::{
@@ -174,19 +173,6 @@ impl Store {
             .execute(tx.conn())
             .await?;
             Ok(())
-        })
-        .await
-    }
-
-    /// Every artifact that has a commit, oldest first.
-    pub async fn committed(&self, project: ProjectId) -> Result<Vec<ArtifactRow>> {
-        self.read(async |tx| {
-            Ok(query_as(select_rows!(
-                "where t.project_id = $1 and t.git_state = 'committed' order by t.seq"
-            ))
-            .bind(project)
-            .fetch_all(tx.conn())
-            .await?)
         })
         .await
     }

@@ -47,6 +47,14 @@ impl Store {
             .ok_or_else(|| Error::NoProject(name.clone()))
     }
 
+    /// What time it is, by the only clock that counts.
+    pub async fn now(&self) -> Result<Instant> {
+        self.read(async |tx| {
+            Ok(super::sql::query_scalar("select now()").fetch_one(tx.conn()).await?)
+        })
+        .await
+    }
+
     /// Remembers that a tick of the project ended now.
     pub async fn record_tick(&self, project: ProjectId) -> Result<()> {
         self.tx(async |tx| {
