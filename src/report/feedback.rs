@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{
     page::{ALERT, BOLD, COMMAND, DIM, PLAIN, Page, Span},
     text::one_line,
-    words::{age, count},
+    words::{age, count, wait},
 };
 use crate::model::{AgentName, FeedbackKind, FeedbackNumber, Instant, Resolution, Thread};
 
@@ -146,23 +146,13 @@ impl FeedbackListView {
         for feedback in &self.feedback {
             feedback.print(&mut page, self.taken_at);
         }
-        let open = self.feedback.iter().filter(|one| one.resolution.is_none());
-        match open.count() {
-            0 => page.line([Span::from("Nothing waits for you.")]),
-            open => {
-                page.blank();
-                page.paragraph(
-                    0,
-                    PLAIN,
-                    &format!(
-                        "{} for you. The whole thread: wavemark feedback show NUMBER",
-                        match open {
-                            1 => "1 waits".to_owned(),
-                            more => format!("{more} wait"),
-                        }
-                    ),
-                );
-            }
+        let open = self.feedback.iter().filter(|one| one.resolution.is_none()).count();
+        if open == 0 {
+            page.line(["Nothing waits for you.".into()]);
+        } else {
+            page.blank();
+            let show = "The whole thread: wavemark feedback show NUMBER";
+            page.paragraph(0, PLAIN, &format!("{} for you. {show}", wait(open)));
         }
         page.into_text()
     }

@@ -10,8 +10,8 @@ use super::{
     *,
 };
 use crate::model::{
-    AgentName, ArtifactKey, Digest, Epoch, FeedbackKind, FeedbackNumber, Generation, GitState,
-    Message, Status, Thread,
+    AgentName, ArtifactKey, Digest, FeedbackKind, FeedbackNumber, Generation, GitState, Message,
+    Status, Thread,
 };
 
 /// Reverse video, which no report ever uses: when it is found in the output, a
@@ -59,9 +59,9 @@ fn any_reason() -> impl Strategy<Value = Reason> {
             .prop_map(|(wave, incomplete)| Reason::Barrier { wave, incomplete }),
         (any_name(), any::<u32>()).prop_map(|(pool, cap)| Reason::PoolFull { pool, cap }),
         vec(any_name(), 0..4).prop_map(|agents| Reason::StaleInputs { agents }),
-        any::<i32>().prop_map(|epoch| Reason::Running { epoch: Epoch(epoch) }),
+        any::<u32>().prop_map(|number| Reason::UnknownNeeds { number }),
         Just(Reason::Backoff { until: now() }),
-        Just(Reason::NoRunner),
+        Just(Reason::Running),
     ]
 }
 

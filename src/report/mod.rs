@@ -7,7 +7,7 @@
 //!
 //! | file | what it shows | command |
 //! |---|---|---|
-//! | `status` | every agent, by wave | `wavemark status` |
+//! | `status`, `agent` | every agent, by wave | `wavemark status` |
 //! | `why`, `reason` | why an agent stands where it does, and what helps | `wavemark why` |
 //! | `feedback` | what waits for a person | `wavemark feedback list`, `show` |
 //! | `events` | what happened | `wavemark events` |
@@ -22,8 +22,9 @@
 //!
 //! **Invariants:** no line is wider than asked for, and nothing an agent or a
 //! stranger wrote reaches the terminal as anything but visible text: both are
-//! ensured in one place, [`page`]. Colour repeats what a word already says.
+//! ensured in one place, `page`. Colour repeats what a word already says.
 
+mod agent;
 mod artifacts;
 mod compare;
 mod events;
@@ -43,13 +44,14 @@ mod timeline;
 mod why;
 mod words;
 
+pub use agent::{AgentView, RunView};
 pub use artifacts::{ArtifactView, ArtifactsView, HistoryView};
 pub use compare::{ComparedView, ComparisonView};
 pub use events::{EventView, EventsView};
 pub use feedback::{FeedbackListView, FeedbackRef, FeedbackView, ThreadView};
 pub use live::LiveView;
 pub use reason::Reason;
-pub use status::{AgentView, RunView, StatusView, Totals, WaveView};
+pub use status::{StatusView, Totals, WaveView};
 pub use summary::{CompletedView, RunSummaryView, WaitingView};
 pub use timeline::{Activity, SpanView, TimelineRow, TimelineView};
 pub use why::WhyView;

@@ -122,11 +122,10 @@ impl Page {
     /// Adds the beginning of `text`, on one line or, if that is too short, on a few.
     pub(super) fn excerpt(&mut self, indent: usize, text: &str) {
         let space = self.width.saturating_sub(indent);
-        let text = text::cut(&text::one_line(text), space * EXCERPT_LINES);
-        let mut lines = text::wrap(&text, space);
-        if let Some(rest) = lines.get(EXCERPT_LINES..) {
-            lines[EXCERPT_LINES - 1] = lines[EXCERPT_LINES - 1].clone() + " " + &rest.join(" ");
+        let mut lines = text::wrap(&text::one_line(text), space);
+        if lines.len() > EXCERPT_LINES {
             lines.truncate(EXCERPT_LINES);
+            lines[EXCERPT_LINES - 1] += " …";
         }
         for line in lines {
             self.line([" ".repeat(indent).into(), line.into()]);

@@ -6,7 +6,7 @@ use super::{
     feedback::{FeedbackRef, Help},
     words::{between, brief, count, list, state},
 };
-use crate::model::{AgentName, Epoch, Instant, PoolName, Status, WaveName};
+use crate::model::{AgentName, FeedbackKind, Instant, PoolName, Status, StopReason, WaveName};
 
 /// One thing that an agent waits for, or that explains where it stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -47,14 +47,22 @@ pub enum Reason {
     /// Nothing is in its way: the next tick or run starts it.
     NextTick,
     /// A run of it is alive.
-    Running {
-        /// The epoch of that run.
-        epoch: Epoch,
+    Running,
+    /// Its run was asked to stop and has not yet.
+    Stopping {
+        /// Why it was asked.
+        why: StopReason,
     },
-    /// A person does the work, and hands it in.
-    Manual,
-    /// It was written into the database by hand and has no runner.
-    NoRunner,
+    /// A person was only just asked for something.
+    Asked {
+        /// For what.
+        kind: FeedbackKind,
+    },
+    /// It needs agents that the plan does not have.
+    UnknownNeeds {
+        /// How many.
+        number: u32,
+    },
     /// It finished from artifacts that have been replaced since.
     StaleInputs {
         /// The agents that were built again, where they are known.
@@ -75,9 +83,10 @@ impl Reason {
             Self::Backoff { until } => format!("the next try, in {}", brief(between(now, *until))),
             Self::PoolFull { pool, .. } => format!("room in pool {pool}"),
             Self::NextTick => "the next tick".to_owned(),
-            Self::Running { epoch } => format!("run {epoch}"),
-            Self::Manual => "a person's work".to_owned(),
-            Self::NoRunner => "a runner".to_owned(),
+            Self::Running => "its run".to_owned(),
+            Self::Stopping { why } => format!("its run to stop ({why})"),
+            Self::Asked { kind } => format!("a new {kind}"),
+            Self::UnknownNeeds { .. } => "what is not in the plan".to_owned(),
             Self::StaleInputs { .. } => "stale inputs".to_owned(),
             Self::Retired => "retired".to_owned(),
         }
@@ -91,7 +100,8 @@ impl Reason {
             }
             Self::Need { agent, open_feedback, .. } => {
                 let open: Vec<String> = open_feedback.iter().map(ToString::to_string).collect();
-                format!("it needs {agent}, where {} waits for a person", list(&open))
+                let wait = if open.len() == 1 { "waits" } else { "wait" };
+                format!("it needs {agent}, where {} {wait} for a person", list(&open))
             }
             Self::Barrier { wave, incomplete } => format!(
                 "its wave comes after {wave}, where {} not complete",
@@ -110,11 +120,16 @@ impl Reason {
                 format!("its pool `{pool}` is full: {} at once", count(*cap as usize, "agent"))
             }
             Self::NextTick => "nothing is in its way: the next tick starts it".to_owned(),
-            Self::Running { epoch } => format!("run {epoch} is at work"),
-            Self::Manual => "a person does this and hands it in".to_owned(),
-            Self::NoRunner => {
-                "it has no runner: it was written into the database by hand".to_owned()
-            }
+            Self::Running => "a run of it is at work".to_owned(),
+            Self::Stopping { why } => format!("its run was asked to stop ({why}) and has not yet"),
+            Self::Asked { kind } => format!("a person was only just asked ({kind})"),
+            Self::UnknownNeeds { number } => format!(
+                "it needs {} not in the plan",
+                match number {
+                    1 => "1 agent that is".to_owned(),
+                    more => format!("{more} agents that are"),
+                }
+            ),
             Self::StaleInputs { agents } if agents.is_empty() => {
                 "what it was built from has been built again since".to_owned()
             }
@@ -139,10 +154,13 @@ impl Reason {
             Self::Paused => one("let it go on", format!("wavemark resume {agent}")),
             Self::Backoff { .. } => one("see why it failed", format!("wavemark log {agent}")),
             Self::NextTick => one("start it now", "wavemark run".to_owned()),
-            Self::Running { .. } => one("watch it", format!("wavemark log {agent} -f")),
+            Self::Running => one("watch it", format!("wavemark log {agent} -f")),
             Self::StaleInputs { .. } => one("build it again", format!("wavemark rebuild {agent}")),
-            Self::NoRunner => one("once it has a `run:` under waves/", "wavemark sync".to_owned()),
-            Self::PoolFull { .. } | Self::Manual | Self::Retired => Vec::new(),
+            Self::UnknownNeeds { .. } => {
+                one("see the plan's problems", "wavemark check".to_owned())
+            }
+            Self::Asked { .. } => one("see it", "wavemark feedback list".to_owned()),
+            Self::PoolFull { .. } | Self::Stopping { .. } | Self::Retired => Vec::new(),
         }
     }
 }
@@ -152,9 +170,9 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::model::{FeedbackKind, FeedbackNumber};
+    use crate::model::FeedbackNumber;
 
-    /// Every reason there is: a new one has to be added here to compile.
+    /// One of each, and more where the words differ.
     fn every_reason(now: Instant) -> Vec<Reason> {
         let review = FeedbackRef { number: FeedbackNumber(3), kind: FeedbackKind::Review };
         let vision: AgentName = "vision".parse().unwrap();
@@ -169,9 +187,10 @@ mod tests {
             Reason::Backoff { until: now + Duration::from_secs(90) },
             Reason::PoolFull { pool: PoolName::default_pool(), cap: 8 },
             Reason::NextTick,
-            Reason::Running { epoch: Epoch(2) },
-            Reason::Manual,
-            Reason::NoRunner,
+            Reason::Running,
+            Reason::Stopping { why: StopReason::Feedback },
+            Reason::Asked { kind: FeedbackKind::Review },
+            Reason::UnknownNeeds { number: 1 },
             Reason::StaleInputs { agents: vec![vision.clone()] },
             Reason::StaleInputs { agents: vec![] },
             Reason::Retired,
@@ -218,14 +237,17 @@ mod tests {
         the next tick
           nothing is in its way: the next tick starts it
           → start it now: wavemark run
-        run 2
-          run 2 is at work
+        its run
+          a run of it is at work
           → watch it: wavemark log echo -f
-        a person's work
-          a person does this and hands it in
-        a runner
-          it has no runner: it was written into the database by hand
-          → once it has a `run:` under waves/: wavemark sync
+        its run to stop (feedback)
+          its run was asked to stop (feedback) and has not yet
+        a new review
+          a person was only just asked (review)
+          → see it: wavemark feedback list
+        what is not in the plan
+          it needs 1 agent that is not in the plan
+          → see the plan's problems: wavemark check
         stale inputs
           it was built from an older vision
           → build it again: wavemark rebuild echo

@@ -3,14 +3,14 @@
 use serde::Serialize;
 
 use super::{
+    agent::AgentView,
     feedback::FeedbackView,
     page::{Align, BOLD, DIM, PLAIN, Page, Span},
-    reason::Reason,
     table::{Column, Table},
     text::one_line,
-    words::{self, age, count},
+    words::{age, count, wait},
 };
-use crate::model::{AgentName, Epoch, Generation, Instant, Outcome, ProjectName, Status, WaveName};
+use crate::model::{Instant, ProjectName, Status, WaveName};
 
 /// `wavemark status`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -37,50 +37,6 @@ pub struct WaveView {
     pub title: Option<String>,
     /// Its agents, in the order to show them.
     pub agents: Vec<AgentView>,
-}
-
-/// An agent, as a line of a table shows it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct AgentView {
-    /// Its name.
-    pub name: AgentName,
-    /// What people call it.
-    pub title: Option<String>,
-    /// Where it stands.
-    pub status: Status,
-    /// Since when.
-    pub since: Instant,
-    /// How often it was asked to be built.
-    pub generation: Generation,
-    /// The live run, or else the latest.
-    pub run: Option<RunView>,
-    /// How many artifacts it stored in this generation.
-    pub checkpoints: u32,
-    /// Why it does not move; empty if it does or if it is complete.
-    pub waits_for: Vec<Reason>,
-    /// What it says it made.
-    pub summary: Option<String>,
-    /// Whether what it was built from has been replaced since.
-    pub stale_inputs: bool,
-    /// Whether the plan no longer has it.
-    pub retired: bool,
-}
-
-/// A run of an agent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct RunView {
-    /// Its fencing token.
-    pub epoch: Epoch,
-    /// Which try it is, from 1, since the last success or reset.
-    pub attempt: u32,
-    /// When it began.
-    pub started_at: Instant,
-    /// When it ended; absent while it is alive.
-    pub ended_at: Option<Instant>,
-    /// How it ended.
-    pub outcome: Option<Outcome>,
-    /// The last line it printed.
-    pub last_output: Option<String>,
 }
 
 /// How many agents stand where; those that are retired are counted apart.
@@ -207,63 +163,22 @@ impl StatusView {
     /// What a person can do now.
     fn next_step(&self) -> String {
         let Totals { agents, ready, building, complete, .. } = self.totals;
-        let stuck = self
-            .waves
-            .iter()
-            .flat_map(|wave| &wave.agents)
-            .find(|agent| !agent.retired && agent.status != Status::Complete);
-        match (self.open_feedback.len(), stuck) {
-            (1, _) => "1 waits for you: wavemark feedback list".to_owned(),
-            (2.., _) => {
-                format!("{} wait for you: wavemark feedback list", self.open_feedback.len())
+        let unfinished = |agent: &&AgentView| !agent.retired && agent.status != Status::Complete;
+        let stuck = self.waves.iter().flat_map(|wave| &wave.agents).find(unfinished);
+
+        match stuck {
+            _ if !self.open_feedback.is_empty() => {
+                format!("{} for you: wavemark feedback list", wait(self.open_feedback.len()))
             }
             _ if agents == 0 => {
                 "No agents yet: describe them under waves/, then: wavemark sync".to_owned()
             }
             _ if complete == agents => "All complete: wavemark artifacts".to_owned(),
-            _ if building > 0 => "Nothing waits for you.".to_owned(),
-            _ if ready > 0 => format!("{} can start: wavemark run", count(ready, "agent")),
-            (0, Some(agent)) => format!("Nothing moves: wavemark why {}", agent.name),
-            (0, None) => "Nothing to do.".to_owned(),
-        }
-    }
-}
-
-impl AgentView {
-    fn cells(&self, now: Instant) -> [Span; 6] {
-        let status = match self.retired {
-            true => Span::new(DIM, "- retired"),
-            false => words::status(self.status),
-        };
-        [
-            Span::new(PLAIN, self.name.as_str()),
-            status,
-            age(now, self.since).into(),
-            self.run.as_ref().map(|run| run.epoch.to_string()).unwrap_or_default().into(),
-            self.checkpoints.to_string().into(),
-            self.note(now),
-        ]
-    }
-
-    fn note(&self, now: Instant) -> Span {
-        if !self.waits_for.is_empty() {
-            let waits: Vec<String> = self.waits_for.iter().map(|one| one.short(now)).collect();
-            return waits.join(", ").into();
-        }
-        let said = match (self.status, &self.run) {
-            (Status::Building, Some(run)) => {
-                let said = run.last_output.as_deref().unwrap_or_default();
-                match run.attempt {
-                    0 | 1 => said.to_owned(),
-                    attempt => format!("try {attempt}: {said}"),
-                }
+            Some(agent) if building == 0 && ready == 0 => {
+                format!("Nothing moves: wavemark why {}", agent.name)
             }
-            _ => self.summary.clone().unwrap_or_default(),
-        };
-        match (self.stale_inputs, one_line(&said)) {
-            (false, said) => Span::new(DIM, said),
-            (true, said) if said.is_empty() => "stale inputs".into(),
-            (true, said) => format!("stale inputs; {said}").into(),
+            _ if building == 0 => format!("{} can start: wavemark run", count(ready, "agent")),
+            _ => "Nothing waits for you.".to_owned(),
         }
     }
 }
@@ -367,14 +282,6 @@ mod tests {
         1 agent can start: wavemark run
         Nothing moves: wavemark why echo
         ");
-    }
-
-    #[test]
-    fn colour_goes_with_a_word() {
-        let [_, status, ..] = night().waves[0].agents[0].cells(now());
-        let mut page = Page::new(80);
-        page.line([status]);
-        assert_eq!(page.into_text(), "\u{1b}[1m\u{1b}[33m! feedback\u{1b}[0m\n");
     }
 
     #[test]

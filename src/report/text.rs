@@ -77,8 +77,12 @@ fn wrap_line(line: &str, most: usize) -> Vec<String> {
         if !current.is_empty() && width(&current) + width(word.trim_end()) > most {
             done.push(std::mem::take(&mut current));
         }
-        while width(word.trim_end()) > most {
+        // Never measured as a whole, which may be megabytes of somebody's text.
+        loop {
             let end = fitting(word, most);
+            if end >= word.trim_end().len() {
+                break;
+            }
             done.push(word[..end].to_owned());
             word = &word[end..];
         }

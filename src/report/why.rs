@@ -3,9 +3,9 @@
 use serde::Serialize;
 
 use super::{
+    agent::AgentView,
     page::{BOLD, DIM, PLAIN, Page, Span},
     reason::Reason,
-    status::AgentView,
     text::one_line,
     words::{self, age, between, count, took},
 };

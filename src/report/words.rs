@@ -64,6 +64,14 @@ pub(super) fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{plural}")
 }
 
+/// How many wait: `1 waits`, `2 wait`.
+pub(super) fn wait(number: usize) -> String {
+    match number {
+        1 => "1 waits".to_owned(),
+        more => format!("{more} wait"),
+    }
+}
+
 /// A list as a sentence has it: `a`, `a and b`, `a, b and c`.
 pub(super) fn list<T: AsRef<str>>(items: &[T]) -> String {
     let items: Vec<&str> = items.iter().map(AsRef::as_ref).collect();

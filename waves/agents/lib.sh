@@ -93,8 +93,11 @@ dep() {
 }
 
 # asked_for KEY: prints what the prompt lists as `- KEY: a, b, c`, one per line.
+#
+# What people said stands at the end of the prompt. If one of them wrote such a
+# line too, that is the one that counts.
 asked_for() {
-    sed -n "s/^- $1: //p" "$WAVEMARK_DIR/prompt.md" | tr ',' '\n' | sed 's/^ *//; s/ *$//'
+    sed -n "s/^- $1: //p" "$WAVEMARK_DIR/prompt.md" | tail -n 1 | tr ',' '\n' | sed 's/^ *//; s/ *$//'
 }
 
 # value KEY FILE: prints every text that a JSON file of ours has under KEY.
@@ -131,10 +134,11 @@ remarks() {
 
 # answer_to QUESTION: prints what a person answered; fails if nobody has yet.
 #
-# The thread is a file. The question comes first, the answer is its last line.
+# The thread is a file: the question first, the answer last, both between fences.
 answer_to() {
     thread=$(grep -lsF "$1" "$WAVEMARK_DIR"/feedback/*.md | tail -n 1)
     [ -n "$thread" ] || return 1
     # Closed without a word: there is no answer, but no use in asking again.
-    grep -v '^ *$' "$thread" | tail -n 1 | grep -vF "$1" || say "whatever you think best"
+    grep -v '^ *$' "$thread" | grep -v '^```' | tail -n 1 | grep -vF "$1" ||
+        say "whatever you think best"
 }
