@@ -10,12 +10,17 @@
 use std::{cell::RefCell, fs, path::Path, rc::Rc};
 
 use git2::{
-    AutotagOption, Cred, CredentialType, ErrorClass, ErrorCode, FetchOptions, Oid, ProxyOptions,
-    PushOptions, RemoteCallbacks, Repository, RepositoryInitOptions,
+    AutotagOption, Cred, CredentialType, Direction, ErrorClass, ErrorCode, FetchOptions, Oid,
+    ProxyOptions, PushOptions, RemoteCallbacks, RemoteConnection, Repository,
+    RepositoryInitOptions,
 };
 use secrecy::ExposeSecret as _;
 
-use super::{Error, Remote, local::Delivered, wording};
+use super::{
+    Error, Remote,
+    local::{self, Delivered},
+    wording,
+};
 
 /// Which server a cache is of, in the cache's own configuration.
 const OF: &str = "wavemark.remote";
@@ -67,29 +72,31 @@ pub(super) fn fetch(
     repo: &Repository,
     refname: &str,
 ) -> Result<Option<Oid>, Error> {
+    let mut anonymous = repo.remote_anonymous(&remote.url)?;
+    let mut connection = connect(remote, &mut anonymous, Direction::Fetch)?;
+    let failed = |err| Error::of_transfer(remote, err);
+    let heads = connection.list().map_err(failed)?;
+    let head = heads.iter().find(|head| head.name() == refname);
+    let head = head.map(|head| head.oid());
+    let here = local::head(repo, refname)?;
+    if head == here {
+        return Ok(head);
+    }
+    if head.is_none() {
+        // A branch that is gone is not fetched, so the old one would stay.
+        repo.find_reference(refname)?.delete()?;
+        return Ok(None);
+    }
     let mut options = FetchOptions::new();
     options
         .remote_callbacks(callbacks(remote))
         .proxy_options(proxy())
         .update_fetchhead(false)
         .download_tags(AutotagOption::None);
-    let mut connection = repo.remote_anonymous(&remote.url)?;
-    let failed = |err| Error::of_remote(remote, err);
     connection
+        .remote()
         .fetch(&[format!("+{refname}:{refname}")], Some(&mut options), None)
         .map_err(failed)?;
-    let head = connection
-        .list()
-        .map_err(failed)?
-        .iter()
-        .find(|head| head.name() == refname)
-        .map(|head| head.oid());
-    // A branch that is gone is not fetched, so the old one would stay.
-    if head.is_none()
-        && let Ok(mut gone) = repo.find_reference(refname)
-    {
-        gone.delete()?;
-    }
     Ok(head)
 }
 
@@ -141,22 +148,43 @@ pub(super) fn push(
         .remote_callbacks(callbacks)
         .proxy_options(proxy())
         .packbuilder_parallelism(0);
-    let mut connection = repo.remote_anonymous(&remote.url)?;
-    let pushed = connection.push(&[format!("{new}:{refname}")], Some(&mut options));
-    drop(options);
+    let mut anonymous = repo.remote_anonymous(&remote.url)?;
+    let mut connection = connect(remote, &mut anonymous, Direction::Push)?;
+    let pushed = connection
+        .remote()
+        .push(&[format!("{new}:{refname}")], Some(&mut options));
+    drop((connection, options));
     match (pushed, refusal.into_inner()) {
         (Ok(()), None) => {
             repo.reference(refname, new, true, "wavemark publish")?;
             Ok(Delivered::Yes)
         }
+        (Ok(()), Some(message)) if is_passing(&message) => Ok(Delivered::Again),
         (Ok(()), Some(message)) => Err(Error::Refused {
             remote: remote.clone(),
             branch: refname.trim_start_matches("refs/heads/").to_owned(),
             reason: wording::reason(&message, &said.borrow()),
         }),
         (Err(err), _) if err.code() == ErrorCode::NotFastForward => Ok(Delivered::Again),
-        (Err(err), _) => Err(Error::of_remote(remote, err)),
+        (Err(err), _) => Err(Error::of_transfer(remote, err)),
     }
+}
+
+/// Connects, and does nothing else: from here on, an error of the operating
+/// system is about the cache and not about the network.
+fn connect<'a, 'repo, 'cb>(
+    remote: &'cb Remote,
+    anonymous: &'a mut git2::Remote<'repo>,
+    direction: Direction,
+) -> Result<RemoteConnection<'repo, 'a, 'cb>, Error> {
+    anonymous
+        .connect_auth(direction, Some(callbacks(remote)), Some(proxy()))
+        .map_err(|err| Error::of_connection(remote, err))
+}
+
+/// Whether a refusal is about another push at the same time, as git words it.
+fn is_passing(message: &str) -> bool {
+    message.contains("failed to update ref") || message.contains("cannot lock ref")
 }
 
 /// Answers the server's question for credentials, once.
@@ -195,7 +223,7 @@ mod tests {
 
     use crate::archive::{
         Archive, Commit, Error, Remote,
-        testing::{BRANCH, Via, World, archive, entries, ids},
+        testing::{BRANCH, Via, World, archive, entries, git, ids},
     };
 
     /// An archive that shows `token` to a server that wants `open-sesame`.
@@ -303,14 +331,15 @@ mod tests {
             let world = World::new();
             let archive = world.archive(Via::Http, "one");
             let landed = archive.publish(&entries(0..3), None).unwrap();
-
             damage(&world.cache("one"));
             let read = archive.read(&landed[0].commit, &landed[0].path).unwrap();
             assert_eq!(read, b"text 0\n", "damage {n}");
+            let other = world.archive(Via::Http, "two");
+            other.publish(&entries(3..4), None).unwrap();
             damage(&world.cache("one"));
-            archive.publish(&entries(0..5), None).unwrap();
+            archive.publish(&entries(0..6), None).unwrap();
 
-            assert_eq!(world.artifacts(), ids(&entries(0..5)), "damage {n}");
+            assert_eq!(world.artifacts(), ids(&entries(0..6)), "damage {n}");
             world.fsck();
         }
     }
@@ -370,6 +399,40 @@ mod tests {
         assert_eq!(archive.log(9).unwrap(), []);
         archive.publish(&entries(5..6), None).unwrap();
         assert_eq!(world.artifacts(), ids(&entries(5..6)));
+    }
+
+    #[test]
+    fn commits_that_are_taken_off_just_before_a_push_do_not_come_back() {
+        let world = World::new();
+        let archive = world.archive(Via::Http, "one");
+        let landed = archive.publish(&entries(0..3), None).unwrap();
+        let (folder, first) = (world.folder(), landed[0].commit.clone());
+        world.http.before_push(move || {
+            git(
+                &folder,
+                &["update-ref", &format!("refs/heads/{BRANCH}"), &first],
+            );
+        });
+
+        archive.publish(&entries(3..4), None).unwrap();
+
+        let left = [entries(0..1), entries(3..4)].concat();
+        assert_eq!(world.artifacts(), ids(&left));
+    }
+
+    #[test]
+    fn a_push_that_another_one_overtakes_is_built_upon_it() {
+        let world = World::new();
+        let archive = world.archive(Via::Http, "one");
+        let other = world.archive(Via::Folder, "two");
+        world
+            .http
+            .before_push(move || drop(other.publish(&entries(0..2), None).unwrap()));
+
+        archive.publish(&entries(1..3), None).unwrap();
+
+        assert_eq!(world.artifacts(), ids(&entries(0..3)));
+        world.fsck();
     }
 
     #[test]
