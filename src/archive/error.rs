@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use git2::ErrorClass;
+use git2::{ErrorClass, ErrorCode};
 
 use crate::model::ArtifactId;
 
@@ -129,19 +129,36 @@ impl Error {
         }
     }
 
-    /// What an error of a conversation with `remote` means.
-    pub(super) fn of_remote(remote: &Remote, source: git2::Error) -> Self {
+    /// What an error in the middle of a conversation with `remote` means.
+    ///
+    /// Errors of the operating system are not the remote's: by then they are
+    /// about files on this side.
+    pub(super) fn of_transfer(remote: &Remote, source: git2::Error) -> Self {
         let remote = remote.clone();
         // libgit2 has no code for a status, only these words.
-        let status = |code| source.message().ends_with(&format!("http status code: {code}"));
+        let status = |code| {
+            let words = format!("http status code: {code}");
+            source.message().ends_with(&words)
+        };
         match (source.code(), source.class()) {
-            (git2::ErrorCode::Auth, _) => Self::Unauthorized { remote },
+            (ErrorCode::Auth, _) => Self::Unauthorized { remote },
             _ if status(401) || status(403) => Self::Unauthorized { remote },
             _ if status(404) => Self::NotARepository { remote },
-            (_, ErrorClass::Net | ErrorClass::Http | ErrorClass::Ssl | ErrorClass::Os) => {
+            (_, ErrorClass::Net | ErrorClass::Http | ErrorClass::Ssl) => {
                 Self::Unreachable { remote, source }
             }
             _ => Self::Other(source),
+        }
+    }
+
+    /// What an error means that came before there was a conversation.
+    pub(super) fn of_connection(remote: &Remote, source: git2::Error) -> Self {
+        match source.class() {
+            ErrorClass::Os => Self::Unreachable {
+                remote: remote.clone(),
+                source,
+            },
+            _ => Self::of_transfer(remote, source),
         }
     }
 }

@@ -169,6 +169,10 @@ impl Archive {
                     server::rebuild(&self.place.remote, &self.place.cache)?;
                     cured = true;
                 }
+                // A full or read-only disk: the remote is as good as away.
+                Err(Error::Other(err)) => {
+                    return Err(Error::of_connection(&self.place.remote, err));
+                }
                 Err(err) => return Err(err),
             }
         }

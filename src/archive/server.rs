@@ -10,12 +10,17 @@
 use std::{cell::RefCell, fs, path::Path, rc::Rc};
 
 use git2::{
-    AutotagOption, Cred, CredentialType, ErrorClass, ErrorCode, FetchOptions, Oid, ProxyOptions,
-    PushOptions, RemoteCallbacks, Repository, RepositoryInitOptions,
+    AutotagOption, Cred, CredentialType, Direction, ErrorClass, ErrorCode, FetchOptions, Oid,
+    ProxyOptions, PushOptions, RemoteCallbacks, RemoteConnection, Repository,
+    RepositoryInitOptions,
 };
 use secrecy::ExposeSecret as _;
 
-use super::{Error, Remote, local::Delivered, wording};
+use super::{
+    Error, Remote,
+    local::{self, Delivered},
+    wording,
+};
 
 /// Which server a cache is of, in the cache's own configuration.
 const OF: &str = "wavemark.remote";
@@ -29,7 +34,10 @@ const MOST_PACKS: usize = 200;
 /// Opens the cache, or makes it anew if it is none, or another server's.
 pub(super) fn open(remote: &Remote, cache: &Path) -> Result<Repository, Error> {
     if let Ok(repo) = Repository::open_bare(cache)
-        && repo.config()?.get_string(OF).is_ok_and(|url| url == remote.to_string())
+        && repo
+            .config()?
+            .get_string(OF)
+            .is_ok_and(|url| url == remote.to_string())
         && fs::read_dir(repo.path().join("objects/pack"))
             .is_ok_and(|packs| packs.count() <= 2 * MOST_PACKS)
     {
@@ -40,7 +48,10 @@ pub(super) fn open(remote: &Remote, cache: &Path) -> Result<Repository, Error> {
 
 /// Makes an empty cache.
 pub(super) fn rebuild(remote: &Remote, cache: &Path) -> Result<Repository, Error> {
-    let disk = |source| Error::Disk { path: cache.to_owned(), source };
+    let disk = |source| Error::Disk {
+        path: cache.to_owned(),
+        source,
+    };
     if cache.symlink_metadata().is_ok() {
         tracing::warn!("making the git cache {} anew", cache.display());
         match cache.is_dir() {
@@ -61,29 +72,31 @@ pub(super) fn fetch(
     repo: &Repository,
     refname: &str,
 ) -> Result<Option<Oid>, Error> {
+    let mut anonymous = repo.remote_anonymous(&remote.url)?;
+    let mut connection = connect(remote, &mut anonymous, Direction::Fetch)?;
+    let failed = |err| Error::of_transfer(remote, err);
+    let heads = connection.list().map_err(failed)?;
+    let head = heads.iter().find(|head| head.name() == refname);
+    let head = head.map(|head| head.oid());
+    let here = local::head(repo, refname)?;
+    if head == here {
+        return Ok(head);
+    }
+    if head.is_none() {
+        // A branch that is gone is not fetched, so the old one would stay.
+        repo.find_reference(refname)?.delete()?;
+        return Ok(None);
+    }
     let mut options = FetchOptions::new();
     options
         .remote_callbacks(callbacks(remote))
         .proxy_options(proxy())
         .update_fetchhead(false)
         .download_tags(AutotagOption::None);
-    let mut connection = repo.remote_anonymous(&remote.url)?;
-    let failed = |err| Error::of_remote(remote, err);
     connection
+        .remote()
         .fetch(&[format!("+{refname}:{refname}")], Some(&mut options), None)
         .map_err(failed)?;
-    let head = connection
-        .list()
-        .map_err(failed)?
-        .iter()
-        .find(|head| head.name() == refname)
-        .map(|head| head.oid());
-    // A branch that is gone is not fetched, so the old one would stay.
-    if head.is_none()
-        && let Ok(mut gone) = repo.find_reference(refname)
-    {
-        gone.delete()?;
-    }
     Ok(head)
 }
 
@@ -105,7 +118,10 @@ pub(super) fn push(
         .push_negotiation(|updates| {
             // Fast-forward is not enough: if someone took commits off the
             // branch, they are not to come back unasked.
-            match updates.iter().all(|update| update.src() == old.unwrap_or(Oid::ZERO_SHA1)) {
+            match updates
+                .iter()
+                .all(|update| update.src() == old.unwrap_or(Oid::ZERO_SHA1))
+            {
                 true => Ok(()),
                 false => Err(git2::Error::new(
                     ErrorCode::NotFastForward,
@@ -128,23 +144,47 @@ pub(super) fn push(
 
     let mut options = PushOptions::new();
     // As many threads as there are processors.
-    options.remote_callbacks(callbacks).proxy_options(proxy()).packbuilder_parallelism(0);
-    let mut connection = repo.remote_anonymous(&remote.url)?;
-    let pushed = connection.push(&[format!("{new}:{refname}")], Some(&mut options));
-    drop(options);
+    options
+        .remote_callbacks(callbacks)
+        .proxy_options(proxy())
+        .packbuilder_parallelism(0);
+    let mut anonymous = repo.remote_anonymous(&remote.url)?;
+    let mut connection = connect(remote, &mut anonymous, Direction::Push)?;
+    let pushed = connection
+        .remote()
+        .push(&[format!("{new}:{refname}")], Some(&mut options));
+    drop((connection, options));
     match (pushed, refusal.into_inner()) {
         (Ok(()), None) => {
             repo.reference(refname, new, true, "wavemark publish")?;
             Ok(Delivered::Yes)
         }
+        (Ok(()), Some(message)) if is_passing(&message) => Ok(Delivered::Again),
         (Ok(()), Some(message)) => Err(Error::Refused {
             remote: remote.clone(),
             branch: refname.trim_start_matches("refs/heads/").to_owned(),
             reason: wording::reason(&message, &said.borrow()),
         }),
         (Err(err), _) if err.code() == ErrorCode::NotFastForward => Ok(Delivered::Again),
-        (Err(err), _) => Err(Error::of_remote(remote, err)),
+        (Err(err), _) => Err(Error::of_transfer(remote, err)),
     }
+}
+
+/// Connects, and does nothing else: from here on, an error of the operating
+/// system is about the cache and not about the network.
+fn connect<'a, 'repo, 'cb>(
+    remote: &'cb Remote,
+    anonymous: &'a mut git2::Remote<'repo>,
+    direction: Direction,
+) -> Result<RemoteConnection<'repo, 'a, 'cb>, Error> {
+    anonymous
+        .connect_auth(direction, Some(callbacks(remote)), Some(proxy()))
+        .map_err(|err| Error::of_connection(remote, err))
+}
+
+/// Whether a refusal is about another push at the same time, as git words it.
+fn is_passing(message: &str) -> bool {
+    message.contains("failed to update ref") || message.contains("cannot lock ref")
 }
 
 /// Answers the server's question for credentials, once.
@@ -183,7 +223,7 @@ mod tests {
 
     use crate::archive::{
         Archive, Commit, Error, Remote,
-        testing::{BRANCH, Via, World, archive, entries, ids},
+        testing::{BRANCH, Via, World, archive, entries, git, ids},
     };
 
     /// An archive that shows `token` to a server that wants `open-sesame`.
@@ -198,7 +238,9 @@ mod tests {
     fn a_server_that_asks_gets_the_token() {
         let world = World::new();
 
-        guarded(&world, Some("open-sesame")).publish(&entries(0..3), None).unwrap();
+        guarded(&world, Some("open-sesame"))
+            .publish(&entries(0..3), None)
+            .unwrap();
 
         assert_eq!(world.artifacts(), ids(&entries(0..3)));
     }
@@ -208,7 +250,9 @@ mod tests {
         for token in [None, Some("wrong")] {
             let world = World::new();
 
-            let err = guarded(&world, token).publish(&entries(0..3), None).unwrap_err();
+            let err = guarded(&world, token)
+                .publish(&entries(0..3), None)
+                .unwrap_err();
 
             assert!(matches!(err, Error::Unauthorized { .. }), "{err:?}");
             assert!(world.http.requests() <= 2, "{}", world.http.requests());
@@ -244,8 +288,14 @@ mod tests {
     #[test]
     fn a_server_that_is_not_there_is_unreachable() {
         let world = World::new();
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let archive = archive(Remote::at(format!("http://{port}/r.git")), world.cache("one"));
+        let port = std::net::TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap();
+        let archive = archive(
+            Remote::at(format!("http://{port}/r.git")),
+            world.cache("one"),
+        );
 
         let err = archive.publish(&entries(0..1), None).unwrap_err();
 
@@ -281,14 +331,15 @@ mod tests {
             let world = World::new();
             let archive = world.archive(Via::Http, "one");
             let landed = archive.publish(&entries(0..3), None).unwrap();
-
             damage(&world.cache("one"));
             let read = archive.read(&landed[0].commit, &landed[0].path).unwrap();
             assert_eq!(read, b"text 0\n", "damage {n}");
+            let other = world.archive(Via::Http, "two");
+            other.publish(&entries(3..4), None).unwrap();
             damage(&world.cache("one"));
-            archive.publish(&entries(0..5), None).unwrap();
+            archive.publish(&entries(0..6), None).unwrap();
 
-            assert_eq!(world.artifacts(), ids(&entries(0..5)), "damage {n}");
+            assert_eq!(world.artifacts(), ids(&entries(0..6)), "damage {n}");
             world.fsck();
         }
     }
@@ -296,7 +347,10 @@ mod tests {
     /// The files that hold an object each.
     fn objects(cache: &Path) -> Vec<PathBuf> {
         let inside = |path: &Path| -> Vec<_> {
-            fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect()
+            fs::read_dir(path)
+                .unwrap()
+                .map(|entry| entry.unwrap().path())
+                .collect()
         };
         inside(&cache.join("objects"))
             .iter()
@@ -308,7 +362,10 @@ mod tests {
     #[test]
     fn a_cache_of_another_server_is_not_believed() {
         let (old, new) = (World::new(), World::new());
-        let landed = old.archive(Via::Http, "one").publish(&entries(0..3), None).unwrap();
+        let landed = old
+            .archive(Via::Http, "one")
+            .publish(&entries(0..3), None)
+            .unwrap();
         let archive = archive(new.remote(Via::Http), old.cache("one"));
 
         let read = archive.read(&landed[0].commit, &landed[0].path);
@@ -323,10 +380,19 @@ mod tests {
         let world = World::new();
         let archive = world.archive(Via::Http, "one");
         let landed = archive.publish(&entries(0..3), None).unwrap();
-        world.git(&["update-ref", &format!("refs/heads/{BRANCH}"), &landed[0].commit]);
+        world.git(&[
+            "update-ref",
+            &format!("refs/heads/{BRANCH}"),
+            &landed[0].commit,
+        ]);
 
-        archive.publish(&entries(3..4), Some(&landed[2].commit)).unwrap();
-        assert_eq!(world.artifacts(), ids(&[entries(0..1), entries(3..4)].concat()));
+        archive
+            .publish(&entries(3..4), Some(&landed[2].commit))
+            .unwrap();
+        assert_eq!(
+            world.artifacts(),
+            ids(&[entries(0..1), entries(3..4)].concat())
+        );
 
         world.git(&["update-ref", "-d", &format!("refs/heads/{BRANCH}")]);
         assert_eq!(archive.fetch().unwrap(), None);
@@ -336,14 +402,54 @@ mod tests {
     }
 
     #[test]
+    fn commits_that_are_taken_off_just_before_a_push_do_not_come_back() {
+        let world = World::new();
+        let archive = world.archive(Via::Http, "one");
+        let landed = archive.publish(&entries(0..3), None).unwrap();
+        let (folder, first) = (world.folder(), landed[0].commit.clone());
+        world.http.before_push(move || {
+            git(
+                &folder,
+                &["update-ref", &format!("refs/heads/{BRANCH}"), &first],
+            );
+        });
+
+        archive.publish(&entries(3..4), None).unwrap();
+
+        let left = [entries(0..1), entries(3..4)].concat();
+        assert_eq!(world.artifacts(), ids(&left));
+    }
+
+    #[test]
+    fn a_push_that_another_one_overtakes_is_built_upon_it() {
+        let world = World::new();
+        let archive = world.archive(Via::Http, "one");
+        let other = world.archive(Via::Folder, "two");
+        world
+            .http
+            .before_push(move || drop(other.publish(&entries(0..2), None).unwrap()));
+
+        archive.publish(&entries(1..3), None).unwrap();
+
+        assert_eq!(world.artifacts(), ids(&entries(0..3)));
+        world.fsck();
+    }
+
+    #[test]
     fn what_another_machine_pushed_is_fetched_to_be_read() {
         let world = World::new();
         let here = world.archive(Via::Http, "one");
         here.publish(&entries(0..1), None).unwrap();
-        let there = world.archive(Via::Http, "two").publish(&entries(1..3), None).unwrap();
+        let there = world
+            .archive(Via::Http, "two")
+            .publish(&entries(1..3), None)
+            .unwrap();
 
         assert_eq!(here.log(9).unwrap().len(), 1);
-        assert_eq!(here.read(&there[1].commit, &there[1].path).unwrap(), b"text 2\n");
+        assert_eq!(
+            here.read(&there[1].commit, &there[1].path).unwrap(),
+            b"text 2\n"
+        );
         let subjects: Vec<Commit> = here.log(2).unwrap();
         assert_eq!(subjects[0].id, there[1].commit);
     }

@@ -27,6 +27,7 @@ struct Rules {
     token: Mutex<Option<String>>,
     status: Mutex<Option<u16>>,
     requests: AtomicUsize,
+    before_push: Mutex<Option<Box<dyn FnOnce() + Send>>>,
 }
 
 impl Http {
@@ -64,6 +65,11 @@ impl Http {
         *self.rules.status.lock().unwrap() = None;
     }
 
+    /// Does something once, when a client has looked and is about to push.
+    pub(crate) fn before_push(&self, action: impl FnOnce() + Send + 'static) {
+        *self.rules.before_push.lock().unwrap() = Some(Box::new(action));
+    }
+
     pub(crate) fn requests(&self) -> usize {
         self.rules.requests.load(Ordering::SeqCst)
     }
@@ -88,6 +94,11 @@ fn answer(root: &PathBuf, rules: &Rules, mut stream: &TcpStream) -> std::io::Res
     }
     let body = header.body(&mut reader)?;
 
+    if query == "service=git-receive-pack"
+        && let Some(action) = rules.before_push.lock().unwrap().take()
+    {
+        action();
+    }
     if let Some(status) = *rules.status.lock().unwrap() {
         return write!(
             stream,
