@@ -6,8 +6,10 @@
 
 use std::{
     ffi::OsStr,
-    fmt, fs,
-    os::unix::fs::{MetadataExt as _, chown},
+    fmt,
+    fs::{self, File},
+    io::{self, ErrorKind},
+    os::unix::fs::{MetadataExt as _, chown, fchown},
     path::Path,
     process::Stdio,
 };
@@ -87,12 +89,29 @@ impl Account {
         }
     }
 
+    /// For where [`can_enter`](Self::can_enter) says no.
+    pub(super) fn cannot_enter(&self, dir: &Path) -> Error {
+        let source = io::Error::new(
+            ErrorKind::PermissionDenied,
+            format!("it is closed to {self}"),
+        );
+        Error::file("enter", dir)(source)
+    }
+
     /// Hands `path` over to this account.
     pub(super) fn give(&self, path: &Path) -> Result<(), Error> {
         match self {
             Self::Current => Ok(()),
             Self::Other { uid, gid } => chown(path, Some(*uid), Some(*gid))
                 .map_err(Error::file("change the owner of", path)),
+        }
+    }
+
+    /// Hands an open file over to this account.
+    pub(super) fn give_file(&self, file: &File) -> io::Result<()> {
+        match self {
+            Self::Current => Ok(()),
+            Self::Other { uid, gid } => fchown(file, Some(*uid), Some(*gid)),
         }
     }
 
@@ -103,7 +122,7 @@ impl Account {
         }
     }
 
-    pub(super) fn cannot_run(&self, program: &str, source: std::io::Error) -> Error {
+    pub(super) fn cannot_run(&self, program: &str, source: io::Error) -> Error {
         Error::Run {
             program: program.to_owned(),
             whom: self.to_string(),
@@ -115,8 +134,8 @@ impl Account {
 impl fmt::Display for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Current => Ok(()),
-            Self::Other { uid, .. } => write!(f, " as the user with id {uid}"),
+            Self::Current => f.write_str("this user"),
+            Self::Other { uid, .. } => write!(f, "the user with id {uid}"),
         }
     }
 }
