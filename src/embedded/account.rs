@@ -6,8 +6,10 @@
 
 use std::{
     ffi::OsStr,
-    fmt, fs,
-    os::unix::fs::{MetadataExt as _, chown},
+    fmt,
+    fs::{self, File},
+    io::{self, ErrorKind},
+    os::unix::fs::{MetadataExt as _, chown, fchown},
     path::Path,
     process::Stdio,
 };
@@ -37,7 +39,9 @@ impl Account {
         let path = Path::new("/etc/passwd");
         let passwd = fs::read(path).map_err(Error::file("read", path))?;
         let passwd = String::from_utf8_lossy(&passwd);
-        find(&passwd, "postgres").or_else(|| find(&passwd, "nobody")).ok_or(Error::NoAccount)
+        find(&passwd, "postgres")
+            .or_else(|| find(&passwd, "nobody"))
+            .ok_or(Error::NoAccount)
     }
 
     /// The account that `data` belongs to. Root runs the server of whoever that
@@ -85,12 +89,29 @@ impl Account {
         }
     }
 
+    /// For where [`can_enter`](Self::can_enter) says no.
+    pub(super) fn cannot_enter(&self, dir: &Path) -> Error {
+        let source = io::Error::new(
+            ErrorKind::PermissionDenied,
+            format!("it is closed to {self}"),
+        );
+        Error::file("enter", dir)(source)
+    }
+
     /// Hands `path` over to this account.
     pub(super) fn give(&self, path: &Path) -> Result<(), Error> {
         match self {
             Self::Current => Ok(()),
             Self::Other { uid, gid } => chown(path, Some(*uid), Some(*gid))
                 .map_err(Error::file("change the owner of", path)),
+        }
+    }
+
+    /// Hands an open file over to this account.
+    pub(super) fn give_file(&self, file: &File) -> io::Result<()> {
+        match self {
+            Self::Current => Ok(()),
+            Self::Other { uid, gid } => fchown(file, Some(*uid), Some(*gid)),
         }
     }
 
@@ -101,16 +122,20 @@ impl Account {
         }
     }
 
-    pub(super) fn cannot_run(&self, program: &str, source: std::io::Error) -> Error {
-        Error::Run { program: program.to_owned(), whom: self.to_string(), source }
+    pub(super) fn cannot_run(&self, program: &str, source: io::Error) -> Error {
+        Error::Run {
+            program: program.to_owned(),
+            whom: self.to_string(),
+            source,
+        }
     }
 }
 
 impl fmt::Display for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Current => Ok(()),
-            Self::Other { uid, .. } => write!(f, " as the user with id {uid}"),
+            Self::Current => f.write_str("this user"),
+            Self::Other { uid, .. } => write!(f, "the user with id {uid}"),
         }
     }
 }
@@ -132,7 +157,10 @@ mod tests {
     #[test]
     fn an_account_is_found_by_its_whole_name() {
         let passwd = "root:x:0:0::/root:/bin/sh\n\npostgresql:x:7:7::/:/bin/sh\npostgres:x:101:104:a,b:/:/bin/sh\n";
-        assert_eq!(find(passwd, "postgres"), Some(Account::Other { uid: 101, gid: 104 }));
+        assert_eq!(
+            find(passwd, "postgres"),
+            Some(Account::Other { uid: 101, gid: 104 })
+        );
         assert_eq!(find(passwd, "nobody"), None);
     }
 
@@ -143,8 +171,11 @@ mod tests {
         account.give(open.path()).unwrap();
         assert!(account.can_enter(open.path()).await.unwrap());
 
-        fs::set_permissions(open.path(), std::os::unix::fs::PermissionsExt::from_mode(0o000))
-            .unwrap();
+        fs::set_permissions(
+            open.path(),
+            std::os::unix::fs::PermissionsExt::from_mode(0o000),
+        )
+        .unwrap();
         assert!(!account.can_enter(open.path()).await.unwrap());
     }
 }

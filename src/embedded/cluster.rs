@@ -14,7 +14,8 @@ use super::{
     account::Account,
     address::USER,
     binaries::{Binaries, Wanted},
-    home::{Home, only_for_owner, remove_dir},
+    home::{Home, remove_dir},
+    place::only_for_owner,
 };
 
 const UNFINISHED: &str = "initdb-";

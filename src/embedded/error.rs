@@ -58,11 +58,11 @@ pub enum Error {
     )]
     NoAccount,
     /// A program could not be run at all.
-    #[error("cannot run `{program}`{whom}")]
+    #[error("cannot run `{program}` as {whom}")]
     Run {
         /// The program.
         program: String,
-        /// As whom, as a clause; empty for the current user.
+        /// As whom.
         whom: String,
         /// What the system said.
         source: io::Error,
@@ -167,5 +167,47 @@ impl Error {
     ) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::File { action, path, source }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(err: &Error) -> String {
+        format!("{err}\n{}", err.hint().unwrap_or_default())
+    }
+
+    #[test]
+    fn an_error_says_what_is_wrong_and_what_to_do() {
+        let source = DownloadError::Archive {
+            major: 17,
+            reason: "no network".into(),
+        };
+        insta::assert_snapshot!(told(&Error::NoServer {
+            wanted: Wanted::Supported,
+            passed_over: " (there is 14.9 in /usr/bin)".into(),
+            source,
+        }), @"
+            no PostgreSQL 15 or newer is installed (there is 14.9 in /usr/bin), and it could not be downloaded
+            install PostgreSQL 15 or newer, or set DATABASE_URL
+            ");
+        let source = DownloadError::Archive {
+            major: 16,
+            reason: "no network".into(),
+        };
+        insta::assert_snapshot!(told(&Error::NoServer {
+            wanted: Wanted::MakerOf { data: "/p/.wavemark/postgres/data".into(), major: 16 },
+            passed_over: String::new(),
+            source,
+        }), @"
+            no PostgreSQL 16, which made the data in /p/.wavemark/postgres/data, is installed, and it could not be downloaded
+            install that version, or set DATABASE_URL, or move the data away to start afresh
+            ");
+        let full = io::ErrorKind::StorageFull.into();
+        insta::assert_snapshot!(told(&Error::file("write", "/p/.wavemark")(full)), @"
+            cannot write /p/.wavemark
+            free some disk space, or set DATABASE_URL
+            ");
     }
 }

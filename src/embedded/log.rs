@@ -11,7 +11,7 @@ use std::{
     os::unix::fs::OpenOptionsExt as _,
 };
 
-use super::{Error, home::Home};
+use super::{Error, account::Account, home::Home};
 
 const LINES: usize = 12;
 const BYTES: u64 = 8 * 1024;
@@ -31,15 +31,20 @@ pub(super) fn is_alive(home: &Home) -> Result<bool, Error> {
     }
 }
 
-/// A new log, locked. The one before is kept under another name.
-pub(super) fn create(home: &Home) -> Result<File, Error> {
+/// A new log for the server that `account` runs, locked. The one before is kept under another name.
+pub(super) fn create(home: &Home, account: &Account) -> Result<File, Error> {
     let path = home.log();
     let create = || -> io::Result<File> {
         match fs::rename(&path, path.with_extension("log.1")) {
             Err(err) if err.kind() != ErrorKind::NotFound => return Err(err),
             _ => {}
         }
-        let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(&path)?;
+        let file = OpenOptions::new()
+            .append(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)?;
+        account.give_file(&file)?;
         // A look by `is_alive` may be in the way for a moment.
         file.lock()?;
         Ok(file)
@@ -65,9 +70,15 @@ pub(super) fn tail(home: &Home) -> String {
 
 /// The last lines of `text`, indented.
 pub(super) fn last_lines(text: &str) -> String {
-    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .collect();
     let last = &lines[lines.len().saturating_sub(LINES)..];
-    last.iter().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
+    last.iter()
+        .map(|line| format!("  {line}"))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 #[cfg(test)]

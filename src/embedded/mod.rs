@@ -8,14 +8,14 @@
 //! | file | what it knows |
 //! |---|---|
 //! | `folder` | the project's `.wavemark` folder and the lock in it |
-//! | `home` | where a server lives, and whose it is |
-//! | `record` | what is written down about that |
+//! | `home`, `place` | where a server lives |
+//! | `record`, `kinship` | whose it is |
 //! | `binaries`, `download` | where the programs come from |
 //! | `account` | who runs them |
 //! | `cluster` | how data is made |
 //! | `log` | whether a server lives |
 //! | `server` | how it is started and stopped |
-//! | `sockets`, `address` | how it is reached |
+//! | `sockets`, `address`, `connect` | how it is reached |
 //! | `host` | what the environment says |
 //!
 //! **Invariants:** nothing that we did not make is ever changed or removed. At
@@ -27,12 +27,15 @@ mod account;
 mod address;
 mod binaries;
 mod cluster;
+mod connect;
 mod download;
 mod error;
 mod folder;
 mod home;
 mod host;
+mod kinship;
 mod log;
+mod place;
 mod record;
 mod server;
 mod sockets;
@@ -42,12 +45,8 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 use self::{
-    account::Account,
-    cluster::Durability,
-    folder::Folder,
-    home::{Home, Kinship},
-    host::Host,
-    record::Record,
+    account::Account, cluster::Durability, folder::Folder, home::Home, host::Host,
+    kinship::Kinship, record::Record,
 };
 pub use self::{address::Address, binaries::Wanted, download::DownloadError, error::Error};
 
@@ -87,11 +86,12 @@ impl Embedded {
     /// Starts the server unless it runs already, and returns how to reach its
     /// database `wavemark`, which is made if it is missing.
     ///
-    /// Any number of processes may do this at once.
+    /// Any number of processes may do this at once, and it may be given up at
+    /// any time: what is half done is completed or undone by the next start.
     pub async fn start(&self) -> Result<Address, Error> {
         if let Some((folder, home)) = self.ready()?
-            && home.kinship(&folder) == Kinship::Own
-            && server::answers(&home.address()).await
+            && Kinship::of(&home, &folder) == Kinship::Own
+            && connect::is_usable(&home.address()).await
         {
             return Ok(home.address());
         }
@@ -134,11 +134,16 @@ impl Embedded {
             return Ok(());
         };
         let lock = folder.lock().await?;
+        if Home::find(&folder)?.is_none() {
+            place::forget_lost(&folder, &self.host.homes)?;
+            return lock.remove();
+        }
         if let Some(home) = Home::find_own(&folder)? {
             server::stop(&home).await?;
             home.remove()?;
+            place::tidy(&self.host.homes);
         }
-        home::unlink(&folder)?;
+        place::unlink(&folder)?;
         lock.remove()
     }
 
@@ -167,7 +172,7 @@ impl Embedded {
         let Some(mut home) = Home::find(folder)? else {
             return self.new_home(folder).await;
         };
-        match home.kinship(folder) {
+        match Kinship::of(&home, folder) {
             Kinship::Own => {}
             Kinship::Moved => {
                 let record = home.record().moved_to(folder.path());
@@ -183,7 +188,7 @@ impl Embedded {
                 tracing::warn!(
                     "this folder is a copy of {original}: it gets a database of its own"
                 );
-                home::unlink(folder)?;
+                place::unlink(folder)?;
                 return self.new_home(folder).await;
             }
         }
@@ -192,13 +197,15 @@ impl Embedded {
 
     async fn new_home(&self, folder: &Folder) -> Result<Home, Error> {
         let account = Account::for_new_data()?;
-        let home = Home::create(folder, &account, &self.host.homes).await?;
-        for forgotten in home.forgotten(folder, &self.host.homes) {
-            let path = forgotten.path().display();
+        let home = place::settle_in(folder, &account, &self.host.homes).await?;
+        for other in place::forgotten(&home, folder, &self.host.homes) {
+            let path = other.path().display();
             tracing::warn!(
                 "{path} is the data of a folder that was deleted or renamed: left alone"
             );
-            server::stop(&forgotten).await?;
+            if let Err(err) = server::stop(&other).await {
+                tracing::warn!("its server runs on: {err}");
+            }
         }
         Ok(home)
     }
@@ -213,7 +220,7 @@ impl Embedded {
         if !data.exists() {
             cluster::create(home, &account, &binaries, self.durability()).await?;
         }
-        server::prepare_sockets(home, &account, &self.host.sockets).await?;
+        sockets::prepare(home, &account, &self.host.sockets).await?;
         server::launch(home, &account, &binaries, &self.settings).await
     }
 

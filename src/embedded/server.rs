@@ -7,20 +7,19 @@
 use std::{
     fs,
     io::ErrorKind,
-    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use process_wrap::tokio::{CommandWrap, ProcessSession};
-use sqlx::{Connection as _, PgConnection};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 use super::{
     Error, Stopped,
     account::{Account, SHELL},
     address::Address,
     binaries::Binaries,
+    connect::{connect, create_database},
     home::Home,
     log, sockets,
 };
@@ -30,8 +29,6 @@ const START_PATIENCE: Duration = Duration::from_secs(120);
 /// How long a fast shutdown may take: a checkpoint is in it. A server whose data
 /// and socket were deleted notices by itself within a minute.
 const STOP_PATIENCE: Duration = Duration::from_secs(90);
-/// How long one attempt to connect may take.
-const ANSWER_PATIENCE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// A small server that loses nothing it has acknowledged.
@@ -64,29 +61,41 @@ pub(super) async fn launch(
     settings: &[(String, String)],
 ) -> Result<(), Error> {
     if !account.can_enter(&home.data()).await? {
-        return Err(Error::file("enter", home.data())(ErrorKind::PermissionDenied.into()));
+        return Err(account.cannot_enter(&home.data()));
     }
     forget_the_dead(home)?;
-    let log = log::create(home)?;
+    let log = log::create(home, account)?;
     let second = log.try_clone().map_err(Error::file("open", home.log()))?;
 
     // The shell starts it and goes away; what it starts is named by arguments,
     // so nothing needs quoting.
     let mut command = account.command(SHELL, &home.data());
-    command.args(["-c", r#""$0" "$@" &"#]).arg(binaries.program("postgres"));
+    command
+        .args(["-c", r#""$0" "$@" &"#])
+        .arg(binaries.program("postgres"));
     command.arg("-D").arg(home.data());
-    let place = format!("unix_socket_directories={}", home.sockets().display());
-    let port = format!("port={}", sockets::PORT);
-    let fixed = SETTINGS.iter().map(|(name, value)| format!("{name}={value}"));
-    let chosen = settings.iter().map(|(name, value)| format!("{name}={value}"));
-    for setting in [place, port].into_iter().chain(fixed).chain(chosen) {
-        command.arg("-c").arg(setting);
+    let (sockets, port) = (
+        home.sockets().display().to_string(),
+        sockets::PORT.to_string(),
+    );
+    let place = [
+        ("unix_socket_directories", sockets.as_str()),
+        ("port", port.as_str()),
+    ];
+    let chosen = settings
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()));
+    for (name, value) in SETTINGS.iter().copied().chain(place).chain(chosen) {
+        command.arg("-c").arg(format!("{name}={value}"));
     }
     command.stdout(log).stderr(second);
 
-    let shell = CommandWrap::from(command).wrap(ProcessSession).spawn();
-    let mut shell = shell.map_err(|err| account.cannot_run(SHELL, err))?;
-    shell.wait().await.map_err(|err| account.cannot_run(SHELL, err))?;
+    let cannot_run = |err| account.cannot_run(SHELL, err);
+    let mut shell = CommandWrap::from(command)
+        .wrap(ProcessSession)
+        .spawn()
+        .map_err(cannot_run)?;
+    shell.wait().await.map_err(cannot_run)?;
     Ok(())
 }
 
@@ -106,47 +115,10 @@ fn forget_the_dead(home: &Home) -> Result<(), Error> {
 
 /// The files whose first line is the server's pid.
 fn lock_files(home: &Home) -> [PathBuf; 2] {
-    [home.data().join("postmaster.pid"), sockets::lock_in(&home.sockets())]
-}
-
-/// Chooses and makes the directory for the sockets of the server in `home`.
-pub(super) async fn prepare_sockets(
-    home: &mut Home,
-    account: &Account,
-    outside: &[PathBuf],
-) -> Result<(), Error> {
-    let mut refused = Error::Foreign { path: home.sockets() };
-    for dir in sockets::choose(home.path(), home.record().instance(), outside) {
-        match prepare_dir(&dir, account).await {
-            Ok(()) => {
-                let beside = dir == sockets::beside_data(home.path());
-                return home.listen_in((!beside).then_some(dir));
-            }
-            Err(err) => refused = err,
-        }
-    }
-    Err(refused)
-}
-
-/// A directory that only `account` and root can enter.
-async fn prepare_dir(dir: &Path, account: &Account) -> Result<(), Error> {
-    let parent = dir.parent().unwrap_or(dir);
-    if !account.can_enter(parent).await? {
-        return Err(Error::file("enter", parent)(ErrorKind::PermissionDenied.into()));
-    }
-    match fs::create_dir(dir) {
-        Ok(()) => account.give(dir)?,
-        Err(err) if err.kind() == ErrorKind::AlreadyExists => {}
-        Err(err) => return Err(Error::file("create", dir)(err)),
-    }
-    let meta = fs::symlink_metadata(dir).map_err(Error::file("read", dir))?;
-    if !meta.is_dir() || !account.owns(&meta) {
-        return Err(Error::Foreign { path: dir.to_owned() });
-    }
-    if meta.permissions().mode() & 0o777 != 0o700 {
-        super::home::chmod(dir, 0o700)?;
-    }
-    Ok(())
+    [
+        home.data().join("postmaster.pid"),
+        sockets::lock_in(&home.sockets()),
+    ]
 }
 
 /// Waits until the server in `home` answers. None: it is not running.
@@ -165,7 +137,7 @@ pub(super) async fn settle(home: &Home) -> Result<Option<Address>, Error> {
         }
         let source = match connect(&address).await {
             Ok(answer) => {
-                create_database(home, &address, answer).await?;
+                create_database(home, answer).await?;
                 return Ok(Some(address));
             }
             Err(source) => source,
@@ -175,7 +147,12 @@ pub(super) async fn settle(home: &Home) -> Result<Option<Address>, Error> {
             stop(home).await?;
         } else if Instant::now() > deadline {
             let (home, log) = (home.path().to_owned(), log::tail(home));
-            return Err(Error::NotReady { home, waited: START_PATIENCE, log, source });
+            return Err(Error::NotReady {
+                home,
+                waited: START_PATIENCE,
+                log,
+                source,
+            });
         } else {
             sleep(PAUSE).await;
         }
@@ -183,58 +160,13 @@ pub(super) async fn settle(home: &Home) -> Result<Option<Address>, Error> {
     Ok(None)
 }
 
-/// What an attempt to connect met.
-enum Answer {
-    Open(PgConnection),
-    /// It is up, and our database is not there.
-    NoDatabase,
-    /// It is up, and has no connection to spare.
-    Full,
-}
-
-async fn connect(address: &Address) -> Result<Answer, Option<sqlx::Error>> {
-    let options = address.connect_options();
-    let err = match timeout(ANSWER_PATIENCE, PgConnection::connect_with(&options)).await {
-        Ok(Ok(connection)) => return Ok(Answer::Open(connection)),
-        Ok(Err(err)) => err,
-        Err(_) => return Err(None),
-    };
-    match err.as_database_error().and_then(|err| err.code()).as_deref() {
-        Some("3D000") => Ok(Answer::NoDatabase),
-        Some("53300") => Ok(Answer::Full),
-        _ => Err(Some(err)),
-    }
-}
-
-/// Whether the server at `address` takes connections right now.
-pub(super) async fn answers(address: &Address) -> bool {
-    match connect(address).await {
-        Ok(Answer::Open(connection)) => connection.close().await.is_ok(),
-        Ok(Answer::Full) => true,
-        Ok(Answer::NoDatabase) | Err(_) => false,
-    }
-}
-
-async fn create_database(home: &Home, address: &Address, answer: Answer) -> Result<(), Error> {
-    let create = async {
-        match answer {
-            Answer::Open(connection) => connection.close().await,
-            Answer::Full => Ok(()),
-            Answer::NoDatabase => {
-                let other = address.for_database("postgres").connect_options();
-                let mut other = PgConnection::connect_with(&other).await?;
-                sqlx::raw_sql("create database wavemark").execute(&mut other).await?;
-                other.close().await
-            }
-        }
-    };
-    create.await.map_err(|source| Error::CreateDatabase { home: home.path().to_owned(), source })
-}
-
 /// Whether the server says so itself: the last line of its pid file.
 pub(super) fn is_ready(home: &Home) -> bool {
-    fs::read_to_string(home.data().join("postmaster.pid"))
-        .is_ok_and(|file| file.lines().nth(7).is_some_and(|state| state.trim() == "ready"))
+    fs::read_to_string(home.data().join("postmaster.pid")).is_ok_and(|file| {
+        file.lines()
+            .nth(7)
+            .is_some_and(|state| state.trim() == "ready")
+    })
 }
 
 /// Stops the server in `home` and waits until the last of its processes is gone.
@@ -265,7 +197,9 @@ fn pid(home: &Home) -> Option<String> {
         let text = fs::read_to_string(file).ok()?;
         let pid = text.lines().next()?;
         // Zero and below would mean a whole group.
-        pid.parse::<u32>().is_ok_and(|pid| pid > 1).then(|| pid.to_owned())
+        pid.parse::<u32>()
+            .is_ok_and(|pid| pid > 1)
+            .then(|| pid.to_owned())
     })
 }
 
@@ -283,6 +217,9 @@ async fn signal(home: &Home, pid: String) -> Result<bool, Error> {
     let account = Account::owning(&owned)?;
     let mut command = account.command(SHELL, Path::new("/"));
     command.args(["-c", r#"kill -s "$0" "$1""#, signal, &pid]);
-    let output = command.output().await.map_err(|err| account.cannot_run(SHELL, err))?;
+    let output = command
+        .output()
+        .await
+        .map_err(|err| account.cannot_run(SHELL, err))?;
     Ok(output.status.success())
 }

@@ -8,7 +8,17 @@
 //! **Invariant:** a socket directory that [`choose`] returns is absolute, plain
 //! ASCII and short enough for every system.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    Error,
+    account::Account,
+    home::{Home, chmod},
+};
 
 /// The port is part of the socket's name and means nothing else: each server
 /// has a directory to itself.
@@ -28,20 +38,52 @@ pub(super) fn lock_in(dir: &Path) -> PathBuf {
     dir.join(format!(".s.PGSQL.{PORT}.lock"))
 }
 
+/// Chooses and makes the directory for the sockets of the server in `home`.
+pub(super) async fn prepare(
+    home: &mut Home,
+    account: &Account,
+    elsewhere: &[PathBuf],
+) -> Result<(), Error> {
+    let mut refused = Error::file("put a socket into", home.path())(ErrorKind::NotFound.into());
+    for dir in choose(home.path(), home.record().instance(), elsewhere) {
+        match prepare_dir(&dir, account).await {
+            Ok(()) => return home.listen_in(dir),
+            Err(err) => refused = err,
+        }
+    }
+    Err(refused)
+}
+
 /// The directories that will do for the server in `home`, best first.
 ///
-/// `instance` makes the name unique, so a directory outside is never one that
+/// `instance` makes the name unique, so a directory elsewhere is never one that
 /// another server listens in.
-pub(super) fn choose<'a>(
-    home: &Path,
-    instance: &str,
-    outside: impl IntoIterator<Item = &'a PathBuf>,
-) -> Vec<PathBuf> {
+fn choose(home: &Path, instance: &str, elsewhere: &[PathBuf]) -> Vec<PathBuf> {
     let name = format!("wavemark-{instance}");
     std::iter::once(beside_data(home))
-        .chain(outside.into_iter().map(|dir| dir.join(&name)))
+        .chain(elsewhere.iter().map(|dir| dir.join(&name)))
         .filter(|dir| fits(dir))
         .collect()
+}
+
+/// Makes a directory that only `account` and root can enter.
+async fn prepare_dir(dir: &Path, account: &Account) -> Result<(), Error> {
+    let parent = dir.parent().unwrap_or(dir);
+    if !account.can_enter(parent).await? {
+        return Err(account.cannot_enter(parent));
+    }
+    match fs::create_dir(dir) {
+        Ok(()) => account.give(dir)?,
+        Err(err) if err.kind() == ErrorKind::AlreadyExists => {}
+        Err(err) => return Err(Error::file("create", dir)(err)),
+    }
+    let meta = fs::symlink_metadata(dir).map_err(Error::file("read", dir))?;
+    if !meta.is_dir() || !account.owns(&meta) {
+        return Err(Error::Foreign {
+            path: dir.to_owned(),
+        });
+    }
+    chmod(dir, 0o700)
 }
 
 /// The directory that is used unless its path is too long.
