@@ -3,23 +3,30 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    fields::{Fields, Reading, checked, entries, expected, list, parsed, scalar, text},
+    fields::{Fields, Reading, entries},
     files::beside,
     place::{Place, Span},
     policy::{self, Policy},
-    suggest::listed,
-    yaml::{Node, Value},
+    runner::runner,
+    values::{checked, list, parsed, scalar, text},
+    yaml::Node,
 };
-use crate::model::{AgentName, ArtifactKey, EnvName, Need, Runner, RunnerKind, WaveName};
+use crate::model::{AgentName, ArtifactKey, EnvName, Need, Runner, WaveName};
 
-const FIELDS: [&str; 7] = ["title", "needs", "run", "prompt", "env", "secrets", "produces"];
+const FIELDS: [&str; 7] = [
+    "title", "needs", "run", "prompt", "env", "secrets", "produces",
+];
 
 /// What one item of a list is, and the whole list.
 const AGENTS: (&str, &str) = ("the name of an agent", "a list of agent names");
-const VARIABLES: (&str, &str) =
-    ("the name of an environment variable", "a list of names of environment variables");
-const ARTIFACTS: (&str, &str) =
-    ("an artifact, such as `doc/summary.md`", "a list of artifacts, such as `doc/summary.md`");
+const VARIABLES: (&str, &str) = (
+    "the name of an environment variable",
+    "a list of names of environment variables",
+);
+const ARTIFACTS: (&str, &str) = (
+    "an artifact, such as `doc/summary.md`",
+    "a list of artifacts, such as `doc/summary.md`",
+);
 
 /// An agent as far as it could be read; names and files are not looked up yet.
 pub(super) struct DraftAgent {
@@ -66,12 +73,18 @@ impl DraftAgent {
             .and_then(|node| runner(node, cx));
         let (run, program) = run.map_or((None, None), |(run, program)| (Some(run), program));
         let (policy, pool) = Policy::read(&fields, cx);
-        let env = fields.get("env").map(|node| env(node, cx)).unwrap_or_default();
+        let env = fields
+            .get("env")
+            .map(|node| env(node, cx))
+            .unwrap_or_default();
         let secrets = set(&fields, "secrets", VARIABLES, cx);
         for (secret, span) in &secrets {
             if env.contains_key(secret) {
-                cx.error(*span, format!("`{secret}` is both in `env` and in `secrets`"))
-                    .hint("keep the one in `secrets`: its value comes from the environment");
+                cx.error(
+                    *span,
+                    format!("`{secret}` is both in `env` and in `secrets`"),
+                )
+                .hint("keep the one in `secrets`: its value comes from the environment");
             }
         }
         let draft = Self {
@@ -140,7 +153,8 @@ fn set<T: std::str::FromStr<Err: std::fmt::Display> + Ord + Clone>(
         };
         if let Some(&first) = set.get(&value) {
             let first = cx.place(first);
-            cx.error(item.span, "this is in the list twice").also(first, "first here");
+            cx.error(item.span, "this is in the list twice")
+                .also(first, "first here");
         } else {
             set.insert(value, item.span);
         }
@@ -163,63 +177,14 @@ fn needs(
             }
             _ => return true,
         };
-        cx.error(*span, what).hint("name what must be complete before it starts");
+        cx.error(*span, what)
+            .hint("name what must be complete before it starts");
         false
     });
-    needs.into_iter().map(|(need, span)| (need, cx.place(span))).collect()
-}
-
-/// The runner, and where its program stands if it is a path.
-fn runner(node: &Node, cx: &mut Reading<'_>) -> Option<(Runner, Option<Span>)> {
-    let kinds: Vec<&str> = RunnerKind::ALL.iter().map(|kind| kind.as_str()).collect();
-    if !matches!(node.value, Value::Map(_)) {
-        let problem = expected(node, "a runner with its settings", cx);
-        problem.hint("write `run: { exec: [program, argument] }` or `run: { manual: {} }`");
-        return None;
-    }
-    let entries = entries(node, "a runner", cx)?;
-    let [(key, span, settings)] = entries.as_slice() else {
-        cx.error(node.span, format!("`run` takes exactly one runner, found {}", entries.len()))
-            .hint(format!("use one of {}", listed(&kinds)));
-        return None;
-    };
-    let Ok(kind) = key.parse() else {
-        let hint = cx.suggester.hint(key, kinds);
-        let problem = cx.error(*span, format!("`{key}` is not a runner"));
-        hint.map(|hint| problem.hint(hint));
-        return None;
-    };
-    match kind {
-        RunnerKind::Exec => exec(settings, cx),
-        RunnerKind::Manual if matches!(settings.value, Value::Nothing) => {
-            Some((Runner::Manual {}, None))
-        }
-        RunnerKind::Manual => {
-            Fields::open(settings, "`manual`", &[], cx).map(|_| (Runner::Manual {}, None))
-        }
-    }
-}
-
-fn exec(node: &Node, cx: &mut Reading<'_>) -> Option<(Runner, Option<Span>)> {
-    if let Value::Text(command) = &node.value {
-        let words: Vec<&str> = command.split_whitespace().collect();
-        expected(node, "a list: the program, then its arguments", cx)
-            .hint(format!("no shell is involved; write `exec: [{}]`", words.join(", ")));
-        return None;
-    }
-    let Value::List(items) = &node.value else {
-        expected(node, "a list: the program, then its arguments", cx);
-        return None;
-    };
-    let words: Vec<String> =
-        items.iter().filter_map(|item| scalar(item, "text", cx)).map(str::to_owned).collect();
-    let Some(program) = words.first().filter(|program| !program.trim().is_empty()) else {
-        cx.error(node.span, "`exec` names no program")
-            .hint("write the program first: `exec: [agents/program.sh, --quick]`");
-        return None;
-    };
-    let at = program.contains('/').then(|| items[0].span);
-    (words.len() == items.len()).then_some((Runner::Exec(words), at))
+    needs
+        .into_iter()
+        .map(|(need, span)| (need, cx.place(span)))
+        .collect()
 }
 
 /// A path to a file, or the text itself. It is a path when it is a single line
@@ -232,7 +197,10 @@ fn prompt(node: &Node, cx: &mut Reading<'_>) -> Option<DraftPrompt> {
             || text.contains('/') && !text.contains(char::is_whitespace));
     if path {
         match beside(cx.file, text) {
-            Ok(path) => Some(DraftPrompt::File { path, place: cx.place(node.span) }),
+            Ok(path) => Some(DraftPrompt::File {
+                path,
+                place: cx.place(node.span),
+            }),
             Err(bad) => {
                 cx.error(node.span, bad.describe(text))
                     .hint("give a path that starts at the folder of this file");
@@ -240,7 +208,8 @@ fn prompt(node: &Node, cx: &mut Reading<'_>) -> Option<DraftPrompt> {
             }
         }
     } else if text.trim().is_empty() {
-        cx.error(node.span, "the prompt is empty").hint("leave `prompt` out, or write one");
+        cx.error(node.span, "the prompt is empty")
+            .hint("leave `prompt` out, or write one");
         None
     } else {
         Some(DraftPrompt::Inline(text.to_owned()))
@@ -282,23 +251,8 @@ run: { manual: {} }
 retires: 3
 colour: blue
 "#), @"
-        error: `retires` is not a field of agent `a`
-         --> waves/w.yaml:5:5
-          |
-        5 |     retires: 3
-          |     ^^^^^^^
-          |
-          = hint: did you mean `retries`?
-
-        error: `colour` is not a field of agent `a`
-         --> waves/w.yaml:6:5
-          |
-        6 |     colour: blue
-          |     ^^^^^^
-          |
-          = hint: agent `a` may have `title`, `needs`, `run`, `prompt`, `env`, `secrets`, `produces`, `timeout`, `retries`, `pool`, `priority`, `review` and `on_stale`
-
-        2 errors
+        waves/w.yaml:5:5: error: `retires` is not a field of agent `a` (did you mean `retries`?)
+        waves/w.yaml:6:5: error: `colour` is not a field of agent `a` (agent `a` may have `title`, `needs`, `run`, `prompt`, `env`, `secrets`, `produces`, `timeout`, `retries`, `pool`, `priority`, `review` and `on_stale`)
         ");
     }
 
@@ -306,125 +260,7 @@ colour: blue
     fn an_agent_needs_a_runner() {
         insta::assert_snapshot!(agent(r#"
 title: A
-"#), @"
-        error: agent `a` needs `run`
-         --> waves/w.yaml:4:5
-          |
-        4 |     title: A
-          |     ^
-          |
-          = hint: write `run: { exec: [agents/program.sh] }`
-
-        1 error
-        ");
-    }
-
-    #[test]
-    fn there_is_exactly_one_runner() {
-        insta::assert_snapshot!(problems(r#"
---- waves/w.yaml
-wave: w
-agents:
-  a: { run: { exec: ["true"], manual: {} } }
-  b: { run: {} }
-  c: { run: { exce: ["true"] } }
-  d: { run: manual }
-  e: { run: { manual: { who: me } } }
-"#), @r#"
-        error: `run` takes exactly one runner, found 2
-         --> waves/w.yaml:3:13
-          |
-        3 |   a: { run: { exec: ["true"], manual: {} } }
-          |             ^
-          |
-          = hint: use one of `exec` and `manual`
-
-        error: `run` takes exactly one runner, found 0
-         --> waves/w.yaml:4:13
-          |
-        4 |   b: { run: {} }
-          |             ^
-          |
-          = hint: use one of `exec` and `manual`
-
-        error: `exce` is not a runner
-         --> waves/w.yaml:5:15
-          |
-        5 |   c: { run: { exce: ["true"] } }
-          |               ^^^^
-          |
-          = hint: did you mean `exec`?
-
-        error: expected a runner with its settings, found `manual`
-         --> waves/w.yaml:6:13
-          |
-        6 |   d: { run: manual }
-          |             ^^^^^^
-          |
-          = hint: write `run: { exec: [program, argument] }` or `run: { manual: {} }`
-
-        error: `who` is not a field of `manual`
-         --> waves/w.yaml:7:25
-          |
-        7 |   e: { run: { manual: { who: me } } }
-          |                         ^^^
-          |
-          = hint: `manual` has no fields
-
-        5 errors
-        "#);
-    }
-
-    #[test]
-    fn a_command_is_a_list() {
-        insta::assert_snapshot!(problems(r#"
---- waves/w.yaml
-wave: w
-agents:
-  a: { run: { exec: agents/a.sh --quick } }
-  b: { run: { exec: [] } }
-  c: { run: { exec: [" "] } }
-  d: { run: { exec: [echo, [a]] } }
-  e: { run: { exec: 5 } }
-"#), @r#"
-        error: expected a list: the program, then its arguments, found `agents/a.sh --quick`
-         --> waves/w.yaml:3:21
-          |
-        3 |   a: { run: { exec: agents/a.sh --quick } }
-          |                     ^^^^^^^^^^^^^^^^^^^
-          |
-          = hint: no shell is involved; write `exec: [agents/a.sh, --quick]`
-
-        error: `exec` names no program
-         --> waves/w.yaml:4:21
-          |
-        4 |   b: { run: { exec: [] } }
-          |                     ^
-          |
-          = hint: write the program first: `exec: [agents/program.sh, --quick]`
-
-        error: `exec` names no program
-         --> waves/w.yaml:5:21
-          |
-        5 |   c: { run: { exec: [" "] } }
-          |                     ^
-          |
-          = hint: write the program first: `exec: [agents/program.sh, --quick]`
-
-        error: expected text, found a list
-         --> waves/w.yaml:6:28
-          |
-        6 |   d: { run: { exec: [echo, [a]] } }
-          |                            ^
-
-        error: expected a list: the program, then its arguments, found the number `5`
-         --> waves/w.yaml:7:21
-          |
-        7 |   e: { run: { exec: 5 } }
-          |                     ^
-
-        5 errors
-        "#);
+"#), @"waves/w.yaml:4:5: error: agent `a` needs `run` (write `run: { exec: [agents/program.sh] }`)");
     }
 
     #[test]
@@ -437,52 +273,12 @@ agents:
   b: { run: { manual: }, needs: 3 }
   c: { run: { manual: }, needs: [A B, 4, [a], a, a] }
 "#), @"
-        error: expected a list of agent names, found `b`
-         --> waves/w.yaml:3:33
-          |
-        3 |   a: { run: { manual: }, needs: b }
-          |                                 ^
-          |
-          = hint: write a list: [b]
-
-        error: expected a list of agent names, found the number `3`
-         --> waves/w.yaml:4:33
-          |
-        4 |   b: { run: { manual: }, needs: 3 }
-          |                                 ^
-
-        error: `A B` cannot name an agent: use 1 to 63 of a-z, 0-9 and `-`, starting with a letter
-         --> waves/w.yaml:5:34
-          |
-        5 |   c: { run: { manual: }, needs: [A B, 4, [a], a, a] }
-          |                                  ^^^
-          |
-          = hint: did you mean `a-b`?
-
-        error: expected the name of an agent, found the number `4`
-         --> waves/w.yaml:5:39
-          |
-        5 |   c: { run: { manual: }, needs: [A B, 4, [a], a, a] }
-          |                                       ^
-
-        error: expected the name of an agent, found a list
-         --> waves/w.yaml:5:42
-          |
-        5 |   c: { run: { manual: }, needs: [A B, 4, [a], a, a] }
-          |                                          ^
-
-        error: this is in the list twice
-         --> waves/w.yaml:5:50
-          |
-        5 |   c: { run: { manual: }, needs: [A B, 4, [a], a, a] }
-          |                                                  ^
-          |
-         ::: waves/w.yaml:5:47
-          |
-        5 |   c: { run: { manual: }, needs: [A B, 4, [a], a, a] }
-          |                                               - first here
-
-        6 errors
+        waves/w.yaml:3:33: error: expected a list of agent names, found `b` (write a list: [b])
+        waves/w.yaml:4:33: error: expected a list of agent names, found the number `3`
+        waves/w.yaml:5:34: error: `A B` cannot name an agent: use 1 to 63 of a-z, 0-9 and `-`, starting with a letter (did you mean `a-b`?)
+        waves/w.yaml:5:39: error: expected the name of an agent, found the number `4`
+        waves/w.yaml:5:42: error: expected the name of an agent, found a list
+        waves/w.yaml:5:50: error: this is in the list twice
         ");
     }
 
@@ -491,25 +287,10 @@ agents:
         insta::assert_snapshot!(agent(r#"
 run: { manual: {} }
 needs: [a, "wave:w"]
-"#), @r#"
-        error: `a` needs itself
-         --> waves/w.yaml:5:13
-          |
-        5 |     needs: [a, "wave:w"]
-          |             ^
-          |
-          = hint: name what must be complete before it starts
-
-        error: `a` needs all of `w`, the wave it is in itself
-         --> waves/w.yaml:5:16
-          |
-        5 |     needs: [a, "wave:w"]
-          |                ^^^^^^^^
-          |
-          = hint: name what must be complete before it starts
-
-        2 errors
-        "#);
+"#), @"
+        waves/w.yaml:5:13: error: `a` needs itself (name what must be complete before it starts)
+        waves/w.yaml:5:16: error: `a` needs all of `w`, the wave it is in itself (name what must be complete before it starts)
+        ");
     }
 
     #[test]
@@ -527,61 +308,15 @@ agents:
   g: { run: { manual: }, prompt: prompts/ }
 --- waves/prompts/empty.md
  
-"#), @r#"
-        error: `../../secret.md` leads out of the repo
-         --> waves/w.yaml:3:34
-          |
-        3 |   a: { run: { manual: }, prompt: ../../secret.md }
-          |                                  ^^^^^^^^^^^^^^^
-          |
-          = hint: give a path that starts at the folder of this file
-
-        error: `/etc/motd` is absolute: other machines have other folders
-         --> waves/w.yaml:4:34
-          |
-        4 |   b: { run: { manual: }, prompt: /etc/motd }
-          |                                  ^^^^^^^^^
-          |
-          = hint: give a path that starts at the folder of this file
-
-        error: the prompt is empty
-         --> waves/w.yaml:5:34
-          |
-        5 |   c: { run: { manual: }, prompt: "" }
-          |                                  ^^
-          |
-          = hint: leave `prompt` out, or write one
-
-        error: there is no file waves/prompts/none.md
-         --> waves/w.yaml:6:34
-          |
-        6 |   d: { run: { manual: }, prompt: prompts/none.md }
-          |                                  ^^^^^^^^^^^^^^^
-          |
-          = hint: a path starts at the folder of this file; to write the text itself, use `prompt: |`
-
-        error: the prompt waves/prompts/empty.md is empty
-         --> waves/w.yaml:7:34
-          |
-        7 |   e: { run: { manual: }, prompt: prompts/empty.md }
-          |                                  ^^^^^^^^^^^^^^^^
-
-        error: expected a prompt: a path, or the text itself, found a list
-         --> waves/w.yaml:8:34
-          |
-        8 |   f: { run: { manual: }, prompt: [a.md] }
-          |                                  ^
-
-        error: `prompts/` names a folder
-         --> waves/w.yaml:9:34
-          |
-        9 |   g: { run: { manual: }, prompt: prompts/ }
-          |                                  ^^^^^^^^
-          |
-          = hint: give a path that starts at the folder of this file
-
-        7 errors
-        "#);
+"#), @"
+        waves/w.yaml:3:34: error: `../../secret.md` leads out of the repo (give a path that starts at the folder of this file)
+        waves/w.yaml:4:34: error: `/etc/motd` is absolute: other machines have other folders (give a path that starts at the folder of this file)
+        waves/w.yaml:5:34: error: the prompt is empty (leave `prompt` out, or write one)
+        waves/w.yaml:6:34: error: the prompt waves/prompts/none.md does not exist (a path starts at the folder of this file; to write a text here, use `prompt: |`)
+        waves/w.yaml:7:34: error: the prompt waves/prompts/empty.md is empty (leave `prompt` out, or write one)
+        waves/w.yaml:8:34: error: expected a prompt: a path, or the text itself, found a list
+        waves/w.yaml:9:34: error: `prompts/` names a folder (give a path that starts at the folder of this file)
+        ");
     }
 
     #[test]
@@ -591,51 +326,13 @@ run: { manual: }
 env: { A-B: 1, WAVEMARK_RUN: x, C: [1], D: , B: good }
 secrets: [B, GITHUB_TOKEN, 1]
 "#), @"
-        error: `A-B` cannot name an environment variable: use A-Z, a-z, 0-9 and `_`, not starting with a digit
-         --> waves/w.yaml:5:12
-          |
-        5 |     env: { A-B: 1, WAVEMARK_RUN: x, C: [1], D: , B: good }
-          |            ^^^
-
-        error: `WAVEMARK_RUN` is Wavemark's own: agents may not set it
-         --> waves/w.yaml:5:20
-          |
-        5 |     env: { A-B: 1, WAVEMARK_RUN: x, C: [1], D: , B: good }
-          |                    ^^^^^^^^^^^^
-
-        error: expected text, a number or yes or no, found a list
-         --> waves/w.yaml:5:40
-          |
-        5 |     env: { A-B: 1, WAVEMARK_RUN: x, C: [1], D: , B: good }
-          |                                        ^
-
-        error: expected text, a number or yes or no, found nothing
-         --> waves/w.yaml:5:46
-          |
-        5 |     env: { A-B: 1, WAVEMARK_RUN: x, C: [1], D: , B: good }
-          |                                              ^
-
-        error: `B` is both in `env` and in `secrets`
-         --> waves/w.yaml:6:15
-          |
-        6 |     secrets: [B, GITHUB_TOKEN, 1]
-          |               ^
-          |
-          = hint: keep the one in `secrets`: its value comes from the environment
-
-        error: `GITHUB_TOKEN` is Wavemark's own: agents may not set it
-         --> waves/w.yaml:6:18
-          |
-        6 |     secrets: [B, GITHUB_TOKEN, 1]
-          |                  ^^^^^^^^^^^^
-
-        error: expected the name of an environment variable, found the number `1`
-         --> waves/w.yaml:6:32
-          |
-        6 |     secrets: [B, GITHUB_TOKEN, 1]
-          |                                ^
-
-        7 errors
+        waves/w.yaml:5:12: error: `A-B` cannot name an environment variable: use A-Z, a-z, 0-9 and `_`, not starting with a digit
+        waves/w.yaml:5:20: error: `WAVEMARK_RUN` is Wavemark's own: agents may not set it
+        waves/w.yaml:5:40: error: expected text, a number or yes or no, found a list
+        waves/w.yaml:5:46: error: expected text, a number or yes or no, found nothing
+        waves/w.yaml:6:15: error: `B` is both in `env` and in `secrets` (keep the one in `secrets`: its value comes from the environment)
+        waves/w.yaml:6:18: error: `GITHUB_TOKEN` is Wavemark's own: agents may not set it
+        waves/w.yaml:6:32: error: expected the name of an environment variable, found the number `1`
         ");
     }
 
@@ -645,62 +342,14 @@ secrets: [B, GITHUB_TOKEN, 1]
 run: { manual: }
 produces: [doc/a.md, doc/A.md, ../x, doc/.git, image/a, doc/a/b, "doc/a\\b", "doc/a\nb", doc/x, doc/x]
 "#), @r#"
-        error: `doc/a.md` and `doc/A.md` differ only in case
-         --> waves/w.yaml:5:16
-          |
-        5 |     produces: [doc/a.md, doc/A.md, ../x, doc/.git, image/a, doc/a/b, "doc/a\\b", "doc/a\nb", doc/x, doc/x]
-          |                ^^^^^^^^
-          |
-          = hint: some machines would take them for the same file: rename one
-
-        error: `..` is not an artifact type: use schema, prompt or doc
-         --> waves/w.yaml:5:36
-          |
-        5 |     produces: [doc/a.md, doc/A.md, ../x, doc/.git, image/a, doc/a/b, "doc/a\\b", "doc/a\nb", doc/x, doc/x]
-          |                                    ^^^^
-
-        error: `.git` cannot name an artifact: use 1 to 100 of A-Z, a-z, 0-9, `.`, `_` and `-`, starting with a letter or a digit
-         --> waves/w.yaml:5:42
-          |
-        5 |     produces: [doc/a.md, doc/A.md, ../x, doc/.git, image/a, doc/a/b, "doc/a\\b", "doc/a\nb", doc/x, doc/x]
-          |                                          ^^^^^^^^
-
-        error: `image` is not an artifact type: use schema, prompt or doc
-         --> waves/w.yaml:5:52
-          |
-        5 |     produces: [doc/a.md, doc/A.md, ../x, doc/.git, image/a, doc/a/b, "doc/a\\b", "doc/a\nb", doc/x, doc/x]
-          |                                                    ^^^^^^^
-
-        error: `doc/a/b` is not an artifact: write `<type>/<name>`, such as `doc/summary.md`
-         --> waves/w.yaml:5:61
-          |
-        5 |     produces: [doc/a.md, doc/A.md, ../x, doc/.git, image/a, doc/a/b, "doc/a\\b", "doc/a\nb", doc/x, doc/x]
-          |                                                             ^^^^^^^
-
-        error: `a\b` cannot name an artifact: use 1 to 100 of A-Z, a-z, 0-9, `.`, `_` and `-`, starting with a letter or a digit
-         --> waves/w.yaml:5:70
-          |
-        5 |     produces: [doc/a.md, doc/A.md, ../x, doc/.git, image/a, doc/a/b, "doc/a\\b", "doc/a\nb", doc/x, doc/x]
-          |                                                                      ^^^^^^^^^^
-
-        error: `a\nb` cannot name an artifact: use 1 to 100 of A-Z, a-z, 0-9, `.`, `_` and `-`, starting with a letter or a digit
-         --> waves/w.yaml:5:82
-          |
-        5 |     produces: [doc/a.md, doc/A.md, ../x, doc/.git, image/a, doc/a/b, "doc/a\\b", "doc/a\nb", doc/x, doc/x]
-          |                                                                                  ^^^^^^^^^^
-
-        error: this is in the list twice
-         --> waves/w.yaml:5:101
-          |
-        5 |     produces: [doc/a.md, doc/A.md, ../x, doc/.git, image/a, doc/a/b, "doc/a\\b", "doc/a\nb", doc/x, doc/x]
-          |                                                                                                     ^^^^^
-          |
-         ::: waves/w.yaml:5:94
-          |
-        5 |     produces: [doc/a.md, doc/A.md, ../x, doc/.git, image/a, doc/a/b, "doc/a\\b", "doc/a\nb", doc/x, doc/x]
-          |                                                                                              ----- first here
-
-        8 errors
+        waves/w.yaml:5:16: error: `doc/a.md` and `doc/A.md` differ only in case (some machines would take them for the same file: rename one)
+        waves/w.yaml:5:36: error: `..` is not an artifact type: use schema, prompt or doc
+        waves/w.yaml:5:42: error: `.git` cannot name an artifact: use 1 to 100 of A-Z, a-z, 0-9, `.`, `_` and `-`, starting with a letter or a digit
+        waves/w.yaml:5:52: error: `image` is not an artifact type: use schema, prompt or doc
+        waves/w.yaml:5:61: error: `doc/a/b` is not an artifact: write `<type>/<name>`, such as `doc/summary.md`
+        waves/w.yaml:5:70: error: `a\b` cannot name an artifact: use 1 to 100 of A-Z, a-z, 0-9, `.`, `_` and `-`, starting with a letter or a digit
+        waves/w.yaml:5:82: error: `a\nb` cannot name an artifact: use 1 to 100 of A-Z, a-z, 0-9, `.`, `_` and `-`, starting with a letter or a digit
+        waves/w.yaml:5:101: error: this is in the list twice
         "#);
     }
 
@@ -715,51 +364,12 @@ retries: -1
 timeout: 30
 pool: GPU
 "#), @"
-        error: `requierd` is not a review: use one of none, required, parallel
-         --> waves/w.yaml:5:13
-          |
-        5 |     review: requierd
-          |             ^^^^^^^^
-          |
-          = hint: did you mean `required`?
-
-        error: expected one of `keep` and `rebuild`, found `true`, which YAML reads as yes or no
-         --> waves/w.yaml:6:15
-          |
-        6 |     on_stale: true
-          |               ^^^^
-
-        error: expected a whole number, found `high`
-         --> waves/w.yaml:7:15
-          |
-        7 |     priority: high
-          |               ^^^^
-
-        error: -1 is out of range
-         --> waves/w.yaml:8:14
-          |
-        8 |     retries: -1
-          |              ^^
-          |
-          = hint: use 0 to 100
-
-        error: expected a duration with its unit, found the number `30`
-         --> waves/w.yaml:9:14
-          |
-        9 |     timeout: 30
-          |              ^^
-          |
-          = hint: write `30s` for seconds, `30m` for minutes
-
-        error: `GPU` cannot name a pool: use 1 to 63 of a-z, 0-9 and `-`, starting with a letter
-          --> waves/w.yaml:10:11
-           |
-        10 |     pool: GPU
-           |           ^^^
-           |
-           = hint: did you mean `gpu`?
-
-        6 errors
+        waves/w.yaml:5:13: error: `requierd` is not a review: use one of none, required, parallel (did you mean `required`?)
+        waves/w.yaml:6:15: error: expected one of `keep` and `rebuild`, found `true`, which YAML reads as yes or no
+        waves/w.yaml:7:15: error: expected a whole number, found `high`
+        waves/w.yaml:8:14: error: -1 is out of range (use 0 to 100)
+        waves/w.yaml:9:14: error: expected a duration with its unit, found the number `30` (write `30s` for seconds, `30m` for minutes)
+        waves/w.yaml:10:11: error: `GPU` cannot name a pool: use 1 to 63 of a-z, 0-9 and `-`, starting with a letter (did you mean `gpu`?)
         ");
     }
 
@@ -768,14 +378,6 @@ pool: GPU
         insta::assert_snapshot!(agent(r#"
 run: { manual: }
 title: "a\nb"
-"#), @r#"
-        error: a title is one line of 1 to 200 characters, without control characters
-         --> waves/w.yaml:5:12
-          |
-        5 |     title: "a\nb"
-          |            ^^^^^^
-
-        1 error
-        "#);
+"#), @"waves/w.yaml:5:12: error: a title is one line of 1 to 200 characters, without control characters");
     }
 }

@@ -90,11 +90,11 @@ fn path(circle: &[Step<'_>]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::plan::testing::problems;
+    use crate::plan::testing::shown;
 
     #[test]
     fn a_circle_is_told_with_its_whole_path() {
-        insta::assert_snapshot!(problems(r#"
+        insta::assert_snapshot!(shown(r#"
 --- waves/w.yaml
 wave: w
 agents:
@@ -142,7 +142,7 @@ agents:
 
     #[test]
     fn a_circle_through_a_wave_is_told() {
-        insta::assert_snapshot!(problems(r#"
+        insta::assert_snapshot!(shown(r#"
 --- waves/1.yaml
 wave: text
 agents:
@@ -171,7 +171,7 @@ agents:
 
     #[test]
     fn a_barrier_that_contradicts_a_need_is_told() {
-        insta::assert_snapshot!(problems(r#"
+        insta::assert_snapshot!(shown(r#"
 --- waves/1.yaml
 wave: text
 agents:
@@ -201,7 +201,7 @@ agents:
 
     #[test]
     fn waves_that_come_after_each_other_are_told() {
-        insta::assert_snapshot!(problems(r#"
+        insta::assert_snapshot!(shown(r#"
 --- waves/1.yaml
 wave: text
 after: [art]

@@ -22,11 +22,14 @@ mod draft;
 mod fields;
 mod files;
 mod graph;
+mod names;
 mod place;
 mod policy;
 mod problem;
 mod project;
+mod refer;
 mod render;
+mod runner;
 mod secret;
 mod suggest;
 #[cfg(test)]
@@ -34,6 +37,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 mod units;
+mod values;
 mod wave;
 mod yaml;
 

@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use super::{
-    fields::{Fields, Reading, number, parsed, word},
+    fields::{Fields, Reading},
     place::Span,
     units::duration,
+    values::{number, parsed, word},
 };
 use crate::model::{OnStale, PoolName, Review};
 

@@ -19,10 +19,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    fields::{Fields, Reading, checked, entries, number, parsed, text, word},
+    fields::{Fields, Reading, entries},
     place::Place,
     policy::Policy,
     units::{duration, size},
+    values::{checked, number, parsed, text, word},
     yaml::Node,
 };
 use crate::model::{PoolName, ProjectName, ProjectSettings, Role};
@@ -204,17 +205,7 @@ mod tests {
         insta::assert_snapshot!(problems(r#"
 --- waves/project.yaml
 pools: {}
-"#), @"
-        error: the project needs `project`
-         --> waves/project.yaml:1:1
-          |
-        1 | pools: {}
-          | ^
-          |
-          = hint: write `project: my-project`
-
-        1 error
-        ");
+"#), @"waves/project.yaml:1:1: error: the project needs `project` (write `project: my-project`)");
     }
 
     #[test]
@@ -231,129 +222,24 @@ backoff_cap: soon
 stall_timeout: 1ms
 infra_retries: 1.5
 trust: { role: owner }
-"#), @r#"
-        error: `Seed Story` cannot name a project: use 1 to 63 of a-z, 0-9 and `-`, starting with a letter
-         --> waves/project.yaml:1:10
-          |
-        1 | project: Seed Story
-          |          ^^^^^^^^^^
-          |
-          = hint: did you mean `seed-story`?
-
-        error: `-x..y` is not a good branch name
-         --> waves/project.yaml:2:22
-          |
-        2 | artifacts: { branch: "-x..y", max_size: 5 GB, brnch: a }
-          |                      ^^^^^^^
-          |
-          = hint: use a-z, 0-9, `-`, `_` and `.` between slashes, such as `wavemark/artifacts`
-
-        error: `5 GB` is not a size
-         --> waves/project.yaml:2:41
-          |
-        2 | artifacts: { branch: "-x..y", max_size: 5 GB, brnch: a }
-          |                                         ^^^^
-          |
-          = hint: write it as `500KiB` or `5MiB`
-
-        error: `brnch` is not a field of `artifacts`
-         --> waves/project.yaml:2:47
-          |
-        2 | artifacts: { branch: "-x..y", max_size: 5 GB, brnch: a }
-          |                                               ^^^^^
-          |
-          = hint: did you mean `branch`?
-
-        error: 0 is out of range
-         --> waves/project.yaml:3:19
-          |
-        3 | pools: { default: 0, GPU: 2, big: lots, cpu: 20000 }
-          |                   ^
-          |
-          = hint: use 1 to 10000
-
-        error: `GPU` cannot name a pool: use 1 to 63 of a-z, 0-9 and `-`, starting with a letter
-         --> waves/project.yaml:3:22
-          |
-        3 | pools: { default: 0, GPU: 2, big: lots, cpu: 20000 }
-          |                      ^^^
-          |
-          = hint: did you mean `gpu`?
-
-        error: expected a whole number: how many agents may run at once, found `lots`
-         --> waves/project.yaml:3:35
-          |
-        3 | pools: { default: 0, GPU: 2, big: lots, cpu: 20000 }
-          |                                   ^^^^
-
-        error: 20000 is out of range
-         --> waves/project.yaml:3:46
-          |
-        3 | pools: { default: 0, GPU: 2, big: lots, cpu: 20000 }
-          |                                              ^^^^^
-          |
-          = hint: use 1 to 10000
-
-        error: `400 days` is longer than 365 days
-         --> waves/project.yaml:4:22
-          |
-        4 | defaults: { timeout: 400 days, review: maybe, title: A }
-          |                      ^^^^^^^^
-          |
-          = hint: write it as `90s`, `30m` or `2h`
-
-        error: `maybe` is not a review: use one of none, required, parallel
-         --> waves/project.yaml:4:40
-          |
-        4 | defaults: { timeout: 400 days, review: maybe, title: A }
-          |                                        ^^^^^
-
-        error: `title` is not a field of `defaults`
-         --> waves/project.yaml:4:47
-          |
-        4 | defaults: { timeout: 400 days, review: maybe, title: A }
-          |                                               ^^^^^
-          |
-          = hint: `defaults` may have `timeout`, `retries`, `pool`, `priority`, `review` and `on_stale`
-
-        error: `0s` is not a whole number of seconds, from 1 on
-         --> waves/project.yaml:5:8
-          |
-        5 | grace: 0s
-          |        ^^
-          |
-          = hint: write it as `90s`, `30m` or `2h`
-
-        error: `soon` is not a duration
-         --> waves/project.yaml:7:14
-          |
-        7 | backoff_cap: soon
-          |              ^^^^
-          |
-          = hint: write it as `90s`, `30m` or `2h`
-
-        error: `1ms` is not a whole number of seconds, from 1 on
-         --> waves/project.yaml:8:16
-          |
-        8 | stall_timeout: 1ms
-          |                ^^^
-          |
-          = hint: write it as `90s`, `30m` or `2h`
-
-        error: expected a whole number: how many lost machines to put up with, found the number `1.5`
-         --> waves/project.yaml:9:16
-          |
-        9 | infra_retries: 1.5
-          |                ^^^
-
-        error: `owner` is not a role: use one of read, triage, write, maintain, admin
-          --> waves/project.yaml:10:16
-           |
-        10 | trust: { role: owner }
-           |                ^^^^^
-
-        16 errors
-        "#);
+"#), @"
+        waves/project.yaml:1:10: error: `Seed Story` cannot name a project: use 1 to 63 of a-z, 0-9 and `-`, starting with a letter (did you mean `seed-story`?)
+        waves/project.yaml:2:22: error: `-x..y` is not a good branch name (use a-z, 0-9, `-`, `_` and `.` between slashes, such as `wavemark/artifacts`)
+        waves/project.yaml:2:41: error: `5 GB` is not a size (write it as `500KiB` or `5MiB`)
+        waves/project.yaml:2:47: error: `brnch` is not a field of `artifacts` (did you mean `branch`?)
+        waves/project.yaml:3:19: error: 0 is out of range (use 1 to 10000)
+        waves/project.yaml:3:22: error: `GPU` cannot name a pool: use 1 to 63 of a-z, 0-9 and `-`, starting with a letter (did you mean `gpu`?)
+        waves/project.yaml:3:35: error: expected a whole number: how many agents may run at once, found `lots`
+        waves/project.yaml:3:46: error: 20000 is out of range (use 1 to 10000)
+        waves/project.yaml:4:22: error: `400 days` is longer than 365 days (write it as `90s`, `30m` or `2h`)
+        waves/project.yaml:4:40: error: `maybe` is not a review: use one of none, required, parallel
+        waves/project.yaml:4:47: error: `title` is not a field of `defaults` (`defaults` may have `timeout`, `retries`, `pool`, `priority`, `review` and `on_stale`)
+        waves/project.yaml:5:8: error: `0s` is not a whole number of seconds, from 1 on (write it as `90s`, `30m` or `2h`)
+        waves/project.yaml:7:14: error: `soon` is not a duration (write it as `90s`, `30m` or `2h`)
+        waves/project.yaml:8:16: error: `1ms` is not a whole number of seconds, from 1 on (write it as `90s`, `30m` or `2h`)
+        waves/project.yaml:9:16: error: expected a whole number: how many lost machines to put up with, found the number `1.5`
+        waves/project.yaml:10:16: error: `owner` is not a role: use one of read, triage, write, maintain, admin
+        ");
     }
 
     #[test]
@@ -362,17 +248,7 @@ trust: { role: owner }
 --- waves/project.yaml
 project: p
 backoff: 1h
-"#), @"
-        error: `backoff` is longer than `backoff_cap`
-         --> waves/project.yaml:2:10
-          |
-        2 | backoff: 1h
-          |          ^^
-          |
-          = hint: the wait starts at `backoff` and doubles up to `backoff_cap`
-
-        1 error
-        ");
+"#), @"waves/project.yaml:2:10: error: `backoff` is longer than `backoff_cap` (the wait starts at `backoff` and doubles up to `backoff_cap`)");
     }
 
     #[test]
@@ -382,39 +258,14 @@ backoff: 1h
 project: p
 artifacts: { branch: main, max_size: 1GiB }
 "#), @"
-        error: `main` is where people work
-         --> waves/project.yaml:2:22
-          |
-        2 | artifacts: { branch: main, max_size: 1GiB }
-          |                      ^^^^
-          |
-          = hint: give artifacts a branch of their own, such as `wavemark/artifacts`
-
-        error: `1GiB` is not a size
-         --> waves/project.yaml:2:38
-          |
-        2 | artifacts: { branch: main, max_size: 1GiB }
-          |                                      ^^^^
-          |
-          = hint: write it as `500KiB` or `5MiB`
-
-        2 errors
+        waves/project.yaml:2:22: error: `main` is where people work (give artifacts a branch of their own, such as `wavemark/artifacts`)
+        waves/project.yaml:2:38: error: `1GiB` is not a size (write it as `500KiB` or `5MiB`)
         ");
     }
 
     #[test]
     fn a_missing_project_is_told_what_to_write() {
         let problems = crate::plan::read(&[].into()).check(&Default::default());
-        insta::assert_snapshot!(problems.unwrap_err().to_plain_text(), @"
-        error: there is no waves/project.yaml
-         --> waves/project.yaml:1:1
-          |
-        1 |
-          | ^
-          |
-          = hint: write one: `project: my-project` is enough
-
-        1 error
-        ");
+        insta::assert_snapshot!(problems.unwrap_err().to_lines(), @"waves/project.yaml:1:1: error: there is no waves/project.yaml (write one: `project: my-project` is enough)");
     }
 }

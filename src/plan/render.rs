@@ -133,7 +133,7 @@ fn line_at(text: &str, at: usize) -> (&str, usize) {
 mod tests {
     use crate::plan::{
         Problems,
-        testing::{check, problems},
+        testing::{check, shown},
     };
 
     const TWO: &str = "
@@ -144,6 +144,40 @@ agents: { a: { run: { manual: } }, a: { run: { manual: } }, b: { rnu: { manual: 
 
     fn two() -> Problems {
         check(TWO).unwrap_err()
+    }
+
+    #[test]
+    fn a_person_sees_the_line_and_both_places() {
+        insta::assert_snapshot!(shown(TWO), @"
+        error: `a` is here twice
+         --> waves/w.yaml:2:36
+          |
+        2 | agents: { a: { run: { manual: } }, a: { run: { manual: } }, b: { rnu: { manual: } } }
+          |                                    ^
+          |
+         ::: waves/w.yaml:2:11
+          |
+        2 | agents: { a: { run: { manual: } }, a: { run: { manual: } }, b: { rnu: { manual: } } }
+          |           - first here
+
+        error: agent `b` needs `run`
+         --> waves/w.yaml:2:64
+          |
+        2 | agents: { a: { run: { manual: } }, a: { run: { manual: } }, b: { rnu: { manual: } } }
+          |                                                                ^
+          |
+          = hint: write `run: { exec: [agents/program.sh] }`
+
+        error: `rnu` is not a field of agent `b`
+         --> waves/w.yaml:2:66
+          |
+        2 | agents: { a: { run: { manual: } }, a: { run: { manual: } }, b: { rnu: { manual: } } }
+          |                                                                  ^^^
+          |
+          = hint: did you mean `run`?
+
+        3 errors
+        ");
     }
 
     #[test]
@@ -214,7 +248,7 @@ agents: { a: { run: { manual: } }, a: { run: { manual: } }, b: { rnu: { manual: 
         let plan = format!(
             "--- waves/w.yaml\n{{ wave: w, title: {title}, agents: {{ A: }}, after: [{title}] }}\n"
         );
-        let text = problems(&plan);
+        let text = shown(&plan);
         assert!(text.lines().all(|line| line.len() < 700), "{text}");
         assert!(text.contains("agents: { A: }"), "{text}");
     }
@@ -222,7 +256,7 @@ agents: { a: { run: { manual: } }, a: { run: { manual: } }, b: { rnu: { manual: 
     #[test]
     fn many_problems_are_counted_and_not_all_shown() {
         let agents: String = (0..150).map(|n| format!("  A{n}: {{}}\n")).collect();
-        let text = problems(&format!("--- waves/w.yaml\nwave: w\nagents:\n{agents}"));
+        let text = shown(&format!("--- waves/w.yaml\nwave: w\nagents:\n{agents}"));
         insta::assert_snapshot!(text[text.len() - 30..], @"
         ... and 200 more
 

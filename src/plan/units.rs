@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    fields::{Reading, expected, scalar},
+    fields::Reading,
+    values::{expected, scalar},
     yaml::{Node, Value},
 };
 

@@ -2,9 +2,10 @@
 
 use super::{
     agent::{DraftAgent, title},
-    fields::{Fields, Reading, entries, list, parsed},
+    fields::{Fields, Reading, entries},
     place::Place,
     policy::Policy,
+    values::{list, parsed},
     yaml::Node,
 };
 use crate::model::WaveName;
@@ -27,7 +28,7 @@ impl DraftWave {
     pub(super) fn read(root: &Node, cx: &mut Reading<'_>) -> Option<Self> {
         let fields = Fields::open(root, "a wave", &FIELDS, cx)?;
         let node = fields.require("wave", "wave: my-wave", cx);
-        let name = node.and_then(|node| parsed::<WaveName>(node, "the name of the wave", cx));
+        let name = node.and_then(|node| own_name(node, cx));
         let place = cx.place(node.map_or(root.span, |node| node.span));
         let (defaults, default_pool) = Policy::read_defaults(&fields, cx);
         let default_pool = default_pool.map(|span| cx.place(span));
@@ -41,6 +42,19 @@ impl DraftWave {
             name,
         })
     }
+}
+
+fn own_name(node: &Node, cx: &mut Reading<'_>) -> Option<WaveName> {
+    let name = parsed(node, "the name of the wave", cx)?;
+    if name == WaveName::unplanned() {
+        cx.error(
+            node.span,
+            format!("`{name}` is where agents live that are in no plan"),
+        )
+        .hint("choose another name");
+        return None;
+    }
+    Some(name)
 }
 
 fn after(
@@ -89,31 +103,9 @@ mod tests {
 title: A
 agnts: {}
 "#), @"
-        error: a wave needs `agents`
-         --> waves/w.yaml:1:1
-          |
-        1 | title: A
-          | ^
-          |
-          = hint: write `agents: { my-agent: { run: { exec: [agents/program.sh] } } }`
-
-        error: a wave needs `wave`
-         --> waves/w.yaml:1:1
-          |
-        1 | title: A
-          | ^
-          |
-          = hint: write `wave: my-wave`
-
-        error: `agnts` is not a field of a wave
-         --> waves/w.yaml:2:1
-          |
-        2 | agnts: {}
-          | ^^^^^
-          |
-          = hint: did you mean `agents`?
-
-        3 errors
+        waves/w.yaml:1:1: error: a wave needs `agents` (write `agents: { my-agent: { run: { exec: [agents/program.sh] } } }`)
+        waves/w.yaml:1:1: error: a wave needs `wave` (write `wave: my-wave`)
+        waves/w.yaml:2:1: error: `agnts` is not a field of a wave (did you mean `agents`?)
         ");
     }
 
@@ -121,15 +113,7 @@ agnts: {}
     fn a_wave_is_a_mapping() {
         insta::assert_snapshot!(wave(r#"
 - wave: w
-"#), @"
-        error: expected a wave, as `key: value` lines, found a list
-         --> waves/w.yaml:1:1
-          |
-        1 | - wave: w
-          | ^
-
-        1 error
-        ");
+"#), @"waves/w.yaml:1:1: error: expected a wave, as `key: value` lines, found a list");
     }
 
     #[test]
@@ -137,17 +121,7 @@ agnts: {}
         insta::assert_snapshot!(wave(r#"
 wave: w
 agents: {}
-"#), @"
-        error: the wave has no agents
-         --> waves/w.yaml:2:9
-          |
-        2 | agents: {}
-          |         ^
-          |
-          = hint: add one, or remove the file
-
-        1 error
-        ");
+"#), @"waves/w.yaml:2:9: error: the wave has no agents (add one, or remove the file)");
     }
 
     #[test]
@@ -156,15 +130,7 @@ agents: {}
 wave: w
 agents:
   - a
-"#), @"
-        error: expected `agents`, as `key: value` lines, found a list
-         --> waves/w.yaml:3:3
-          |
-        3 |   - a
-          |   ^
-
-        1 error
-        ");
+"#), @"waves/w.yaml:3:3: error: expected `agents`, as `key: value` lines, found a list");
     }
 
     #[test]
@@ -176,29 +142,8 @@ agents:
   a: { run: { manual: } }
 wave: v
 "#), @"
-        error: `a` is here twice
-         --> waves/w.yaml:4:3
-          |
-        4 |   a: { run: { manual: } }
-          |   ^
-          |
-         ::: waves/w.yaml:3:3
-          |
-        3 |   a: { run: { manual: } }
-          |   - first here
-
-        error: `wave` is here twice
-         --> waves/w.yaml:5:1
-          |
-        5 | wave: v
-          | ^^^^
-          |
-         ::: waves/w.yaml:1:1
-          |
-        1 | wave: w
-          | ---- first here
-
-        2 errors
+        waves/w.yaml:4:3: error: `a` is here twice
+        waves/w.yaml:5:1: error: `wave` is here twice
         ");
     }
 
@@ -212,46 +157,20 @@ agents:
   true: { run: { manual: } }
   ok:
 "#), @r#"
-        error: `Phase 1` cannot name a wave: use 1 to 63 of a-z, 0-9 and `-`, starting with a letter
-         --> waves/w.yaml:1:7
-          |
-        1 | wave: Phase 1
-          |       ^^^^^^^
-          |
-          = hint: did you mean `phase-1`?
-
-        error: `Echo_2` cannot name an agent: use 1 to 63 of a-z, 0-9 and `-`, starting with a letter
-         --> waves/w.yaml:3:3
-          |
-        3 |   Echo_2: { run: { manual: } }
-          |   ^^^^^^
-          |
-          = hint: did you mean `echo-2`?
-
-        error: expected a key, found the number `5`
-         --> waves/w.yaml:4:3
-          |
-        4 |   5: { run: { manual: } }
-          |   ^
-          |
-          = hint: if it is meant as text, put it in quotes: "5"
-
-        error: expected a key, found `true`, which YAML reads as yes or no
-         --> waves/w.yaml:5:3
-          |
-        5 |   true: { run: { manual: } }
-          |   ^^^^
-          |
-          = hint: if it is meant as text, put it in quotes: "true"
-
-        error: expected agent `ok`, as `key: value` lines, found nothing
-         --> waves/w.yaml:6:5
-          |
-        6 |   ok:
-          |     ^
-
-        5 errors
+        waves/w.yaml:1:7: error: `Phase 1` cannot name a wave: use 1 to 63 of a-z, 0-9 and `-`, starting with a letter (did you mean `phase-1`?)
+        waves/w.yaml:3:3: error: `Echo_2` cannot name an agent: use 1 to 63 of a-z, 0-9 and `-`, starting with a letter (did you mean `echo-2`?)
+        waves/w.yaml:4:3: error: expected a key, found the number `5` (if it is meant as text, put it in quotes: "5")
+        waves/w.yaml:5:3: error: expected a key, found `true`, which YAML reads as yes or no (if it is meant as text, put it in quotes: "true")
+        waves/w.yaml:6:5: error: expected agent `ok`, as `key: value` lines, found nothing
         "#);
+    }
+
+    #[test]
+    fn the_wave_of_what_is_in_no_plan_cannot_be_planned() {
+        insta::assert_snapshot!(wave(r#"
+wave: unplanned
+agents: { a: { run: { manual: } } }
+"#), @"waves/w.yaml:1:7: error: `unplanned` is where agents live that are in no plan (choose another name)");
     }
 
     #[test]
@@ -260,14 +179,6 @@ agents:
 wave: w
 after: [w]
 agents: { a: { run: { manual: } } }
-"#), @"
-        error: wave `w` cannot come after itself
-         --> waves/w.yaml:2:9
-          |
-        2 | after: [w]
-          |         ^
-
-        1 error
-        ");
+"#), @"waves/w.yaml:2:9: error: wave `w` cannot come after itself");
     }
 }

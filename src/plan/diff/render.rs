@@ -39,7 +39,9 @@ impl Changes {
     /// For people: the summary, then what changes wave by wave.
     pub fn to_text(&self, detail: Detail) -> String {
         let mut text = self.summary() + "\n";
-        if !self.project.is_empty() {
+        if self.is_new_project() {
+            text += "\nproject (new)\n";
+        } else if !self.project.is_empty() {
             text += "\nproject\n";
             for (key, edit) in &self.project {
                 text += &format!("  ~ {key}: {edit}\n");
@@ -76,6 +78,13 @@ impl Changes {
             text += &format!("\n{moved} wave{s} only at another place in the order\n");
         }
         text
+    }
+
+    /// Whether the project was never synced: then every setting is new.
+    fn is_new_project(&self) -> bool {
+        let new = |edit: &Edit| matches!(edit, Edit::Value { before: None, .. });
+        // There is always a branch, so it was there if anything was.
+        self.project.get("artifacts.branch").is_some_and(new)
     }
 
     fn by_wave(&self) -> BTreeMap<&WaveName, BTreeMap<&AgentName, &AgentChange>> {

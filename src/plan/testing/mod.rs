@@ -37,12 +37,18 @@ pub(super) fn check(text: &str) -> Result<Plan, Problems> {
     draft.check(&facts)
 }
 
-/// The problems of the plan in `text`, as a person sees them.
+/// What is wrong with the plan in `text`, a line each.
 pub(super) fn problems(text: &str) -> String {
-    match check(text) {
-        Ok(plan) => plan.warnings.to_plain_text(),
-        Err(problems) => problems.to_plain_text(),
-    }
+    found(text).to_lines()
+}
+
+/// What is wrong with the plan in `text`, as a person sees it.
+pub(super) fn shown(text: &str) -> String {
+    found(text).to_plain_text()
+}
+
+fn found(text: &str) -> Problems {
+    check(text).map_or_else(|problems| problems, |plan| plan.warnings)
 }
 
 /// As [`problems`], of one wave file.
