@@ -89,7 +89,9 @@ impl<'repo> Objects<'repo> {
                     .map_err(|err| git2::Error::from_str(&err.to_string()))?;
                 let name = indexer.commit()?;
                 self.odb.refresh()?;
-                Ok(["pack", "idx"].map(|kind| folder.join(format!("pack-{name}.{kind}"))).into())
+                Ok(["pack", "idx"]
+                    .map(|kind| folder.join(format!("pack-{name}.{kind}")))
+                    .into())
             }
         }
     }

@@ -57,7 +57,10 @@ impl Pack {
         }
         let offset = self.bytes.len();
         let close = base.and_then(|base| {
-            let place = *self.places.get(&base.id).filter(|place| place.depth < DEEPEST)?;
+            let place = *self
+                .places
+                .get(&base.id)
+                .filter(|place| place.depth < DEEPEST)?;
             Some((place, difference(base.bytes, bytes)?))
         });
         let depth = match close {
@@ -113,7 +116,8 @@ impl Pack {
             self.bytes.reserve(bytes.len() / 2 + 64);
             let taken = usize::try_from(self.zlib.total_in()).unwrap_or(bytes.len());
             status =
-                self.zlib.compress_vec(&bytes[taken..], &mut self.bytes, FlushCompress::Finish);
+                self.zlib
+                    .compress_vec(&bytes[taken..], &mut self.bytes, FlushCompress::Finish);
         }
         debug_assert!(matches!(status, Ok(Status::StreamEnd)), "{status:?}");
     }
@@ -146,8 +150,12 @@ fn varint(out: &mut Vec<u8>, mut number: usize) {
 /// `None` if that saves too little.
 fn difference(old: &[u8], new: &[u8]) -> Option<Vec<u8>> {
     let head = old.iter().zip(new).take_while(|(a, b)| a == b).count();
-    let tail =
-        old[head..].iter().rev().zip(new[head..].iter().rev()).take_while(|(a, b)| a == b).count();
+    let tail = old[head..]
+        .iter()
+        .rev()
+        .zip(new[head..].iter().rev())
+        .take_while(|(a, b)| a == b)
+        .count();
     let middle = &new[head..new.len() - tail];
     if middle.len() > new.len() / 2 {
         return None;

@@ -19,9 +19,15 @@ use super::{
 #[test]
 fn each_entry_is_one_commit_with_trailers_and_the_time_of_its_row() {
     let world = World::new();
-    let batch = [entry(1, "doc/summary.md", "first"), entry(2, "schema/sheet.json", "{}")];
+    let batch = [
+        entry(1, "doc/summary.md", "first"),
+        entry(2, "schema/sheet.json", "{}"),
+    ];
 
-    let landed = world.archive(Via::Folder, "one").publish(&batch, None).unwrap();
+    let landed = world
+        .archive(Via::Folder, "one")
+        .publish(&batch, None)
+        .unwrap();
 
     insta::assert_snapshot!(world.log("%an <%ae>, %cn <%ce>, %at %ct%n%B"), @"
         wavemark <wavemark@users.noreply.github.com>, wavemark <wavemark@users.noreply.github.com>, 1790000001 1790000001
@@ -90,7 +96,10 @@ fn a_batch_that_was_pushed_but_not_stamped_is_found_again() {
             let again = archive.publish(&batch, known).unwrap();
 
             let places = |landed: &[Landed]| -> Vec<(String, String)> {
-                landed.iter().map(|l| (l.commit.clone(), l.path.clone())).collect()
+                landed
+                    .iter()
+                    .map(|l| (l.commit.clone(), l.path.clone()))
+                    .collect()
             };
             assert_eq!(places(&again), places(&pushed));
             assert!(again.iter().all(|landed| landed.written == Written::Same));
@@ -103,14 +112,26 @@ fn a_batch_that_was_pushed_but_not_stamped_is_found_again() {
 fn a_batch_of_which_some_was_pushed_gets_only_the_rest() {
     for via in Via::BOTH {
         let world = World::new();
-        world.archive(via, "one").publish(&entries(0..3), None).unwrap();
+        world
+            .archive(via, "one")
+            .publish(&entries(0..3), None)
+            .unwrap();
 
-        let landed = world.archive(via, "two").publish(&entries(0..5), None).unwrap();
+        let landed = world
+            .archive(via, "two")
+            .publish(&entries(0..5), None)
+            .unwrap();
 
         let written: Vec<Written> = landed.iter().map(|landed| landed.written).collect();
         assert_eq!(
             written,
-            [Written::Same, Written::Same, Written::Same, Written::New, Written::New]
+            [
+                Written::Same,
+                Written::Same,
+                Written::Same,
+                Written::New,
+                Written::New
+            ]
         );
         assert_eq!(world.artifacts(), ids(&entries(0..5)));
     }
@@ -120,8 +141,10 @@ fn a_batch_of_which_some_was_pushed_gets_only_the_rest() {
 fn versions_may_go_back_to_what_they_were() {
     let world = World::new();
     let archive = world.archive(Via::Folder, "one");
-    let versions =
-        ["A", "B", "A", "A"].iter().zip(1..).map(|(content, n)| entry(n, "doc/a.md", content));
+    let versions = ["A", "B", "A", "A"]
+        .iter()
+        .zip(1..)
+        .map(|(content, n)| entry(n, "doc/a.md", content));
 
     for version in versions.clone() {
         archive.publish(&[version], None).unwrap();
@@ -129,8 +152,10 @@ fn versions_may_go_back_to_what_they_were() {
 
     assert_eq!(world.artifacts(), ids(&versions.collect::<Vec<_>>()));
     let history = archive.history("foundation/vision/doc/a.md").unwrap();
-    let found: Vec<i32> =
-        history.iter().filter_map(|commit| Some(commit.mark.as_ref()?.version)).collect();
+    let found: Vec<i32> = history
+        .iter()
+        .filter_map(|commit| Some(commit.mark.as_ref()?.version))
+        .collect();
     assert_eq!(found, [4, 3, 2, 1]);
 }
 
@@ -151,7 +176,10 @@ fn what_people_put_on_the_branch_stays() {
             ("foundation/vision/doc/notes.md", "mine"),
             ("foundation/vision/doc/file-0.md", "text 0\n"),
         ] {
-            assert_eq!(world.git(&["cat-file", "blob", &format!("{BRANCH}:{path}")]), content);
+            assert_eq!(
+                world.git(&["cat-file", "blob", &format!("{BRANCH}:{path}")]),
+                content
+            );
         }
         assert_eq!(world.files().len(), 43);
         world.fsck();
@@ -163,12 +191,22 @@ fn an_artifact_gets_its_path_even_if_something_else_is_there() {
     let world = World::new();
     world.somebody_commits("foundation", "a file where a folder should be");
     let archive = world.archive(Via::Folder, "one");
-    archive.publish(&[entry(1, "doc/a.md", "one")], None).unwrap();
-    world.somebody_commits("foundation/vision/doc/b.md/c", "a folder where a file should be");
+    archive
+        .publish(&[entry(1, "doc/a.md", "one")], None)
+        .unwrap();
+    world.somebody_commits(
+        "foundation/vision/doc/b.md/c",
+        "a folder where a file should be",
+    );
 
-    archive.publish(&[entry(2, "doc/b.md", "two")], None).unwrap();
+    archive
+        .publish(&[entry(2, "doc/b.md", "two")], None)
+        .unwrap();
 
-    assert_eq!(world.files(), ["foundation/vision/doc/a.md", "foundation/vision/doc/b.md"]);
+    assert_eq!(
+        world.files(),
+        ["foundation/vision/doc/a.md", "foundation/vision/doc/b.md"]
+    );
     world.fsck();
 }
 
@@ -179,13 +217,25 @@ fn a_forged_trailer_does_not_stand_in_for_an_artifact() {
     let mine = entry(1, "doc/a.md", "mine");
     world.somebody_commits("foundation/vision/doc/a.md", "theirs");
     let clone = world.clone_branch();
-    git(&clone, &["commit", "--quiet", "--allow-empty", "--message", &Mark::of(&mine).message()]);
+    git(
+        &clone,
+        &[
+            "commit",
+            "--quiet",
+            "--allow-empty",
+            "--message",
+            &Mark::of(&mine).message(),
+        ],
+    );
     git(&clone, &["push", "--quiet", "origin", BRANCH]);
 
     let landed = archive.publish(&[mine], None).unwrap();
 
     assert_eq!(landed[0].written, Written::New);
-    assert_eq!(archive.read(&landed[0].commit, &landed[0].path).unwrap(), b"mine");
+    assert_eq!(
+        archive.read(&landed[0].commit, &landed[0].path).unwrap(),
+        b"mine"
+    );
 }
 
 #[test]
@@ -198,7 +248,10 @@ fn an_agent_that_moved_to_another_wave_gets_no_second_commit() {
     entry.wave = "second".parse().unwrap();
     let after = archive.publish(&[entry], None).unwrap();
 
-    assert_eq!((&after[0].commit, &after[0].path), (&before[0].commit, &before[0].path));
+    assert_eq!(
+        (&after[0].commit, &after[0].path),
+        (&before[0].commit, &before[0].path)
+    );
 }
 
 #[test]
@@ -207,7 +260,12 @@ fn the_same_entries_on_the_same_parent_are_the_same_commits() {
         let world = World::new();
         let archive = world.archive(via, "one");
         archive.publish(&entries(0..5), None).unwrap();
-        archive.publish(&entries(5..25), None).unwrap().pop().unwrap().commit
+        archive
+            .publish(&entries(5..25), None)
+            .unwrap()
+            .pop()
+            .unwrap()
+            .commit
     });
     let one_by_one = {
         let world = World::new();
@@ -215,7 +273,12 @@ fn the_same_entries_on_the_same_parent_are_the_same_commits() {
         entries(0..25)
             .iter()
             .map(|entry| {
-                archive.publish(std::slice::from_ref(entry), None).unwrap().pop().unwrap().commit
+                archive
+                    .publish(std::slice::from_ref(entry), None)
+                    .unwrap()
+                    .pop()
+                    .unwrap()
+                    .commit
             })
             .last()
             .unwrap()
@@ -246,8 +309,9 @@ fn publishers_that_race_all_land_and_none_twice() {
 
         let mut found = world.artifacts();
         found.sort();
-        let expected: Vec<String> =
-            (0..4).flat_map(|n| ids(&entries(n * 10..n * 10 + 5))).collect();
+        let expected: Vec<String> = (0..4)
+            .flat_map(|n| ids(&entries(n * 10..n * 10 + 5)))
+            .collect();
         assert_eq!(found, expected);
         assert_eq!(world.files().len(), 20);
         world.fsck();
@@ -272,7 +336,10 @@ fn a_row_whose_content_is_damaged_is_not_published() {
     let mut entry = entry(1, "doc/a.md", "text");
     entry.content = "tex".to_owned();
 
-    let err = world.archive(Via::Folder, "one").publish(&[entry], None).unwrap_err();
+    let err = world
+        .archive(Via::Folder, "one")
+        .publish(&[entry], None)
+        .unwrap_err();
 
     assert!(matches!(err, Error::WrongDigest { .. }), "{err:?}");
 }
@@ -284,7 +351,10 @@ fn a_hook_that_refuses_is_heard() {
         let archive = world.archive(via, "one");
         archive.publish(&entries(0..1), None).unwrap();
         let before = world.log("%H");
-        world.hook("pre-receive", "cat; echo 'No artifacts on Sundays.' >&2; exit 1");
+        world.hook(
+            "pre-receive",
+            "cat; echo 'No artifacts on Sundays.' >&2; exit 1",
+        );
 
         let err = archive.publish(&entries(1..3), None).unwrap_err();
 
@@ -351,7 +421,10 @@ fn a_dead_remote_delays_and_loses_nothing() {
     assert!(matches!(gone, Err(Error::Unreachable { .. })), "{gone:?}");
     fs::write(world.folder(), "not a repository").unwrap();
     let wrong = archive.publish(&entries(1..3), None);
-    assert!(matches!(wrong, Err(Error::NotARepository { .. })), "{wrong:?}");
+    assert!(
+        matches!(wrong, Err(Error::NotARepository { .. })),
+        "{wrong:?}"
+    );
     fs::remove_file(world.folder()).unwrap();
     fs::rename(&away, world.folder()).unwrap();
     archive.publish(&entries(1..3), None).unwrap();
@@ -369,7 +442,8 @@ fn a_lock_that_a_dead_process_left_is_removed_and_a_fresh_one_respected() {
 
     let busy = archive.publish(&entries(1..2), None);
     assert!(matches!(busy, Err(Error::Contended { .. })), "{busy:?}");
-    file.set_modified(SystemTime::now() - Duration::from_secs(3_600)).unwrap();
+    file.set_modified(SystemTime::now() - Duration::from_secs(3_600))
+        .unwrap();
     archive.publish(&entries(1..2), None).unwrap();
 
     assert_eq!(world.artifacts(), ids(&entries(0..2)));
@@ -381,8 +455,14 @@ fn an_object_that_a_power_cut_emptied_is_written_again() {
     let world = World::new();
     let archive = world.archive(Via::Folder, "one");
     let batch = [entry(1, "doc/a.md", "text")];
-    let blob = git2::Oid::hash_object(git2::ObjectType::Blob, b"text").unwrap().to_string();
-    let empty = world.folder().join("objects").join(&blob[..2]).join(&blob[2..]);
+    let blob = git2::Oid::hash_object(git2::ObjectType::Blob, b"text")
+        .unwrap()
+        .to_string();
+    let empty = world
+        .folder()
+        .join("objects")
+        .join(&blob[..2])
+        .join(&blob[2..]);
     fs::create_dir_all(empty.parent().unwrap()).unwrap();
     fs::write(&empty, "").unwrap();
 
@@ -394,7 +474,10 @@ fn an_object_that_a_power_cut_emptied_is_written_again() {
 #[test]
 fn a_checked_out_branch_is_not_moved_under_its_work_tree() {
     let world = World::new();
-    world.archive(Via::Folder, "one").publish(&entries(0..1), None).unwrap();
+    world
+        .archive(Via::Folder, "one")
+        .publish(&entries(0..1), None)
+        .unwrap();
     let clone = world.clone_branch();
     let archive = archive(Remote::at(clone.to_str().unwrap()), world.cache("two"));
 
@@ -462,7 +545,9 @@ fn wait_until(mut done: impl FnMut() -> bool) {
 fn the_environment_of_another_git_is_not_looked_at() {
     if let Some(folder) = folder_from_parent() {
         let remote = Remote::at(folder.join("remote.git").to_str().unwrap());
-        archive(remote, folder.join("caches/one")).publish(&entries(0..2), None).unwrap();
+        archive(remote, folder.join("caches/one"))
+            .publish(&entries(0..2), None)
+            .unwrap();
         let source = source_of(&folder.join("clone")).unwrap().unwrap();
         assert_eq!(source.root.file_name().unwrap(), "clone");
         return;
@@ -472,16 +557,23 @@ fn the_environment_of_another_git_is_not_looked_at() {
     world.clone_branch();
     let elsewhere = world.dir.path().join("elsewhere");
 
-    let child = child_of("the_environment_of_another_git_is_not_looked_at", world.dir.path())
-        .env("GIT_DIR", &elsewhere)
-        .env("GIT_WORK_TREE", &elsewhere)
-        .env("GIT_INDEX_FILE", &elsewhere)
-        .env("GIT_OBJECT_DIRECTORY", &elsewhere)
-        .env("GIT_NAMESPACE", "elsewhere")
-        .output()
-        .unwrap();
+    let child = child_of(
+        "the_environment_of_another_git_is_not_looked_at",
+        world.dir.path(),
+    )
+    .env("GIT_DIR", &elsewhere)
+    .env("GIT_WORK_TREE", &elsewhere)
+    .env("GIT_INDEX_FILE", &elsewhere)
+    .env("GIT_OBJECT_DIRECTORY", &elsewhere)
+    .env("GIT_NAMESPACE", "elsewhere")
+    .output()
+    .unwrap();
 
-    assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stderr));
+    assert!(
+        child.status.success(),
+        "{}",
+        String::from_utf8_lossy(&child.stderr)
+    );
     assert_eq!(world.count(), 3);
     assert!(!elsewhere.exists());
 }

@@ -39,7 +39,9 @@ pub(super) fn verify(
     let branch = history::all(repo, head)?;
     let mut faults = Vec::new();
     for claim in claims {
-        let commit = Oid::from_str(&claim.commit).ok().filter(|id| branch.contains(id));
+        let commit = Oid::from_str(&claim.commit)
+            .ok()
+            .filter(|id| branch.contains(id));
         let fault = match commit {
             None => Some(Fault::NoCommit),
             Some(id) => match landed::digest_at(repo, &repo.find_commit(id)?, &claim.path)? {
@@ -62,8 +64,15 @@ mod tests {
     };
 
     fn claim(landed: &Landed, content: &str) -> Claim {
-        let Landed { id, commit, path, .. } = landed.clone();
-        Claim { id, commit, path, sha256: Digest::of(content) }
+        let Landed {
+            id, commit, path, ..
+        } = landed.clone();
+        Claim {
+            id,
+            commit,
+            path,
+            sha256: Digest::of(content),
+        }
     }
 
     #[test]
@@ -79,7 +88,9 @@ mod tests {
             let mut invented = good.clone();
             invented.commit = "f".repeat(40);
 
-            let faults = archive.verify(&[good.clone(), changed, moved, invented]).unwrap();
+            let faults = archive
+                .verify(&[good.clone(), changed, moved, invented])
+                .unwrap();
 
             assert_eq!(
                 faults,
@@ -97,7 +108,11 @@ mod tests {
         let world = World::new();
         let archive = world.archive(Via::Http, "one");
         let landed = archive.publish(&entries(0..2), None).unwrap();
-        world.git(&["update-ref", &format!("refs/heads/{BRANCH}"), &landed[0].commit]);
+        world.git(&[
+            "update-ref",
+            &format!("refs/heads/{BRANCH}"),
+            &landed[0].commit,
+        ]);
 
         let faults = archive.verify(&[claim(&landed[1], "text 1\n")]).unwrap();
 
