@@ -131,10 +131,14 @@ impl Error {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::NoServer { wanted: Wanted::Supported, .. } => {
-                Some("install PostgreSQL 15 or newer, or set DATABASE_URL")
-            }
-            Self::NoServer { wanted: Wanted::MakerOf { .. }, .. } => Some(
+            Self::NoServer {
+                wanted: Wanted::Supported,
+                ..
+            } => Some("install PostgreSQL 15 or newer, or set DATABASE_URL"),
+            Self::NoServer {
+                wanted: Wanted::MakerOf { .. },
+                ..
+            } => Some(
                 "install that version, or set DATABASE_URL, or move the data away to start afresh",
             ),
             Self::NoPsql { .. } => Some("use any client with the address of `wavemark db url`"),
@@ -166,7 +170,11 @@ impl Error {
         path: impl Into<PathBuf>,
     ) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
-        move |source| Self::File { action, path, source }
+        move |source| Self::File {
+            action,
+            path,
+            source,
+        }
     }
 }
 

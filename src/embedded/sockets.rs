@@ -108,7 +108,11 @@ mod tests {
     use super::*;
 
     fn chosen(home: &str) -> Vec<String> {
-        let outside = ["/tmp".into(), format!("/{}", "t".repeat(90)).into(), "/run/user/7".into()];
+        let outside = [
+            "/tmp".into(),
+            format!("/{}", "t".repeat(90)).into(),
+            "/run/user/7".into(),
+        ];
         let dirs = choose(Path::new(home), "1f2e", &outside);
         dirs.iter().map(|dir| dir.display().to_string()).collect()
     }
@@ -123,9 +127,19 @@ mod tests {
 
     #[test]
     fn a_long_or_odd_home_has_its_socket_elsewhere() {
-        for home in [&format!("/{}", "a".repeat(90)), "/a b", "/a,b", "/a%b", "/käse", "relative"]
-        {
-            assert_eq!(chosen(home), ["/tmp/wavemark-1f2e", "/run/user/7/wavemark-1f2e"], "{home}");
+        for home in [
+            &format!("/{}", "a".repeat(90)),
+            "/a b",
+            "/a,b",
+            "/a%b",
+            "/käse",
+            "relative",
+        ] {
+            assert_eq!(
+                chosen(home),
+                ["/tmp/wavemark-1f2e", "/run/user/7/wavemark-1f2e"],
+                "{home}"
+            );
         }
     }
 
