@@ -19,7 +19,7 @@ use super::{
     wave::DraftWave,
     yaml::{self, Node, Unreadable},
 };
-use crate::model::{ProjectName, Runner};
+use crate::model::Runner;
 
 /// The files of a plan after a first reading.
 ///
@@ -62,11 +62,6 @@ pub fn read(files: &BTreeMap<String, Vec<u8>>) -> Draft {
 }
 
 impl Draft {
-    /// What the project is called, if that much can be read.
-    pub fn project_name(&self) -> Option<&ProjectName> {
-        self.project.as_ref()?.name.as_ref()
-    }
-
     /// The files that the caller should look up for [`check`](Self::check).
     pub fn wanted(&self) -> Wanted {
         let agents = || self.waves.iter().flat_map(|wave| &wave.agents);
@@ -97,12 +92,17 @@ impl Draft {
             Err(problem) => return self.unreadable(file, problem),
         };
         self.texts.insert(Arc::clone(file), text.into());
-        let mut cx = Reading { file, findings: &mut self.findings, suggester: &self.suggester };
+        let mut cx = Reading {
+            file,
+            findings: &mut self.findings,
+            suggester: &self.suggester,
+        };
         secrets(text, &mut cx);
         let root = match yaml::parse(text) {
             Ok(Some(root)) => root,
             Ok(None) => {
-                cx.error(Span::START, "the file is empty").hint("remove it, or write a wave");
+                cx.error(Span::START, "the file is empty")
+                    .hint("remove it, or write a wave");
                 return;
             }
             Err(problem) => return self.unreadable(file, problem),
@@ -115,7 +115,11 @@ impl Draft {
     }
 
     fn read_wave(&mut self, root: &Node, file: &Arc<str>) {
-        let mut cx = Reading { file, findings: &mut self.findings, suggester: &self.suggester };
+        let mut cx = Reading {
+            file,
+            findings: &mut self.findings,
+            suggester: &self.suggester,
+        };
         let wave = DraftWave::read(root, &mut cx);
         self.incomplete |= wave.as_ref().is_none_or(|wave| wave.name.is_none());
         self.waves.extend(wave);
@@ -132,7 +136,10 @@ impl Draft {
 fn secrets(text: &str, cx: &mut Reading<'_>) {
     for found in secret::find(text) {
         let span = Span::of_bytes(text, found.start, found.len());
-        cx.error(span, "this looks like a credential, and a plan is not secret")
-            .hint("take it out, revoke it, and name its environment variable under `secrets`");
+        cx.error(
+            span,
+            "this looks like a credential, and a plan is not secret",
+        )
+        .hint("take it out, revoke it, and name its environment variable under `secrets`");
     }
 }

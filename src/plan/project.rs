@@ -9,7 +9,6 @@
 //! backoff: 10s         # before the first retry; doubles up to
 //! backoff_cap: 30m
 //! stall_timeout: 30m   # without a sign of life
-//! lease: 2m            # how long a machine may be silent
 //! infra_retries: 10    # lost machines before people are asked
 //! trust: { role: triage }  # who may steer by issues, at least
 //! ```
@@ -32,7 +31,7 @@ use crate::model::{PoolName, ProjectName, ProjectSettings, Role};
 pub(super) const PATH: &str = "waves/project.yaml";
 /// The cap of the pool `default` when nobody says otherwise.
 const DEFAULT_CAP: u32 = 8;
-const FIELDS: [&str; 11] = [
+const FIELDS: [&str; 10] = [
     "project",
     "artifacts",
     "pools",
@@ -41,7 +40,6 @@ const FIELDS: [&str; 11] = [
     "backoff",
     "backoff_cap",
     "stall_timeout",
-    "lease",
     "infra_retries",
     "trust",
 ];
@@ -115,7 +113,6 @@ fn durations(fields: &Fields<'_>, settings: &mut ProjectSettings, cx: &mut Readi
         ("backoff", &mut settings.backoff),
         ("backoff_cap", &mut settings.backoff_cap),
         ("stall_timeout", &mut settings.stall_timeout),
-        ("lease", &mut settings.lease),
     ] {
         let Some(node) = fields.get(key) else {
             continue;
@@ -127,7 +124,12 @@ fn durations(fields: &Fields<'_>, settings: &mut ProjectSettings, cx: &mut Readi
     }
     let retries = fields.get("infra_retries");
     if let Some(retries) = retries.and_then(|node| {
-        number(node, "a whole number: how many lost machines to put up with", (0, 1000), cx)
+        number(
+            node,
+            "a whole number: how many lost machines to put up with",
+            (0, 1000),
+            cx,
+        )
     }) {
         settings.infra_retries = retries;
     }
@@ -170,7 +172,9 @@ fn is_branch(name: &str) -> bool {
     name.len() <= 200
         && name.split('/').all(|part| {
             part.starts_with(|c: char| c.is_ascii_alphanumeric())
-                && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+                && part
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
                 && !part.contains("..")
                 && !part.ends_with('.')
                 && !part.ends_with(".lock")
@@ -179,10 +183,17 @@ fn is_branch(name: &str) -> bool {
 
 fn pools(fields: &Fields<'_>, cx: &mut Reading<'_>) -> BTreeMap<PoolName, u32> {
     let mut pools = BTreeMap::from([(PoolName::default_pool(), DEFAULT_CAP)]);
-    let declared = fields.get("pools").and_then(|node| entries(node, "`pools`", cx));
+    let declared = fields
+        .get("pools")
+        .and_then(|node| entries(node, "`pools`", cx));
     for (key, span, node) in declared.unwrap_or_default() {
         let name = checked(key, span, cx);
-        let cap = number(node, "a whole number: how many agents may run at once", (1, 10_000), cx);
+        let cap = number(
+            node,
+            "a whole number: how many agents may run at once",
+            (1, 10_000),
+            cx,
+        );
         if let Some(name) = name {
             pools.insert(name, cap.unwrap_or(DEFAULT_CAP));
         }
@@ -193,7 +204,9 @@ fn pools(fields: &Fields<'_>, cx: &mut Reading<'_>) -> BTreeMap<PoolName, u32> {
 fn trusted_role(fields: &Fields<'_>, cx: &mut Reading<'_>) -> Option<Role> {
     let node = fields.get("trust")?;
     let fields = Fields::open(node, "`trust`", &["role"], cx)?;
-    fields.get("role").and_then(|node| word(node, Role::ALL, cx))
+    fields
+        .get("role")
+        .and_then(|node| word(node, Role::ALL, cx))
 }
 
 #[cfg(test)]

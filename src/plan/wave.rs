@@ -88,9 +88,13 @@ fn agents(fields: &Fields<'_>, wave: Option<&WaveName>, cx: &mut Reading<'_>) ->
         return Vec::new();
     };
     if entries.is_empty() {
-        cx.error(node.span, "the wave has no agents").hint("add one, or remove the file");
+        cx.error(node.span, "the wave has no agents")
+            .hint("add one, or remove the file");
     }
-    entries.into_iter().filter_map(|entry| DraftAgent::read(entry, wave, cx)).collect()
+    entries
+        .into_iter()
+        .filter_map(|entry| DraftAgent::read(entry, wave, cx))
+        .collect()
 }
 
 #[cfg(test)]
