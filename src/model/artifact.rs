@@ -120,10 +120,7 @@ impl FromStr for ArtifactKey {
         let kind = kind
             .parse()
             .map_err(|_| BadArtifactKey::Type(kind.to_owned()))?;
-        Ok(Self {
-            kind,
-            name: name.parse()?,
-        })
+        Ok(Self { kind, name: name.parse()? })
     }
 }
 
@@ -157,22 +154,8 @@ mod tests {
             assert_eq!(good.parse::<ArtifactKey>().unwrap().to_string(), good);
         }
         for bad in [
-            "",
-            "doc",
-            "doc/",
-            "/doc",
-            "doc/.",
-            "doc/..",
-            "doc/../x",
-            "doc/a/b",
-            "doc/.git",
-            "doc/a\\b",
-            "doc/a\nb",
-            "doc/ä",
-            "doc/a b",
-            "image/a.png",
-            "Doc/a",
-            "doc/-rf",
+            "", "doc", "doc/", "/doc", "doc/.", "doc/..", "doc/../x", "doc/a/b", "doc/.git",
+            "doc/a\\b", "doc/a\nb", "doc/ä", "doc/a b", "image/a.png", "Doc/a", "doc/-rf",
         ] {
             assert!(bad.parse::<ArtifactKey>().is_err(), "{bad:?}");
         }

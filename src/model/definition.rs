@@ -118,9 +118,7 @@ pub struct EnvName(String);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadEnvName {
     /// It is not an identifier.
-    #[error(
-        "`{0}` cannot name an environment variable: use A-Z, a-z, 0-9 and `_`, not starting with a digit"
-    )]
+    #[error("`{0}` cannot name an environment variable: use A-Z, a-z, 0-9 and `_`, not starting with a digit")]
     Shape(String),
     /// Wavemark sets it, or must keep it from agents.
     #[error("`{0}` is Wavemark's own: agents may not set it")]
@@ -303,10 +301,7 @@ mod tests {
 
     #[test]
     fn a_need_names_an_agent_or_a_wave() {
-        assert_eq!(
-            "wave:research".parse(),
-            Ok(Need::Wave("research".parse().unwrap()))
-        );
+        assert_eq!("wave:research".parse(), Ok(Need::Wave("research".parse().unwrap())));
         assert_eq!("brief".parse(), Ok(Need::Agent("brief".parse().unwrap())));
         assert!("wave:".parse::<Need>().is_err());
     }

@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 
 /// Why a string is not a name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{name}` cannot name {what}: use 1 to 63 of a-z, 0-9 and `-`, starting with a letter")]
+#[error(
+    "`{name}` cannot name {what}: use 1 to 63 of a-z, 0-9 and `-`, starting with a letter"
+)]
 pub struct BadName {
     /// What it was meant to name.
     pub what: &'static str,
@@ -124,22 +126,9 @@ mod tests {
     #[test]
     fn a_name_is_a_short_lowercase_slug() {
         for good in ["a", "echo", "echo-2", "a-", &"a".repeat(63)] {
-            assert_eq!(
-                good.parse::<AgentName>().map(String::from),
-                Ok(good.to_owned())
-            );
+            assert_eq!(good.parse::<AgentName>().map(String::from), Ok(good.to_owned()));
         }
-        for bad in [
-            "",
-            "-a",
-            "2a",
-            "Echo",
-            "a_b",
-            "a/b",
-            "ä",
-            "a b",
-            &"a".repeat(64),
-        ] {
+        for bad in ["", "-a", "2a", "Echo", "a_b", "a/b", "ä", "a b", &"a".repeat(64)] {
             assert!(bad.parse::<AgentName>().is_err(), "{bad}");
         }
     }
