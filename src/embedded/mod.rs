@@ -94,6 +94,10 @@ impl Embedded {
     ///
     /// Any number of processes may do this at once, and it may be given up at
     /// any time: what is half done is completed or undone by the next start.
+    ///
+    /// The server is left to `init`. A process that adopts orphans (a
+    /// subreaper) should start it before it becomes one, lest it takes the
+    /// server for a straggler of its own.
     pub async fn start(&self) -> Result<Address, Error> {
         if let Some((folder, home)) = self.ready()?
             && Kinship::of(&home, &folder) == Kinship::Own
@@ -108,12 +112,9 @@ impl Embedded {
             return Ok(address);
         }
         self.launch(&mut home).await?;
-        let address = server::settle(&home)
-            .await?
-            .ok_or_else(|| Error::EndedEarly {
-                home: home.path().to_owned(),
-                log: log::tail(&home),
-            })?;
+        let Some(address) = server::settle(&home).await? else {
+            return Err(server::why_it_ended(&home));
+        };
         tracing::info!("started the database server in {}", home.path().display());
         Ok(address)
     }

@@ -21,6 +21,7 @@ use super::{
     binaries::Binaries,
     connect::{connect, create_database},
     home::Home,
+    kinship::same,
     log, sockets,
 };
 
@@ -29,6 +30,9 @@ const START_PATIENCE: Duration = Duration::from_secs(120);
 /// How long a fast shutdown may take: a checkpoint is in it. A server whose data
 /// and socket were deleted notices by itself within a minute.
 const STOP_PATIENCE: Duration = Duration::from_secs(90);
+/// With less room than this, a server may fail to start: its write-ahead log grows in
+/// segments of this size.
+const LEAST_ROOM: u64 = 16 * 1024 * 1024;
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// A small server that loses nothing it has acknowledged.
@@ -160,6 +164,19 @@ pub(super) async fn settle(home: &Home) -> Result<Option<Address>, Error> {
     Ok(None)
 }
 
+/// Explains a server in `home` that ended before it was ready.
+pub(super) fn why_it_ended(home: &Home) -> Error {
+    // On a full disk the log cannot tell.
+    let room = rustix::fs::statvfs(home.path()).map(|disk| disk.f_bavail * disk.f_frsize);
+    if room.is_ok_and(|room| room < LEAST_ROOM) {
+        return Error::file("run a database in", home.path())(ErrorKind::StorageFull.into());
+    }
+    Error::EndedEarly {
+        home: home.path().to_owned(),
+        log: log::tail(home),
+    }
+}
+
 /// Whether the server says so itself: the last line of its pid file.
 pub(super) fn is_ready(home: &Home) -> bool {
     fs::read_to_string(home.data().join("postmaster.pid")).is_ok_and(|file| {
@@ -197,10 +214,23 @@ fn pid(home: &Home) -> Option<String> {
         let text = fs::read_to_string(file).ok()?;
         let pid = text.lines().next()?;
         // Zero and below would mean a whole group.
-        pid.parse::<u32>()
-            .is_ok_and(|pid| pid > 1)
-            .then(|| pid.to_owned())
+        let one_process = pid.parse::<u32>().is_ok_and(|pid| pid > 1);
+        (one_process && works_in(pid, &home.data())).then(|| pid.to_owned())
     })
+}
+
+/// Whether the process `pid` works in `data`, as a server does.
+///
+/// In another container that shares the folder with ours, the server has a pid
+/// that here is somebody else's. Without a `/proc` there are no containers.
+pub(super) fn works_in(pid: &str, data: &Path) -> bool {
+    let cwd = format!("/proc/{pid}/cwd");
+    match fs::read_link(&cwd) {
+        // The system adds a remark to the name of what was deleted.
+        Ok(path) if !data.exists() => path.to_string_lossy().starts_with(&*data.to_string_lossy()),
+        Ok(_) => same(Path::new(&cwd), data),
+        Err(_) => !Path::new("/proc/self").exists(),
+    }
 }
 
 /// Asks the process `pid` for a fast shutdown, or for an immediate one if there

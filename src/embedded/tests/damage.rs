@@ -44,6 +44,10 @@ async fn a_stranger_with_the_old_pid_is_left_alone() {
     project.embedded.start().await.unwrap();
 
     assert_eq!(stranger.try_wait().unwrap(), None, "it lives");
+    assert!(!server::works_in(
+        &stranger.id().unwrap().to_string(),
+        &home.data()
+    ));
 }
 
 #[tokio::test]
