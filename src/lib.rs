@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod archive;
+pub mod cli;
 pub mod embedded;
 pub mod engine;
 pub mod model;

@@ -23,28 +23,28 @@ use crate::{
 
 /// What carrying a decision out came to.
 #[derive(Debug, Default)]
-pub struct Applied {
+pub(super) struct Applied {
     /// The runs that began, to be started here.
-    pub begun: Vec<Begun>,
+    pub(super) begun: Vec<Begun>,
     /// How many effects changed something.
-    pub changes: usize,
+    pub(super) changes: usize,
     /// The agents that could not be advanced.
-    pub failed: BTreeSet<AgentName>,
+    pub(super) failed: BTreeSet<AgentName>,
 }
 
 /// A run that began, with all that its agent gets.
 #[derive(Debug)]
-pub struct Begun {
+pub(super) struct Begun {
     /// The run.
-    pub claimed: Claimed,
+    pub(super) claimed: Claimed,
     /// Its secret.
-    pub token: RunToken,
+    pub(super) token: RunToken,
     /// What its needs made, by need.
-    pub deps: Vec<StoredArtifact>,
+    pub(super) deps: Vec<StoredArtifact>,
     /// What it stored itself in earlier runs.
-    pub checkpoints: Vec<StoredArtifact>,
+    pub(super) checkpoints: Vec<StoredArtifact>,
     /// What people said about it.
-    pub threads: Vec<Thread>,
+    pub(super) threads: Vec<Thread>,
 }
 
 /// Where decisions are carried out.

@@ -16,6 +16,6 @@ mod workspace;
 pub use context::{Context, Environment, Settings, open_store, project_name};
 pub use equip::runs_folder;
 pub use publish::{Published, Publisher};
-pub use supervise::{Ended, Options, Progress, Session, Until, supervise};
+pub use supervise::{Ended, Options, Progress, Session, Until, nudge, preview, supervise};
 pub use sync::{Synced, sync};
 pub use workspace::{NoWorkspace, Workspace};

@@ -13,7 +13,7 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use crate::{
-    archive::{self, Archive, Entry, Written},
+    archive::{Archive, Entry, Written},
     model::{ArtifactKey, ProjectId},
     store::{Pending, Stamp, Store},
 };
@@ -117,12 +117,4 @@ fn entry(pending: Pending) -> Entry {
         epoch: pending.epoch,
         created_at: pending.created_at,
     }
-}
-
-/// Whether publishing failed only for now: the remote may answer again later.
-pub fn is_for_now(err: &anyhow::Error) -> bool {
-    matches!(
-        err.downcast_ref(),
-        Some(archive::Error::Unreachable { .. } | archive::Error::Contended { .. })
-    )
 }

@@ -50,7 +50,7 @@ pub(super) fn check(settings: &Settings, args: &CheckArgs) -> anyhow::Result<Out
 }
 
 fn good_news(plan: &Plan) -> String {
-    let chain: Vec<&str> = plan.longest_chain().iter().map(|name| name.as_str()).collect::<Vec<_>>().into_iter().collect();
+    let chain: Vec<String> = plan.longest_chain().into_iter().map(String::from).collect();
     format!(
         "{} is a good plan: {} agents in {} waves, {} can start at once.\n\
          The longest chain takes {} steps: {}\n",

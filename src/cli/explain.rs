@@ -17,21 +17,20 @@ pub(super) fn explain(err: &anyhow::Error) -> String {
     text
 }
 
-fn hint(err: &(dyn std::error::Error + 'static)) -> Option<String> {
+fn hint(err: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
     if let Some(err) = err.downcast_ref::<store::Error>() {
-        return of_store(err).map(str::to_owned);
+        return of_store(err);
     }
     if err.downcast_ref::<NoWorkspace>().is_some() {
         return Some(
-            "change to a project's folder, or write waves/project.yaml: `project: my-project`"
-                .to_owned(),
+            "change to a project's folder, or write waves/project.yaml: `project: my-project`",
         );
     }
     if let Some(err) = err.downcast_ref::<embedded::Error>() {
         return err.hint();
     }
     if let Some(err) = err.downcast_ref::<archive::Error>() {
-        return err.hint().map(str::to_owned);
+        return err.hint();
     }
     None
 }

@@ -30,10 +30,19 @@ pub(super) fn width() -> usize {
 ///
 /// A reader that has seen enough, such as `head`, is no failure.
 pub(super) fn say(text: &str) -> anyhow::Result<()> {
-    let written = live().suspend(|| {
+    finish(live().suspend(|| {
         let mut out = anstream::stdout().lock();
         out.write_all(text.as_bytes()).and_then(|()| out.flush())
-    });
+    }))
+}
+
+/// Prints bytes as they are.
+pub(super) fn say_raw(bytes: &[u8]) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    finish(out.write_all(bytes).and_then(|()| out.flush()))
+}
+
+fn finish(written: io::Result<()>) -> anyhow::Result<()> {
     match written {
         Err(err) if err.kind() != io::ErrorKind::BrokenPipe => Err(err.into()),
         _ => Ok(()),

@@ -46,7 +46,7 @@ pub(super) async fn sync(settings: &Settings, args: &SyncArgs) -> anyhow::Result
     if args.json {
         output::say_json(&changes)?;
     } else {
-        let detail = if args.full { Detail::Full } else { Detail::Screen };
+        let detail = if args.full { Detail::Full } else { Detail::Brief };
         output::say(&changes.to_text(detail))?;
     }
     Ok(outcome)

@@ -2,13 +2,15 @@
 
 use std::{collections::BTreeMap, fmt};
 
+use serde::Serialize;
+
 use crate::model::{
     AgentName, ArtifactKey, Epoch, FeedbackKind, FeedbackNumber, Generation, Instant, PoolName,
     RunId, Status, StopReason, WaveName,
 };
 
 /// What should happen, and why nothing else does.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Decision {
     /// What to do, in this order.
     pub effects: Vec<Effect>,
@@ -17,7 +19,8 @@ pub struct Decision {
 }
 
 /// One change to the world, with everything needed to make it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "effect", rename_all = "snake_case")]
 pub enum Effect {
     /// Act on feedback that a person resolved.
     Apply {
@@ -101,7 +104,8 @@ impl Effect {
 }
 
 /// What follows from resolved feedback.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "then", rename_all = "snake_case")]
 pub enum Consequence {
     /// Nothing but that it holds nobody back any more.
     Nothing,
@@ -133,7 +137,8 @@ pub enum Consequence {
 }
 
 /// Why a finished agent is built again without anybody asking.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Cause {
     /// What it does was changed in the plan.
     Definition,
@@ -145,7 +150,8 @@ pub enum Cause {
 ///
 /// Each has a [`key`](Self::key) that is unique for its agent, so that asking
 /// twice for the same thing is impossible.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "ask", rename_all = "snake_case")]
 pub enum Request {
     /// To review what was built.
     Review {
@@ -200,7 +206,8 @@ impl Request {
 }
 
 /// Why an unfinished agent stays where it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Wait {
     /// A run of it is alive.
     Run,
