@@ -149,7 +149,7 @@ async fn go(
             _ = hangup.recv() => {}
         }
         // Fails only when everything has ended anyway.
-        drop(told.send(true));
+        told.send(true).ok();
         std::future::pending::<()>().await;
     });
     let mut watcher = Watcher::new();
