@@ -41,12 +41,13 @@ impl World {
             }
             for feedback in &agent.feedback {
                 numbers = numbers.max(feedback.number.0);
-                let is_gate = feedback.generation == generation
-                    // This one was there before there was anything to review.
+                // Otherwise somebody wrote it before there was anything to review.
+                let was_asked = feedback.generation == generation
+                    && rule::is_built(agent)
                     && feedback.resolution != Some(Resolution::Dismissed);
                 match feedback.kind {
-                    FeedbackKind::Review if is_gate => ask(Request::Review { generation }),
-                    FeedbackKind::Failure => ask(failure(agent)),
+                    FeedbackKind::Review if was_asked => ask(Request::Review { generation }),
+                    FeedbackKind::Failure if agent.run.is_none() => ask(failure(agent)),
                     _ => continue,
                 };
             }
@@ -81,7 +82,9 @@ impl World {
                     .is_some_and(|live| live.id == *run && live.lease_until < now)
                 {
                     self.end_run(name);
-                    self.agent(name).attempts.infra += 1;
+                    let attempts = &mut self.agent(name).attempts;
+                    attempts.infra += 1;
+                    attempts.last_ended = Some(now);
                 }
             }
             Effect::Stop { run, reason, .. } => {
@@ -145,10 +148,8 @@ impl World {
 
     /// Ends the run of an agent, however it went.
     pub(super) fn end_run(&mut self, name: &AgentName) {
-        let now = self.facts.taken_at;
         let agent = self.agent(name);
         agent.run = None;
-        agent.attempts.last_ended = Some(now);
         let pool = agent.pool.clone();
         if let Some(pool) = self.facts.pools.get_mut(&pool) {
             pool.live -= 1;

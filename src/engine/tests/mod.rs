@@ -7,6 +7,7 @@
 mod apply;
 mod examples;
 mod laws;
+mod night;
 mod random;
 mod rule;
 mod world;
