@@ -126,6 +126,7 @@ fn a_publisher_that_is_killed_leaves_nothing_twice_and_nothing_lost() {
             wait_until(|| world.count() >= enough || child.try_wait().unwrap().is_some());
             child.kill().unwrap();
             child.wait().unwrap();
+            assert!(world.count() >= enough, "the child did nothing");
         }
 
         world.archive(via, "one").publish(&all, None).unwrap();

@@ -164,3 +164,15 @@ fn the_environment_of_another_git_is_not_looked_at() {
     assert_eq!(world.count(), 3);
     assert!(!elsewhere.exists());
 }
+
+#[test]
+fn a_branch_in_a_linked_work_tree_is_not_moved_either() {
+    let world = World::new();
+    let archive = world.archive(Via::Folder, "one");
+    archive.publish(&entries(0..1), None).unwrap();
+    world.git(&["worktree", "add", "--quiet", "../linked", BRANCH]);
+
+    let refused = archive.publish(&entries(1..2), None);
+
+    assert!(matches!(refused, Err(Error::Refused { .. })), "{refused:?}");
+}
