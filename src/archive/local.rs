@@ -145,10 +145,20 @@ fn remove_stale(lock: &PathBuf) {
     }
 }
 
+/// Whether a work tree, linked ones included, would be left behind.
 fn is_checked_out(repo: &Repository, refname: &str) -> bool {
-    let head = repo.find_reference("HEAD").ok();
-    let target = head
-        .as_ref()
-        .and_then(|head| head.symbolic_target().ok().flatten());
-    !repo.is_bare() && target == Some(refname)
+    let shows = |repo: &Repository| {
+        let head = repo.find_reference("HEAD");
+        head.is_ok_and(|head| matches!(head.symbolic_target(), Ok(Some(name)) if name == refname))
+    };
+    let linked = |name: &str| {
+        let worktree = repo.find_worktree(name)?;
+        Ok::<_, git2::Error>(shows(&Repository::open_from_worktree(&worktree)?))
+    };
+    let names = repo.worktrees();
+    (!repo.is_bare() && shows(repo))
+        || names.is_ok_and(|names| {
+            let mut names = names.iter().filter_map(|name| name.ok().flatten());
+            names.any(|name| linked(name).unwrap_or(false))
+        })
 }

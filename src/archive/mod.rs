@@ -154,6 +154,8 @@ impl Archive {
     /// `known` is a commit up to which every artifact's row is stamped; it only
     /// saves time. An entry that is found after it gets no second commit. When
     /// this fails, no entry may be taken for published; try all of them again.
+    ///
+    /// A batch is held in memory twice, so give a thousand at a time.
     pub fn publish(&self, entries: &[Entry], known: Option<&str>) -> Result<Vec<Landed>, Error> {
         if let Some(bad) = entries
             .iter()
@@ -244,7 +246,7 @@ impl Archive {
     /// For a remote behind a server, [`log`](Self::log) and
     /// [`history`](Self::history) show what was there at the last such look.
     pub fn fetch(&self) -> Result<Option<String>, Error> {
-        let _turn = self.turn()?;
+        let _turn = self.turn_at_cache()?;
         let head = match self.newest(&self.repo()?) {
             Err(Error::Other(_)) if self.address == Address::Server => {
                 self.newest(&server::rebuild(&self.place.remote, &self.place.cache)?)?
@@ -281,7 +283,7 @@ impl Archive {
         read: impl Fn(&Repository, Option<Oid>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let look = || {
-            let _turn = self.turn()?;
+            let _turn = self.turn_at_cache()?;
             let repo = self.repo()?;
             let head = local::head(&repo, &self.refname)?;
             read(&repo, head)
@@ -314,8 +316,16 @@ impl Archive {
         }
     }
 
-    /// Waits until no other process of this machine uses the cache. Dropping
-    /// the file, or dying, lets the next one in.
+    /// A turn, if there is a cache: reading a folder disturbs nobody.
+    fn turn_at_cache(&self) -> Result<Option<File>, Error> {
+        match self.address {
+            Address::Folder(_) => Ok(None),
+            Address::Server => self.turn().map(Some),
+        }
+    }
+
+    /// Waits until no other process of this machine publishes from this place,
+    /// or reads its cache. Dropping the file, or dying, lets the next one in.
     fn turn(&self) -> Result<File, Error> {
         let mut path = self.place.cache.clone().into_os_string();
         path.push(".lock");

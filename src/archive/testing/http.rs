@@ -155,7 +155,10 @@ impl Header {
     fn body(&self, reader: &mut BufReader<&TcpStream>) -> std::io::Result<Vec<u8>> {
         let mut body = vec![0; self.length];
         reader.read_exact(&mut body)?;
-        while self.chunked {
+        if !self.chunked {
+            return Ok(body);
+        }
+        loop {
             let mut line = String::new();
             reader.read_line(&mut line)?;
             let size = usize::from_str_radix(line.trim(), 16).unwrap_or(0);
@@ -164,10 +167,9 @@ impl Header {
             reader.read_exact(&mut chunk)?;
             body.extend_from_slice(&chunk[..size]);
             if size == 0 {
-                break;
+                return Ok(body);
             }
         }
-        Ok(body)
     }
 }
 

@@ -4,6 +4,7 @@ mod http;
 
 use std::{
     fs,
+    io::Write as _,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -132,14 +133,34 @@ impl World {
 
     /// What a person does who pushes to the branch. What is in the way goes.
     pub(super) fn somebody_commits(&self, path: &str, content: &str) {
-        let clone = self.clone_branch();
-        let file = clone.join(path);
-        fs::create_dir_all(file.parent().unwrap()).unwrap();
-        fs::write(file, content).unwrap();
-        git(&clone, &["add", "--all"]);
-        git(&clone, &["commit", "--quiet", "--message", "Say hello"]);
-        git(&clone, &["push", "--quiet", "origin", BRANCH]);
-        fs::remove_dir_all(clone).unwrap();
+        let from = match self.count() {
+            0 => String::new(),
+            _ => format!("from refs/heads/{BRANCH}^0\n"),
+        };
+        let stream = format!(
+            "commit refs/heads/{BRANCH}\n\
+             committer Somebody <somebody@example.org> 1790000000 +0000\n\
+             data 9\nSay hello\n\
+             {from}\
+             M 100644 inline {path}\ndata {}\n{content}\n",
+            content.len()
+        );
+        let mut command = Command::new("git");
+        command
+            .arg("-C")
+            .arg(self.folder())
+            .args(["fast-import", "--quiet"]);
+        let mut child = isolated(&mut command)
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(stream.as_bytes())
+            .unwrap();
+        assert!(child.wait().unwrap().success());
     }
 
     pub(super) fn hook(&self, name: &str, script: &str) {
