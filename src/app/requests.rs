@@ -20,11 +20,6 @@ pub(super) fn text(agent: &AgentName, request: &Request, background: &Background
             if let Some(summary) = &background.summary {
                 text += &format!("\n{}\n", summary.trim());
             }
-            text += &format!(
-                "\nLook: `wavemark artifacts {agent}`\n\
-                 Approve: `wavemark approve {agent}`\n\
-                 Send back: `wavemark send-back {agent} \"what to change\"`"
-            );
             text
         }
         Request::Failure { .. } => {
@@ -36,10 +31,6 @@ pub(super) fn text(agent: &AgentName, request: &Request, background: &Background
             if let Some(tail) = &background.log_tail {
                 text += &format!("\nThe end of its output:\n\n{}\n", quoted_tail(tail));
             }
-            text += &format!(
-                "\nTry again from its last checkpoint: `wavemark retry {agent}`\n\
-                 Give up: dismiss this; the agent is paused until `wavemark retry {agent}`"
-            );
             text
         }
         Request::HandIn { missing, .. } => {

@@ -44,7 +44,9 @@ pub(super) async fn db(settings: &Settings, args: &DbArgs) -> anyhow::Result<Out
         }
         DbCommand::Psql { args } => {
             if settings.database_url.is_some() {
-                bail!("DATABASE_URL is set, and psql would show its password in the process list: run psql yourself, with PGPASSWORD or a service file");
+                bail!(
+                    "DATABASE_URL is set, and psql would show its password in the process list: run psql yourself, with PGPASSWORD or a service file"
+                );
             }
             let address = embedded.start().await?;
             let psql = embedded.psql().await?;

@@ -94,7 +94,9 @@ pub(super) async fn checkpoint(
     nudge(&cx).await?;
     match kept {
         Kept::New { version } => output::say(&format!("{key} version {version} stored\n"))?,
-        Kept::Same { version } => output::say(&format!("{key} version {version} stored, as before\n"))?,
+        Kept::Same { version } => {
+            output::say(&format!("{key} version {version} stored, as before\n"))?
+        }
         Kept::Stale => bail!("{agent} is being built by a run"),
     }
     Ok(Outcome::Done)

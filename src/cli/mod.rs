@@ -8,6 +8,7 @@ mod agent;
 mod artifacts;
 mod check;
 mod db;
+mod demo;
 mod explain;
 mod feedback;
 mod inside;
@@ -114,18 +115,22 @@ enum Command {
     Ask(inside::AskArgs),
     Finish(inside::FinishArgs),
     Db(db::DbArgs),
+    Demo(demo::DemoArgs),
 }
 
 /// Parses the command line of this process and does what it says.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     output::log(cli.global.verbose);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let result = match runtime {
-        Ok(runtime) => runtime.block_on(dispatch(cli)),
+        Ok(runtime) => {
+            let result = runtime.block_on(dispatch(cli));
+            // A push that hangs must not keep the process.
+            runtime.shutdown_background();
+            result
+        }
         Err(err) => Err(anyhow::Error::new(err).context("cannot start the runtime")),
     };
     match result {
@@ -164,6 +169,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Ask(args) => inside::ask(&args),
         Command::Finish(args) => inside::finish(settings, &args).await,
         Command::Db(args) => db::db(&settings, &args).await,
+        Command::Demo(args) => demo::demo(settings, &args).await,
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::{
 
 use super::{Outcome, output, progress::Watcher};
 use crate::{
-    app::{Context, Options, Session, Settings, Until, preview, supervise, views},
+    app::{Context, Options, Progress, Session, Settings, Until, preview, supervise, views},
     engine::Wait,
     model::{AgentName, Outcome as RunOutcome},
 };
@@ -85,7 +85,7 @@ pub(super) async fn tick(settings: Settings, args: &TickArgs) -> anyhow::Result<
         return Ok(if decision.effects.is_empty() { Outcome::Done } else { Outcome::Found });
     }
     let decision = preview(&cx).await?;
-    let session = go(&cx, Until::Once, usize::MAX, Duration::from_secs(1)).await?;
+    let session = go(&cx, Until::Once, usize::MAX, Duration::from_secs(1), &mut |_| ()).await?;
     match args.json {
         true => output::say_json(&decision)?,
         false => {
@@ -99,7 +99,7 @@ pub(super) async fn run(settings: Settings, args: &RunArgs) -> anyhow::Result<Ou
     let cx = Context::open(settings).await?;
     let until = if args.watch { Until::Interrupted } else { Until::Quiet };
     let jobs = args.jobs.map_or(usize::MAX, |jobs| jobs as usize);
-    let session = go(&cx, until, jobs, args.poll).await?;
+    let session = go(&cx, until, jobs, args.poll, &mut |_| ()).await?;
     let summary = views::summary(&cx, &session).await?;
     match args.json {
         true => output::say_json(&summary)?,
@@ -112,7 +112,7 @@ pub(super) async fn build(settings: Settings, args: &BuildArgs) -> anyhow::Resul
     let cx = Context::open(settings).await?;
     cx.store.agent(cx.project.id, &args.agent).await?;
     let until = Until::Built(args.agent.clone());
-    let session = go(&cx, until, usize::MAX, Duration::from_secs(5)).await?;
+    let session = go(&cx, until, usize::MAX, Duration::from_secs(5), &mut |_| ()).await?;
     let Some(ended) = session.ended.last() else {
         return match session.decision.waiting.get(&args.agent) {
             None => {
@@ -133,11 +133,14 @@ pub(super) async fn build(settings: Settings, args: &BuildArgs) -> anyhow::Resul
     }
 }
 
-async fn go(
+/// Goes on as far as `until` says, for somebody who watches, and tells `tell`
+/// what happens.
+pub(super) async fn go(
     cx: &Context,
     until: Until,
     jobs: usize,
     poll: Duration,
+    tell: &mut dyn FnMut(&Progress),
 ) -> anyhow::Result<Session> {
     let (told, interrupt) = watch::channel(false);
     let mut terminate = signal(SignalKind::terminate())?;
@@ -154,7 +157,11 @@ async fn go(
     });
     let mut watcher = Watcher::new();
     let options = Options { until, jobs, poll };
-    let session = supervise(cx, options, &mut |progress| watcher.see(progress), interrupt).await;
+    let mut observe = |progress: Progress| {
+        tell(&progress);
+        watcher.see(progress);
+    };
+    let session = supervise(cx, options, &mut observe, interrupt).await;
     watcher.close();
     signals.abort();
     session

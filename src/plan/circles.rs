@@ -52,10 +52,7 @@ pub(super) fn report(
         let need = (0..circle.len()).any(|at| is_need(circle[at], next(at)));
         let problem = findings.error(
             first.clone(),
-            format!(
-                "these can never start, each waits for the next: {}",
-                path(&circle)
-            ),
+            format!("these can never start, each waits for the next: {}", path(&circle)),
         );
         for place in written {
             problem.also(place.clone(), "and this");

@@ -33,12 +33,7 @@ impl Span {
     }
 
     /// The very beginning of a file.
-    pub(super) const START: Self = Self {
-        line: 1,
-        column: 1,
-        start: 0,
-        len: 0,
-    };
+    pub(super) const START: Self = Self { line: 1, column: 1, start: 0, len: 0 };
 
     /// The stretch in `file`.
     pub(super) fn within(self, file: &Arc<str>) -> Place {

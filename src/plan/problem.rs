@@ -112,13 +112,7 @@ impl Findings {
         let mentioned: BTreeSet<&Arc<str>> = self
             .0
             .iter()
-            .flat_map(|problem| {
-                problem
-                    .also
-                    .iter()
-                    .map(|(place, _)| place)
-                    .chain([&problem.place])
-            })
+            .flat_map(|problem| problem.also.iter().map(|(place, _)| place).chain([&problem.place]))
             .map(|place| &place.file)
             .collect();
         let texts = mentioned
@@ -126,10 +120,7 @@ impl Findings {
             .filter_map(|file| texts.get_key_value(file))
             .map(|(file, text)| (Arc::clone(file), secret::mask(text).into_owned()))
             .collect();
-        Problems {
-            list: self.0,
-            texts,
-        }
+        Problems { list: self.0, texts }
     }
 }
 

@@ -47,47 +47,24 @@ impl Problems {
         };
         let parts = [count(errors, "error"), count(warnings, "warning")];
         let parts: Vec<String> = parts.into_iter().flatten().collect();
-        if parts.is_empty() {
-            "no problems".to_owned()
-        } else {
-            parts.join(", ")
-        }
+        if parts.is_empty() { "no problems".to_owned() } else { parts.join(", ") }
     }
 
     /// One line per problem, as compilers write them and editors jump to.
     pub fn to_lines(&self) -> String {
-        let lines = self.iter().map(
-            |Problem {
-                 place,
-                 severity,
-                 what,
-                 hint,
-                 ..
-             }| {
-                let hint = hint
-                    .as_ref()
-                    .map(|hint| format!(" ({hint})"))
-                    .unwrap_or_default();
-                format!("{place}: {severity}: {what}{hint}\n")
-            },
-        );
+        let lines = self.iter().map(|Problem { place, severity, what, hint, .. }| {
+            let hint = hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
+            format!("{place}: {severity}: {what}{hint}\n")
+        });
         lines.collect()
     }
 
     /// For scripts: a list of objects.
     pub fn to_json(&self) -> Value {
         let problem = |problem: &Problem| {
-            let Problem {
-                place,
-                severity,
-                what,
-                hint,
-                also,
-            } = problem;
-            let also: Vec<Value> = also
-                .iter()
-                .map(|(place, what)| json!({ "place": place, "what": what }))
-                .collect();
+            let Problem { place, severity, what, hint, also } = problem;
+            let also: Vec<Value> =
+                also.iter().map(|(place, what)| json!({ "place": place, "what": what })).collect();
             json!({
                 "file": *place.file,
                 "line": place.line,
@@ -106,9 +83,11 @@ impl Problems {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
-        let mut group = level
-            .primary_title(problem.what.as_str())
-            .element(self.snippet(&problem.place, AnnotationKind::Primary, ""));
+        let mut group = level.primary_title(problem.what.as_str()).element(self.snippet(
+            &problem.place,
+            AnnotationKind::Primary,
+            "",
+        ));
         for (place, what) in &problem.also {
             group = group.element(self.snippet(place, AnnotationKind::Context, what));
         }
@@ -131,15 +110,8 @@ impl Problems {
         let end = (start + place.len as usize).clamp(start, line.len());
         let line_start = place.line as usize;
         let annotation = kind.span(start..end);
-        let annotation = if label.is_empty() {
-            annotation
-        } else {
-            annotation.label(label)
-        };
-        Snippet::source(line)
-            .line_start(line_start)
-            .path(&*place.file)
-            .annotation(annotation)
+        let annotation = if label.is_empty() { annotation } else { annotation.label(label) };
+        Snippet::source(line).line_start(line_start).path(&*place.file).annotation(annotation)
     }
 }
 

@@ -36,16 +36,11 @@ pub(super) fn any_world() -> impl Strategy<Value = World> {
     let pools = vec((1..4_u32, 0..2_u32), POOLS.len());
     (agents, waves, pools).prop_map(|(agents, (cut, other_cut, barriers), pools)| {
         let mut facts = Snapshot {
-            settings: ProjectSettings {
-                infra_retries: 2,
-                ..ProjectSettings::default()
-            },
+            settings: ProjectSettings { infra_retries: 2, ..ProjectSettings::default() },
             ..world::empty()
         };
         for (pool, (cap, live)) in POOLS.iter().zip(pools) {
-            facts
-                .pools
-                .insert(pool.parse().unwrap(), Pool { cap, live });
+            facts.pools.insert(pool.parse().unwrap(), Pool { cap, live });
         }
         let [second_after_first, third_after_first, third_after_second] = barriers;
         let before = [
@@ -55,9 +50,7 @@ pub(super) fn any_world() -> impl Strategy<Value = World> {
         ];
         for (wave, before) in WAVES.iter().zip(before) {
             let before = before.iter().filter(|(is_shut, _)| *is_shut);
-            let before = before
-                .map(|(_, wave)| WAVES[*wave].parse().unwrap())
-                .collect();
+            let before = before.map(|(_, wave)| WAVES[*wave].parse().unwrap()).collect();
             facts.waves.insert(wave.parse().unwrap(), before);
         }
         for (index, (needs, agent)) in agents.into_iter().enumerate() {
@@ -68,9 +61,7 @@ pub(super) fn any_world() -> impl Strategy<Value = World> {
                 needs: needs.map(|need| NAMES[need].parse().unwrap()).collect(),
                 ..agent
             };
-            facts
-                .agents
-                .insert(NAMES[index].parse().unwrap(), name_things(index, agent));
+            facts.agents.insert(NAMES[index].parse().unwrap(), name_things(index, agent));
         }
         world::count_live_runs(&mut facts);
         World::new(facts)
@@ -229,9 +220,7 @@ pub(super) fn dependents(facts: &Snapshot, name: &AgentName) -> BTreeSet<AgentNa
         let more: BTreeSet<AgentName> = (facts.agents.iter())
             .filter(|(_, agent)| {
                 !agent.needs.is_disjoint(&found)
-                    || facts.waves[&agent.wave]
-                        .iter()
-                        .any(|wave| waves.contains(wave))
+                    || facts.waves[&agent.wave].iter().any(|wave| waves.contains(wave))
             })
             .map(|(name, _)| name.clone())
             .filter(|name| !found.contains(name))
