@@ -27,12 +27,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// What became of a checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stored {
-    /// The version it is stored as, from 1.
+    /// The version it is stored as, from 1. The same bytes again make no new one.
     pub version: i32,
     /// The SHA-256 of what is stored.
     pub sha256: Digest,
-    /// Whether it was stored before: the same bytes make no new version.
-    pub unchanged: bool,
 }
 
 /// Why an in-run command did not do what it was asked to.

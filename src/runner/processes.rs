@@ -382,3 +382,69 @@ mod proc {
 
     pub(super) fn signal_if(_: Pid, _: Signal, _: impl Fn() -> bool) {}
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::{os::unix::process::CommandExt as _, process::Command};
+
+    use super::*;
+    use crate::runner::testing::eventually;
+
+    #[test]
+    fn what_a_dead_supervisor_left_is_killed_and_nothing_else() {
+        let (run, other) = (RunId::random(), RunId::random());
+        let start = |run: RunId| {
+            let mut command = Command::new("sleep");
+            command
+                .arg("1000")
+                .env("WAVEMARK_RUN", run.to_string())
+                .process_group(0);
+            command.spawn().unwrap()
+        };
+        let (mut one, mut two, mut stranger) = (start(run), start(run), start(other));
+        let reaper = std::thread::spawn(move || [one.wait().unwrap(), two.wait().unwrap()]);
+
+        assert_eq!(kill_leftovers(run), 2);
+
+        assert!(
+            reaper
+                .join()
+                .unwrap()
+                .iter()
+                .all(|status| status.code().is_none())
+        );
+        assert!(stranger.try_wait().unwrap().is_none());
+        stranger.kill().unwrap();
+        stranger.wait().unwrap();
+        assert_eq!(kill_leftovers(run), 0);
+    }
+
+    #[tokio::test]
+    async fn orphans_that_died_are_reaped_and_other_children_are_not() {
+        adopt_orphans();
+        // A grandchild in a session of its own, whose parent ends before it.
+        let output = Command::new("sh")
+            .args(["-c", "setsid sleep 0.05 >/dev/null & echo $!"])
+            .output();
+        let pid: i32 = String::from_utf8(output.unwrap().stdout)
+            .unwrap()
+            .trim()
+            .parse()
+            .unwrap();
+        let orphan = Pid::from_raw(pid).unwrap();
+        let mut child = Command::new("true").spawn().unwrap();
+        let own = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+        eventually("the child's end", || {
+            proc::stat(own).is_some_and(|stat| stat.is_dead)
+        })
+        .await;
+
+        eventually("the orphan's end", || {
+            reap_orphans();
+            proc::stat(orphan).is_none()
+        })
+        .await;
+
+        assert!(child.wait().unwrap().success());
+    }
+}
