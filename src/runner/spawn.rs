@@ -40,7 +40,9 @@ pub(super) fn spawn(
     env: BTreeMap<OsString, OsString>,
 ) -> Result<(Child, pipe::Receiver), CannotStart> {
     let Some((name, arguments)) = launch.command.split_first() else {
-        return Err(CannotStart::Program("the command is empty: name a program".into()));
+        return Err(CannotStart::Program(
+            "the command is empty: name a program".into(),
+        ));
     };
     let program = locate(name, &launch.repo);
     let (reader, writer) = io::pipe().map_err(CannotStart::Machine)?;
@@ -61,9 +63,13 @@ pub(super) fn spawn(
     // The wrapper waits for the whole group, background processes included; the
     // process in it for itself alone.
     let process = process.into_inner();
-    let pid = process.id().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
+    let pid = process
+        .id()
+        .and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
     let Some(pid) = pid else {
-        return Err(CannotStart::Machine(io::Error::other("a process without an id")));
+        return Err(CannotStart::Machine(io::Error::other(
+            "a process without an id",
+        )));
     };
     let output = pipe::Receiver::from_owned_fd(reader.into()).map_err(CannotStart::Machine)?;
     Ok((Child { process, pid }, output))
@@ -90,7 +96,11 @@ fn exit(status: ExitStatus) -> Exit {
 /// A relative program with a slash is one of the project; one without is looked
 /// for on `PATH`.
 fn locate(name: &str, repo: &Path) -> PathBuf {
-    if name.contains('/') { repo.join(name) } else { name.into() }
+    if name.contains('/') {
+        repo.join(name)
+    } else {
+        name.into()
+    }
 }
 
 fn explain(err: io::Error, name: &str, program: &Path, path: Option<&OsString>) -> CannotStart {
@@ -128,4 +138,97 @@ fn explain(err: io::Error, name: &str, program: &Path, path: Option<&OsString>) 
         }
         _ => return CannotStart::Machine(err),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt as _};
+
+    use super::*;
+    use crate::runner::testing::Agent;
+
+    /// How the run of a command ends, with its folder as `REPO`.
+    async fn exit_of(command: &[&str], files: &[(&str, &str, u32)]) -> String {
+        let mut agent = Agent::new("");
+        agent.launch.command = command.iter().map(|&part| part.into()).collect();
+        for (name, content, mode) in files {
+            let path = agent.launch.repo.join(name);
+            fs::write(&path, content).unwrap();
+            fs::set_permissions(path, fs::Permissions::from_mode(*mode)).unwrap();
+        }
+        let story = agent.run().await;
+        match &story.evidence().exit {
+            Exit::NotStarted(why) => why.replace(&agent.folder(), "REPO"),
+            exit => format!("{exit:?}: {}", story.evidence().log_tail.trim()),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_program_is_found_on_the_path_or_from_the_root_of_the_project() {
+        let script = ("hello.sh", "#!/bin/sh\necho hello $1", 0o755);
+        assert_eq!(
+            exit_of(&["./hello.sh", "Ada"], &[script]).await,
+            "Code(0): hello Ada"
+        );
+        assert_eq!(exit_of(&["echo", "a  b"], &[]).await, "Code(0): a  b");
+    }
+
+    #[tokio::test]
+    async fn a_program_that_cannot_start_says_what_to_do() {
+        let mut told = String::new();
+        let script = ("x.sh", "#!/bin/sh", 0o644);
+        let lost = ("lost.sh", "#!/no/such/sh", 0o755);
+        let bare = ("bare.sh", "echo hello", 0o755);
+        for (command, files) in [
+            (["no-such-program"].as_slice(), [].as_slice()),
+            (&["agents/none.sh"], &[]),
+            (&["./x.sh"], &[script]),
+            (&["./lost.sh"], &[lost]),
+            (&["./bare.sh"], &[bare]),
+            (&["/usr/bin/"], &[]),
+            (&["echo", "a\0b"], &[]),
+            (&[], &[]),
+        ] {
+            told += &format!("{command:?}\n  {}\n", exit_of(command, files).await);
+        }
+        insta::assert_snapshot!(told, @r#"
+        ["no-such-program"]
+          there is no program `no-such-program` on PATH (/opt/wavemark:/usr/bin:/bin): install it, or write its path with a `/`
+        ["agents/none.sh"]
+          there is no program `REPO/agents/none.sh`: correct `exec`, or add the file
+        ["./x.sh"]
+          `REPO/./x.sh` is not executable: run `chmod +x ./x.sh` and commit that
+        ["./lost.sh"]
+          the interpreter that the first line of `REPO/./lost.sh` names does not exist: correct it or install it
+        ["./bare.sh"]
+          Code(0): hello
+        ["/usr/bin/"]
+          `/usr/bin/` is a folder: `exec` must name a program
+        ["echo", "a\0b"]
+          the command or the environment of `echo` holds a NUL byte: remove it
+        []
+          the command is empty: name a program
+        "#);
+    }
+
+    #[tokio::test]
+    async fn how_a_process_ended_is_told() {
+        assert_eq!(
+            exit_of(&["/bin/sh", "-c", "exit 75"], &[]).await,
+            "Code(75): "
+        );
+        assert_eq!(
+            exit_of(&["/bin/sh", "-c", "kill -9 $$"], &[]).await,
+            "Signal(9): "
+        );
+    }
+
+    #[tokio::test]
+    async fn an_agent_has_no_input_and_no_terminal() {
+        let script = "cat; (exec </dev/tty) 2>/dev/null && echo terminal; echo none";
+        assert_eq!(
+            exit_of(&["/bin/sh", "-c", script], &[]).await,
+            "Code(0): none"
+        );
+    }
 }
