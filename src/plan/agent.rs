@@ -278,7 +278,7 @@ agents:
         waves/w.yaml:5:34: error: `A B` cannot name an agent: use 1 to 63 of a-z, 0-9 and `-`, starting with a letter (did you mean `a-b`?)
         waves/w.yaml:5:39: error: expected the name of an agent, found the number `4`
         waves/w.yaml:5:42: error: expected the name of an agent, found a list
-        waves/w.yaml:5:50: error: this is in the list twice
+        waves/w.yaml:5:50: error: this is in the list twice (first here: waves/w.yaml:5:47)
         ");
     }
 
@@ -349,7 +349,7 @@ produces: [doc/a.md, doc/A.md, ../x, doc/.git, image/a, doc/a/b, "doc/a\\b", "do
         waves/w.yaml:5:61: error: `doc/a/b` is not an artifact: write `<type>/<name>`, such as `doc/summary.md`
         waves/w.yaml:5:70: error: `a\b` cannot name an artifact: use 1 to 100 of A-Z, a-z, 0-9, `.`, `_` and `-`, starting with a letter or a digit
         waves/w.yaml:5:82: error: `a\nb` cannot name an artifact: use 1 to 100 of A-Z, a-z, 0-9, `.`, `_` and `-`, starting with a letter or a digit
-        waves/w.yaml:5:101: error: this is in the list twice
+        waves/w.yaml:5:101: error: this is in the list twice (first here: waves/w.yaml:5:94)
         "#);
     }
 

@@ -12,7 +12,7 @@ use super::{
     fields::Reading,
     files::{Facts, Wanted},
     place::Span,
-    problem::{Findings, Problems},
+    problem::{Findings, Problems, harmless},
     project::{self, DraftProject},
     secret,
     suggest::Suggester,
@@ -56,7 +56,7 @@ pub fn read(files: &BTreeMap<String, Vec<u8>>) -> Draft {
             .hint("write one: `project: my-project` is enough");
     }
     for (path, bytes) in files {
-        draft.read_file(&path.as_str().into(), bytes);
+        draft.read_file(&harmless(path).into(), bytes);
     }
     draft
 }

@@ -146,8 +146,8 @@ agents:
   a: { run: { manual: } }
 wave: v
 "#), @"
-        waves/w.yaml:4:3: error: `a` is here twice
-        waves/w.yaml:5:1: error: `wave` is here twice
+        waves/w.yaml:4:3: error: `a` is here twice (first here: waves/w.yaml:3:3)
+        waves/w.yaml:5:1: error: `wave` is here twice (first here: waves/w.yaml:1:1)
         ");
     }
 
