@@ -178,8 +178,8 @@ agents: { x: { run: { manual: } } }
 wave: a
 agents: { x: { run: { manual: } } }
 "#), @"
-        waves/2.yaml:1:7: error: there is a second wave `a` (the first one: waves/1.yaml:1:7; a wave is one file: rename one of them, or move its agents)
-        waves/2.yaml:2:11: error: there is a second agent `x` (the first one: waves/1.yaml:2:11; agent names are unique in the whole project: rename one)
+        waves/2.yaml:1:7: error: there is a second wave `a` (a wave is one file: rename one of them, or move its agents; the first one: waves/1.yaml:1:7)
+        waves/2.yaml:2:11: error: there is a second agent `x` (agent names are unique in the whole project: rename one; the first one: waves/1.yaml:2:11)
         ");
     }
 

@@ -11,7 +11,7 @@ use super::{
     checked::Plan,
     fields::Reading,
     files::{Facts, Wanted},
-    place::Span,
+    place::{Span, Spans},
     problem::{Findings, Problems, harmless},
     project::{self, DraftProject},
     secret,
@@ -48,7 +48,7 @@ pub fn read(files: &BTreeMap<String, Vec<u8>>) -> Draft {
         suggester: Suggester::new(),
         texts: BTreeMap::new(),
     };
-    if !files.contains_key(project::PATH) {
+    if !files.contains_key(project::PATH) && !files.contains_key(project::MISNAMED) {
         let start = Span::START.within(&project::PATH.into());
         draft
             .findings
@@ -87,6 +87,13 @@ impl Draft {
     }
 
     fn read_file(&mut self, file: &Arc<str>, bytes: &[u8]) {
+        if **file == *project::MISNAMED {
+            let what = format!("the project's file is called {}", project::PATH);
+            self.findings
+                .error(Span::START.within(file), what)
+                .hint("rename this one");
+            return;
+        }
         let text = match yaml::decode(bytes) {
             Ok(text) => text,
             Err(problem) => return self.unreadable(file, problem),
@@ -126,7 +133,7 @@ impl Draft {
     }
 
     fn unreadable(&mut self, file: &Arc<str>, problem: Unreadable) {
-        self.incomplete = true;
+        self.incomplete |= **file != *project::PATH;
         let error = self.findings.error(problem.span.within(file), problem.what);
         problem.hint.map(|hint| error.hint(hint));
     }
@@ -134,8 +141,9 @@ impl Draft {
 
 /// Reports every token in the file, without repeating it.
 fn secrets(text: &str, cx: &mut Reading<'_>) {
+    let mut spans = Spans::of(text);
     for found in secret::find(text) {
-        let span = Span::of_bytes(text, found.start, found.len());
+        let span = spans.next(found.start, found.len());
         cx.error(
             span,
             "this looks like a credential, and a plan is not secret",

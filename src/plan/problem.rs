@@ -185,3 +185,22 @@ impl Problems {
         errors.count()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_might_obey_is_made_visible() {
+        insta::assert_snapshot!(harmless("a\u{1b}[31m\n\u{9b}\u{202e}b"), @r#"a\u{1b}[31m\n\u{9b}\u{202e}b"#);
+        assert_eq!(harmless(&"ä".repeat(2000)).chars().count(), 602);
+    }
+
+    #[test]
+    fn a_shown_source_keeps_every_byte_in_its_place() {
+        let source = "a: \u{1b}\t\u{9b}\u{202e}ä\r\n";
+        let shown = harmless_source(source);
+        assert_eq!(shown.len(), source.len());
+        assert_eq!(shown, "a: ?\t¤\u{fffd}ä\r\n");
+    }
+}

@@ -29,6 +29,8 @@ use crate::model::{PoolName, ProjectName, ProjectSettings, Role};
 
 /// Where it is, from the repo's root.
 pub(super) const PATH: &str = "waves/project.yaml";
+/// Where it is looked for by those who write `.yml`.
+pub(super) const MISNAMED: &str = "waves/project.yml";
 /// The cap of the pool `default` when nobody says otherwise.
 const DEFAULT_CAP: u32 = 8;
 const FIELDS: [&str; 10] = [
@@ -274,6 +276,13 @@ artifacts: { branch: main, max_size: 1GiB }
         waves/project.yaml:2:22: error: `main` is where people work (give artifacts a branch of their own, such as `wavemark/artifacts`)
         waves/project.yaml:2:38: error: `1GiB` is not a size (write it as `500KiB` or `5MiB`)
         ");
+    }
+
+    #[test]
+    fn the_other_ending_is_told() {
+        let files = [("waves/project.yml".to_owned(), b"project: p".to_vec())].into();
+        let problems = crate::plan::read(&files).check(&Default::default());
+        insta::assert_snapshot!(problems.unwrap_err().to_lines(), @"waves/project.yml:1:1: error: the project's file is called waves/project.yaml (rename this one)");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Problems as text with snippets, as short lines, and as JSON.
+//! Problems as text with snippets, as short lines, for GitHub, and as JSON.
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use serde_json::{Value, json};
@@ -65,11 +65,33 @@ impl Problems {
                 also,
             } = problem;
             let also = also.iter().map(|(place, what)| format!("{what}: {place}"));
-            let notes: Vec<String> = also.chain(hint.clone()).collect();
+            let notes: Vec<String> = hint.clone().into_iter().chain(also).collect();
             match notes.join("; ").as_str() {
                 "" => format!("{place}: {severity}: {what}\n"),
                 notes => format!("{place}: {severity}: {what} ({notes})\n"),
             }
+        };
+        self.iter().map(line).collect()
+    }
+
+    /// Workflow commands, which GitHub Actions shows beside the lines they are about.
+    pub fn to_github(&self) -> String {
+        let escape = |text: &str| text.replace('%', "%25").replace('\n', "%0A");
+        let line = |problem: &Problem| {
+            let Problem {
+                place,
+                severity,
+                what,
+                hint,
+                ..
+            } = problem;
+            let Place {
+                file, line, column, ..
+            } = place;
+            let file = escape(file).replace(':', "%3A").replace(',', "%2C");
+            let hint = hint.as_ref().map(|hint| format!("\nhint: {hint}"));
+            let text = escape(&format!("{what}{}", hint.unwrap_or_default()));
+            format!("::{severity} file={file},line={line},col={column}::{text}\n")
         };
         self.iter().map(line).collect()
     }
@@ -212,6 +234,15 @@ agents: { a: { run: { manual: } }, a: { run: { manual: } }, b: { rnu: { manual: 
         waves/w.yaml:2:36: error: `a` is here twice (first here: waves/w.yaml:2:11)
         waves/w.yaml:2:64: error: agent `b` needs `run` (write `run: { exec: [agents/program.sh] }`)
         waves/w.yaml:2:66: error: `rnu` is not a field of agent `b` (did you mean `run`?)
+        ");
+    }
+
+    #[test]
+    fn github_shows_problems_beside_their_lines() {
+        insta::assert_snapshot!(two().to_github(), @"
+        ::error file=waves/w.yaml,line=2,col=36::`a` is here twice
+        ::error file=waves/w.yaml,line=2,col=64::agent `b` needs `run`%0Ahint: write `run: { exec: [agents/program.sh] }`
+        ::error file=waves/w.yaml,line=2,col=66::`rnu` is not a field of agent `b`%0Ahint: did you mean `run`?
         ");
     }
 

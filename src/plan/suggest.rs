@@ -34,10 +34,10 @@ impl Suggester {
             let Some(left) = self.left.get().checked_sub(1) else {
                 break;
             };
+            self.left.set(left);
             if name.len().abs_diff(wrong.len()) >= far {
                 continue;
             }
-            self.left.set(left);
             let distance = strsim::osa_distance(&wrong, name);
             if distance < best.map_or(far, |(nearest, _)| nearest) {
                 best = Some((distance, name));
