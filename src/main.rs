@@ -1,1 +1,7 @@
-fn main() {}
+//! Parses, runs, explains, exits.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    wavemark::cli::main()
+}

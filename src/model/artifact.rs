@@ -65,9 +65,8 @@ impl FromStr for FileName {
     type Err = BadArtifactKey;
 
     fn from_str(name: &str) -> Result<Self, BadArtifactKey> {
-        let safe = name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
+        let safe =
+            name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
         let starts_well = name.starts_with(|c: char| c.is_ascii_alphanumeric());
         if safe && starts_well && name.len() <= 100 {
             Ok(Self(name.to_owned()))
@@ -117,9 +116,7 @@ impl FromStr for ArtifactKey {
         if name.contains('/') {
             return Err(BadArtifactKey::Shape(key.to_owned()));
         }
-        let kind = kind
-            .parse()
-            .map_err(|_| BadArtifactKey::Type(kind.to_owned()))?;
+        let kind = kind.parse().map_err(|_| BadArtifactKey::Type(kind.to_owned()))?;
         Ok(Self { kind, name: name.parse()? })
     }
 }
@@ -154,8 +151,22 @@ mod tests {
             assert_eq!(good.parse::<ArtifactKey>().unwrap().to_string(), good);
         }
         for bad in [
-            "", "doc", "doc/", "/doc", "doc/.", "doc/..", "doc/../x", "doc/a/b", "doc/.git",
-            "doc/a\\b", "doc/a\nb", "doc/ä", "doc/a b", "image/a.png", "Doc/a", "doc/-rf",
+            "",
+            "doc",
+            "doc/",
+            "/doc",
+            "doc/.",
+            "doc/..",
+            "doc/../x",
+            "doc/a/b",
+            "doc/.git",
+            "doc/a\\b",
+            "doc/a\nb",
+            "doc/ä",
+            "doc/a b",
+            "image/a.png",
+            "Doc/a",
+            "doc/-rf",
         ] {
             assert!(bad.parse::<ArtifactKey>().is_err(), "{bad:?}");
         }

@@ -127,12 +127,8 @@ pub enum BadEnvName {
 
 impl EnvName {
     /// Never reach an agent, whatever a definition says.
-    const RESERVED: [&'static str; 4] = [
-        "DATABASE_URL",
-        "GITHUB_TOKEN",
-        "ACTIONS_RUNTIME_TOKEN",
-        "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
-    ];
+    const RESERVED: [&'static str; 4] =
+        ["DATABASE_URL", "GITHUB_TOKEN", "ACTIONS_RUNTIME_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"];
 
     /// The name as text.
     pub fn as_str(&self) -> &str {
@@ -251,6 +247,9 @@ pub struct ProjectSettings {
     /// How long a run that gives no sign of life is left alone.
     #[serde(with = "seconds")]
     pub stall_timeout: Duration,
+    /// How long a supervisor may be silent before its runs count as lost.
+    #[serde(with = "seconds")]
+    pub lease: Duration,
     /// The largest artifact, in bytes.
     pub max_artifact_bytes: u64,
 }
@@ -263,6 +262,7 @@ impl Default for ProjectSettings {
             backoff: Duration::from_secs(10),
             backoff_cap: Duration::from_secs(30 * 60),
             stall_timeout: Duration::from_secs(30 * 60),
+            lease: Duration::from_secs(120),
             max_artifact_bytes: 5 * 1024 * 1024,
         }
     }
@@ -290,10 +290,7 @@ mod tests {
     #[test]
     fn agents_never_get_what_is_wavemarks() {
         for reserved in ["WAVEMARK_RUN", "DATABASE_URL", "GITHUB_TOKEN"] {
-            assert_eq!(
-                reserved.parse::<EnvName>(),
-                Err(BadEnvName::Reserved(reserved.to_owned()))
-            );
+            assert_eq!(reserved.parse::<EnvName>(), Err(BadEnvName::Reserved(reserved.to_owned())));
         }
         assert!("A-B".parse::<EnvName>().is_err());
         assert!("REGION".parse::<EnvName>().is_ok());

@@ -19,7 +19,7 @@ use super::{
     wave::DraftWave,
     yaml::{self, Node, Unreadable},
 };
-use crate::model::Runner;
+use crate::model::{ProjectName, Runner};
 
 /// The files of a plan after a first reading.
 ///
@@ -62,6 +62,11 @@ pub fn read(files: &BTreeMap<String, Vec<u8>>) -> Draft {
 }
 
 impl Draft {
+    /// What the project is called, if that much can be read.
+    pub fn project_name(&self) -> Option<&ProjectName> {
+        self.project.as_ref()?.name.as_ref()
+    }
+
     /// The files that the caller should look up for [`check`](Self::check).
     pub fn wanted(&self) -> Wanted {
         let agents = || self.waves.iter().flat_map(|wave| &wave.agents);

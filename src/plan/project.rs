@@ -9,6 +9,7 @@
 //! backoff: 10s         # before the first retry; doubles up to
 //! backoff_cap: 30m
 //! stall_timeout: 30m   # without a sign of life
+//! lease: 2m            # how long a machine may be silent
 //! infra_retries: 10    # lost machines before people are asked
 //! trust: { role: triage }  # who may steer by issues, at least
 //! ```
@@ -33,7 +34,7 @@ pub(super) const PATH: &str = "waves/project.yaml";
 pub(super) const MISNAMED: &str = "waves/project.yml";
 /// The cap of the pool `default` when nobody says otherwise.
 const DEFAULT_CAP: u32 = 8;
-const FIELDS: [&str; 10] = [
+const FIELDS: [&str; 11] = [
     "project",
     "artifacts",
     "pools",
@@ -42,6 +43,7 @@ const FIELDS: [&str; 10] = [
     "backoff",
     "backoff_cap",
     "stall_timeout",
+    "lease",
     "infra_retries",
     "trust",
 ];
@@ -115,6 +117,7 @@ fn durations(fields: &Fields<'_>, settings: &mut ProjectSettings, cx: &mut Readi
         ("backoff", &mut settings.backoff),
         ("backoff_cap", &mut settings.backoff_cap),
         ("stall_timeout", &mut settings.stall_timeout),
+        ("lease", &mut settings.lease),
     ] {
         let Some(node) = fields.get(key) else {
             continue;

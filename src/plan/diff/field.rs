@@ -187,6 +187,7 @@ fn settings(project: &Project) -> BTreeMap<String, String> {
         backoff,
         backoff_cap,
         stall_timeout,
+        lease,
         max_artifact_bytes,
     } = settings;
     let mut all = BTreeMap::from([
@@ -199,6 +200,7 @@ fn settings(project: &Project) -> BTreeMap<String, String> {
         ("grace".to_owned(), span(grace)),
         ("backoff".to_owned(), span(backoff)),
         ("backoff_cap".to_owned(), span(backoff_cap)),
+        ("lease".to_owned(), span(lease)),
         ("stall_timeout".to_owned(), span(stall_timeout)),
         ("infra_retries".to_owned(), infra_retries.to_string()),
     ]);

@@ -1,0 +1,316 @@
+//! Carries a decision out.
+//!
+//! All effects of a decision go into one transaction, one statement per kind.
+//! Should that fail, each agent's effects are tried in a transaction of their
+//! own: one agent's trouble must never hold up its neighbours.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use tracing::{error, info, warn};
+
+use super::requests;
+use crate::{
+    engine::{Cause, Consequence, Effect, Request},
+    model::{AgentId, AgentName, FeedbackNumber, RunId, RunToken, Status, Thread},
+    store::{
+        self, Claim, Claimed, NewFeedback, Project, Store, StoredArtifact, Tx,
+        agents::{self, Move},
+        artifacts,
+        events::{self, Note},
+        feedback, runs,
+    },
+};
+
+/// What carrying a decision out came to.
+#[derive(Debug, Default)]
+pub(super) struct Applied {
+    /// The runs that began, to be started here.
+    pub(super) begun: Vec<Begun>,
+    /// How many effects changed something.
+    pub(super) changes: usize,
+    /// The agents that could not be advanced.
+    pub(super) failed: BTreeSet<AgentName>,
+}
+
+/// A run that began, with all that its agent gets.
+#[derive(Debug)]
+pub(super) struct Begun {
+    /// The run.
+    pub(super) claimed: Claimed,
+    /// Its secret.
+    pub(super) token: RunToken,
+    /// What its needs made, by need.
+    pub(super) deps: Vec<StoredArtifact>,
+    /// What it stored itself in earlier runs.
+    pub(super) checkpoints: Vec<StoredArtifact>,
+    /// What people said about it.
+    pub(super) threads: Vec<Thread>,
+}
+
+/// Where decisions are carried out.
+#[derive(Debug)]
+pub(super) struct Executor<'a> {
+    pub(super) store: &'a Store,
+    pub(super) project: &'a Project,
+    /// The id of each agent in the snapshot.
+    pub(super) ids: &'a HashMap<AgentName, AgentId>,
+    /// This machine, for people.
+    pub(super) host: &'a str,
+}
+
+impl Executor<'_> {
+    /// Carries out `effects`, and reports what could not be.
+    pub(super) async fn apply(&self, effects: &[Effect]) -> Applied {
+        match self.all_at_once(effects).await {
+            Ok(applied) => applied,
+            Err(err) => {
+                warn!("could not carry everything out at once, going agent by agent: {err}");
+                self.agent_by_agent(effects).await
+            }
+        }
+    }
+
+    async fn agent_by_agent(&self, effects: &[Effect]) -> Applied {
+        let mut by_agent: BTreeMap<&AgentName, Vec<Effect>> = BTreeMap::new();
+        for effect in effects {
+            by_agent.entry(effect.agent()).or_default().push(effect.clone());
+        }
+        let mut total = Applied::default();
+        for effects in by_agent.values() {
+            let applied = match self.all_at_once(effects).await {
+                Ok(applied) => applied,
+                Err(err) => refused(effects, &err),
+            };
+            total.begun.extend(applied.begun);
+            total.changes += applied.changes;
+            total.failed.extend(applied.failed);
+        }
+        total
+    }
+
+    async fn all_at_once(&self, effects: &[Effect]) -> store::Result<Applied> {
+        let batch = Batch::of(effects, self.ids);
+        self.store.tx(async |tx| batch.apply(tx, self).await).await
+    }
+}
+
+fn refused(effects: &[Effect], err: &store::Error) -> Applied {
+    let failed: BTreeSet<AgentName> = effects.iter().map(|effect| effect.agent().clone()).collect();
+    for agent in &failed {
+        error!(agent.name = %agent, "could not advance `{agent}`: {}", chain(err));
+    }
+    Applied { failed, ..Applied::default() }
+}
+
+fn chain(err: &(dyn std::error::Error + 'static)) -> String {
+    let causes: Vec<String> =
+        std::iter::successors(Some(err), |err| err.source()).map(ToString::to_string).collect();
+    causes.join(": ")
+}
+
+/// Effects, sorted by the statement that makes them.
+#[derive(Default)]
+struct Batch {
+    resolved: Vec<(AgentId, AgentName, FeedbackNumber, Consequence)>,
+    rebuilds: Vec<(AgentId, AgentName, crate::model::Generation, Cause)>,
+    expired: Vec<RunId>,
+    stops: Vec<(RunId, crate::model::StopReason)>,
+    asks: Vec<(AgentId, AgentName, Request)>,
+    moves: Vec<Move>,
+    claims: Vec<Claim>,
+}
+
+impl Batch {
+    fn of(effects: &[Effect], ids: &HashMap<AgentName, AgentId>) -> Self {
+        let mut batch = Self::default();
+        for effect in effects {
+            let Some(&id) = ids.get(effect.agent()) else { continue };
+            match effect.clone() {
+                Effect::Apply { agent, feedback, then } => {
+                    batch.resolved.push((id, agent, feedback, then));
+                }
+                Effect::Rebuild { agent, from, cause } => {
+                    batch.rebuilds.push((id, agent, from, cause));
+                }
+                Effect::Expire { run, .. } => batch.expired.push(run),
+                Effect::Stop { run, reason, .. } => batch.stops.push((run, reason)),
+                Effect::Ask { agent, request } => batch.asks.push((id, agent, request)),
+                Effect::Move { from, to, .. } => batch.moves.push(Move { agent: id, from, to }),
+                Effect::Launch { from, epoch, generation, pool, .. } => batch.claims.push(Claim {
+                    agent: id,
+                    from,
+                    epoch,
+                    generation,
+                    pool,
+                    run: RunId::random(),
+                    token: token(),
+                }),
+            }
+        }
+        batch
+    }
+
+    async fn apply(&self, tx: &mut Tx, to: &Executor<'_>) -> store::Result<Applied> {
+        let mut notes = Vec::new();
+        let mut changes = 0;
+
+        changes += self.act_on_resolved(tx, &mut notes).await?;
+        changes += self.rebuild(tx, &mut notes).await?;
+        for (run, agent) in runs::expire(tx, &self.expired).await? {
+            changes += 1;
+            notes.push(note(agent, Some(run), "lost", "nothing was heard of its run".to_owned()));
+        }
+        for (run, agent) in runs::ask_to_stop(tx, &self.stops).await? {
+            changes += 1;
+            let reason = self.stops.iter().find(|(id, _)| *id == run).map(|(_, reason)| *reason);
+            let reason = reason.map_or_else(String::new, |reason| reason.to_string());
+            notes.push(note(agent, Some(run), "stopping", reason));
+        }
+        changes += self.ask(tx, to).await?;
+        let moved = agents::advance(tx, &self.moves).await?;
+        changes += moved.len();
+        notes.extend(self.moves.iter().filter(|step| moved.contains(&step.agent)).filter_map(told));
+
+        let claimed = runs::claim(tx, to.project, to.host, &self.claims).await?;
+        changes += claimed.len();
+        notes.extend(claimed.iter().map(|run| {
+            let detail = format!("attempt {} on {}", run.attempt, to.host);
+            note(run.agent_id, Some(run.id), "started", detail)
+        }));
+        events::record(tx, to.project.id, &notes).await?;
+        let begun = self.equip(tx, claimed).await?;
+        Ok(Applied { begun, changes, failed: BTreeSet::new() })
+    }
+
+    async fn act_on_resolved(&self, tx: &mut Tx, notes: &mut Vec<Note>) -> store::Result<usize> {
+        let numbers: Vec<FeedbackNumber> =
+            self.resolved.iter().map(|(_, _, number, _)| *number).collect();
+        let applied = feedback::apply(tx, &numbers).await?;
+        let mut again = Vec::new();
+        let mut handed_in = Vec::new();
+        for (id, _, number, then) in &self.resolved {
+            if !applied.contains(number) {
+                continue;
+            }
+            match *then {
+                Consequence::Nothing | Consequence::Resume | Consequence::Approve => (),
+                Consequence::Rebuild { from } => again.push((*id, from)),
+                Consequence::Retry { since } => agents::forgive(tx, *id, since).await?,
+                Consequence::Pause { since } => {
+                    agents::forgive(tx, *id, since).await?;
+                    agents::pause(tx, *id).await?;
+                }
+                Consequence::HandIn { generation } => handed_in.push((*id, generation)),
+            }
+            let (kind, detail) = match then {
+                Consequence::Nothing => continue,
+                Consequence::Resume => ("resumed", format!("{number} is answered")),
+                Consequence::Approve => ("approved", format!("by {number}")),
+                Consequence::Rebuild { .. } => ("rebuild", format!("asked by {number}")),
+                Consequence::Retry { .. } => ("retry", format!("asked by {number}")),
+                Consequence::Pause { .. } => ("paused", format!("given up in {number}")),
+                Consequence::HandIn { .. } => ("handed-in", format!("in {number}")),
+            };
+            notes.push(note(*id, None, kind, detail));
+        }
+        agents::rebuild(tx, &again).await?;
+        agents::hand_in(tx, &handed_in).await?;
+        Ok(applied.len())
+    }
+
+    async fn rebuild(&self, tx: &mut Tx, notes: &mut Vec<Note>) -> store::Result<usize> {
+        let wanted: Vec<_> = self.rebuilds.iter().map(|(id, _, from, _)| (*id, *from)).collect();
+        let done = agents::rebuild(tx, &wanted).await?;
+        for (id, _, _, cause) in &self.rebuilds {
+            if done.contains(id) {
+                let why = match cause {
+                    Cause::Definition => "its definition changed",
+                    Cause::StaleInputs => "what it was built from changed",
+                };
+                notes.push(note(*id, None, "rebuild", why.to_owned()));
+            }
+        }
+        Ok(done.len())
+    }
+
+    async fn ask(&self, tx: &mut Tx, to: &Executor<'_>) -> store::Result<usize> {
+        let ids: Vec<AgentId> = self.asks.iter().map(|(id, _, _)| *id).collect();
+        let background = agents::background(tx, &ids).await?;
+        let new: Vec<NewFeedback> = self
+            .asks
+            .iter()
+            .filter_map(|(id, name, request)| {
+                let background = background.iter().find(|background| background.id == *id)?;
+                Some(NewFeedback {
+                    agent: *id,
+                    kind: request.kind(),
+                    text: requests::text(name, request, background),
+                    author: "wavemark".to_owned(),
+                    run: None,
+                    request: Some(request.key()),
+                    generation: Some(request.generation()),
+                })
+            })
+            .collect();
+        let opened = feedback::open(tx, to.project.id, &new).await?;
+        for (agent, number) in &opened {
+            if let Some((_, name, request)) = self.asks.iter().find(|(id, _, _)| id == agent) {
+                info!(
+                    agent.name = %name, feedback.number = number.0,
+                    "`{name}` asks for a person: {} {number}", request.kind()
+                );
+            }
+        }
+        Ok(opened.len())
+    }
+
+    /// Gives each run what its agent gets: two statements for all of them.
+    async fn equip(&self, tx: &mut Tx, claimed: Vec<Claimed>) -> store::Result<Vec<Begun>> {
+        if claimed.is_empty() {
+            return Ok(Vec::new());
+        }
+        let own: Vec<AgentId> = claimed.iter().map(|run| run.agent_id).collect();
+        let mut makers: BTreeSet<AgentId> = own.iter().copied().collect();
+        makers.extend(claimed.iter().flat_map(|run| &run.dependencies));
+        let makers: Vec<AgentId> = makers.into_iter().collect();
+        let latest = artifacts::latest(tx, &makers).await?;
+        let mut threads = feedback::threads(tx, &own).await?;
+        let mut tokens: HashMap<RunId, RunToken> =
+            self.claims.iter().map(|claim| (claim.run, claim.token.clone())).collect();
+        let of = |agent: &AgentId| latest.get(agent).cloned().unwrap_or_default();
+        Ok(claimed
+            .into_iter()
+            .filter_map(|claimed| {
+                Some(Begun {
+                    token: tokens.remove(&claimed.id)?,
+                    deps: claimed.dependencies.iter().flat_map(of).collect(),
+                    checkpoints: of(&claimed.agent_id),
+                    threads: threads.remove(&claimed.agent_id).unwrap_or_default(),
+                    claimed,
+                })
+            })
+            .collect())
+    }
+}
+
+fn note(agent: AgentId, run: Option<RunId>, kind: &'static str, detail: String) -> Note {
+    Note { agent: Some(agent), run, kind, detail }
+}
+
+/// What people are told about a move: not what its run told them already.
+fn told(step: &Move) -> Option<Note> {
+    let implied = step.from == Status::Building && step.to != Status::Feedback;
+    (!implied).then(|| note(step.agent, None, step.to.as_str(), format!("was {}", step.from)))
+}
+
+/// A secret that nobody can guess.
+///
+/// # Panics
+///
+/// When the operating system has no random numbers: no secret would be safe.
+#[expect(clippy::expect_used, reason = "documented, and nothing sensible is left to do")]
+fn token() -> RunToken {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).expect("the operating system's random numbers");
+    RunToken::from_random(bytes)
+}

@@ -1,0 +1,157 @@
+//! From a run that began to everything its program needs: nothing is looked up
+//! later.
+
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::{apply::Begun, context::Context};
+use crate::{
+    model::{Definition, EnvName, Runner},
+    runner::{Artifact, Contract, Dep, Host, Input, Launch, Limits},
+    store::StoredArtifact,
+};
+
+/// The launch of a run, or what a person has to do before there can be one.
+pub(super) fn launch(cx: &Context, begun: &Begun) -> Result<Launch, String> {
+    let run = &begun.claimed;
+    let definition = run.definition.as_ref().map(|definition| &definition.0).ok_or_else(|| {
+        format!("`{}` has no definition: add it to a file in waves/ and sync", run.agent)
+    })?;
+    let Runner::Exec(command) = &definition.run else {
+        return Err(format!("`{}` is work for a person", run.agent));
+    };
+    Ok(Launch {
+        dir: directory(cx, begun),
+        repo: cx.workspace.root().to_owned(),
+        command: command.clone(),
+        input: input(cx, begun, definition),
+        env: definition.env.clone(),
+        secrets: secrets(cx, definition)?,
+        hidden: hidden(cx),
+        host: host(cx),
+        limits: Limits {
+            artifact_bytes: cx.project.settings.max_artifact_bytes,
+            ..Limits::default()
+        },
+    })
+}
+
+/// Where runs of all agents keep their files on this machine.
+pub fn runs_folder(cx: &Context) -> PathBuf {
+    cx.workspace.private().join("runs")
+}
+
+/// Where this run keeps its files: one folder per claim.
+fn directory(cx: &Context, begun: &Begun) -> PathBuf {
+    let run = &begun.claimed;
+    let id = run.id.to_string();
+    let short = id.split('-').next().unwrap_or_default();
+    runs_folder(cx).join(run.agent.as_str()).join(format!("{:04}-{short}", run.epoch.0))
+}
+
+fn input(cx: &Context, begun: &Begun, definition: &Definition) -> Input {
+    let run = &begun.claimed;
+    Input {
+        contract: Contract,
+        project: cx.project.name.clone(),
+        wave: run.wave.clone(),
+        agent: run.agent.clone(),
+        title: definition.title.clone(),
+        run: run.id,
+        epoch: run.epoch,
+        attempt: run.attempt,
+        generation: run.generation,
+        deadline: run.deadline_at,
+        prompt: definition.prompt.clone(),
+        produces: definition.produces.iter().cloned().collect(),
+        deps: begun
+            .deps
+            .iter()
+            .map(|dep| Dep {
+                agent: dep.agent.clone(),
+                title: dep.title.clone(),
+                artifact: artifact(dep),
+            })
+            .collect(),
+        checkpoints: begun.checkpoints.iter().map(artifact).collect(),
+        feedback: begun.threads.clone(),
+    }
+}
+
+fn artifact(stored: &StoredArtifact) -> Artifact {
+    Artifact {
+        key: stored.key.clone(),
+        version: stored.version,
+        sha256: stored.sha256,
+        commit: stored.commit.clone(),
+        content: Arc::from(stored.content.as_str()),
+    }
+}
+
+fn secrets(
+    cx: &Context,
+    definition: &Definition,
+) -> Result<BTreeMap<EnvName, SecretString>, String> {
+    definition
+        .secrets
+        .iter()
+        .map(|name| {
+            let value = cx.settings.environment.variables.get(name.as_str());
+            let value = value.and_then(|value| value.to_str()).filter(|value| !value.is_empty());
+            let value = value.ok_or_else(|| {
+                format!("the secret {name} is not set: set it in the environment of `wavemark`")
+            })?;
+            Ok((name.clone(), SecretString::from(value)))
+        })
+        .collect()
+}
+
+/// What no agent is given and no log may show.
+fn hidden(cx: &Context) -> BTreeMap<String, SecretString> {
+    let mut hidden = BTreeMap::new();
+    let token = cx.settings.environment.variables.get("GITHUB_TOKEN");
+    if let Some(token) = token.and_then(|token| token.to_str()) {
+        hidden.insert("the GitHub token".to_owned(), SecretString::from(token));
+    }
+    if let Some(url) = &cx.settings.database_url {
+        hidden.insert("the database address".to_owned(), url.clone());
+        if let Some(password) = password(url.expose_secret()) {
+            hidden.insert("the database password".to_owned(), password);
+        }
+    }
+    hidden
+}
+
+/// The password in a database URL, as it is written there and as it is sent.
+fn password(url: &str) -> Option<SecretString> {
+    let (_, rest) = url.split_once("://")?;
+    let (user, _) = rest.split('/').next()?.rsplit_once('@')?;
+    let (_, password) = user.split_once(':')?;
+    let plain = percent_encoding::percent_decode_str(password).decode_utf8_lossy();
+    (!plain.is_empty()).then(|| SecretString::from(plain.into_owned()))
+}
+
+fn host(cx: &Context) -> Host {
+    let variables = &cx.settings.environment.variables;
+    Host {
+        wavemark: cx.settings.environment.binary.clone(),
+        path: variables.get("PATH").cloned().unwrap_or_default(),
+        home: variables.get("HOME").cloned(),
+        lang: variables.get("LANG").cloned(),
+        tz: variables.get("TZ").cloned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_password_of_a_url_is_found_as_it_is_sent() {
+        let found = |url| password(url).map(|found| found.expose_secret().to_owned());
+        assert_eq!(found("postgres://a:s3%40cret@host/db"), Some("s3@cret".to_owned()));
+        assert_eq!(found("postgres://a@host/db"), None);
+        assert_eq!(found("postgres:///db?host=/tmp"), None);
+    }
+}

@@ -1,0 +1,21 @@
+//! Load, decide, apply: one file per use case.
+//!
+//! Only here is more than one adapter seen at a time. Whatever is worth
+//! testing without a database is decided in the pure modules.
+
+mod apply;
+mod context;
+mod equip;
+mod publish;
+mod requests;
+mod supervise;
+mod sync;
+pub mod views;
+mod workspace;
+
+pub use context::{Context, Environment, Settings, open_store, project_name};
+pub use equip::runs_folder;
+pub use publish::{Published, Publisher};
+pub use supervise::{Ended, Options, Progress, Session, Until, nudge, preview, supervise};
+pub use sync::{Synced, sync};
+pub use workspace::{NoWorkspace, Workspace};

@@ -1,0 +1,120 @@
+//! Brings artifacts from their rows to git: the outbox, emptied.
+//!
+//! A row is stored first and committed to git afterwards; whoever holds the
+//! project's publisher lease pushes everything that is pending, once for all,
+//! and then stamps the rows. Where a crash leaves it, the next publisher goes
+//! on: what was pushed and not stamped is found on the branch, and gets no
+//! second commit.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use tracing::{info, warn};
+use uuid::Uuid;
+
+use crate::{
+    archive::{Archive, Entry, Written},
+    model::{ArtifactKey, ProjectId},
+    store::{Pending, Stamp, Store},
+};
+
+/// How long a publisher may be silent. A push that takes longer is not lost:
+/// two publishers get in each other's way at the remote, and one comes second.
+const LEASE: Duration = Duration::from_secs(120);
+/// How many artifacts are pushed at once.
+const BATCH: u32 = 10_000;
+
+/// What brings artifacts to git.
+#[derive(Clone, Debug)]
+pub struct Publisher {
+    store: Store,
+    project: ProjectId,
+    archive: Arc<Archive>,
+    me: Uuid,
+}
+
+/// What publishing came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Published {
+    /// So many artifacts have commits now that had none before.
+    All(usize),
+    /// Somebody else is publishing, and will see to the rest.
+    SomebodyElse,
+}
+
+impl Publisher {
+    /// A publisher of `project`.
+    pub fn new(store: Store, project: ProjectId, archive: Archive) -> Self {
+        Self { store, project, archive: Arc::new(archive), me: Uuid::new_v4() }
+    }
+
+    /// Publishes everything that is pending.
+    pub async fn publish(&self) -> anyhow::Result<Published> {
+        if self.store.pending_count(self.project).await? == 0 {
+            return Ok(Published::All(0));
+        }
+        if !self.store.lead_publishing(self.project, self.me, LEASE).await? {
+            return Ok(Published::SomebodyElse);
+        }
+        let published = self.publish_pending().await;
+        let stepped_down = self.store.stop_publishing(self.project, self.me).await;
+        let count = published?;
+        stepped_down?;
+        Ok(Published::All(count))
+    }
+
+    async fn publish_pending(&self) -> anyhow::Result<usize> {
+        let mut count = 0;
+        loop {
+            let pending = self.store.pending(self.project, BATCH).await?;
+            if pending.is_empty() {
+                return Ok(count);
+            }
+            count += self.publish_batch(pending).await?;
+            // Still ours, and for a while longer.
+            if !self.store.lead_publishing(self.project, self.me, LEASE).await? {
+                return Ok(count);
+            }
+        }
+    }
+
+    async fn publish_batch(&self, pending: Vec<Pending>) -> anyhow::Result<usize> {
+        let known = self.store.last_commit(self.project).await?;
+        let entries: Vec<Entry> = pending.into_iter().map(entry).collect();
+        let archive = Arc::clone(&self.archive);
+        let landed =
+            tokio::task::spawn_blocking(move || archive.publish(&entries, known.as_deref()))
+                .await
+                .context("publishing was broken off")?
+                .context("cannot push artifacts to git")?;
+        let repaired = landed.iter().filter(|landed| landed.written == Written::Same).count();
+        if repaired > 0 {
+            warn!(
+                artifacts = repaired,
+                "{repaired} artifacts had been pushed by a publisher that died"
+            );
+        }
+        let stamps: Vec<Stamp> = landed
+            .into_iter()
+            .map(|landed| Stamp { id: landed.id, commit: landed.commit, path: landed.path })
+            .collect();
+        self.store.stamp(&stamps).await?;
+        info!(artifacts = stamps.len(), "committed {} artifacts to git", stamps.len());
+        Ok(stamps.len())
+    }
+}
+
+fn entry(pending: Pending) -> Entry {
+    Entry {
+        id: pending.id,
+        wave: pending.wave,
+        agent: pending.agent,
+        key: ArtifactKey { kind: pending.artifact_type, name: pending.name },
+        version: pending.version,
+        sha256: pending.sha256,
+        content: pending.content,
+        run: pending.run_id,
+        epoch: pending.epoch,
+        created_at: pending.created_at,
+    }
+}

@@ -1,0 +1,410 @@
+//! The runs that are going on in this process.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep_until},
+};
+use tracing::{debug, error, warn};
+
+use super::{Ended, Progress};
+use crate::{
+    app::{apply::Begun, context::Context, equip},
+    model::{AgentName, ArtifactKey, Outcome, RunId, RunToken, StopReason},
+    runner::{self, Evidence, Exit, Reply, Report, StopWhen, Stopper, verdict},
+    store::{Beat, Ending, Kept, Maker},
+};
+
+/// What a report came to; the weightiest last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum News {
+    /// Nothing to act on.
+    Nothing,
+    /// Something was stored.
+    Stored,
+    /// A run ended.
+    Ended,
+}
+
+/// Something that happened to the runs here.
+pub(super) enum Received {
+    /// A run told something.
+    Report(RunId, Report),
+    /// A run is past its deadline.
+    Deadline,
+    /// A run ended and is not yet written down.
+    Over,
+}
+
+/// A run that is going on here.
+struct Active {
+    agent: AgentName,
+    token: RunToken,
+    stopper: Option<Stopper>,
+    produces: BTreeSet<ArtifactKey>,
+    began: Instant,
+    deadline: Instant,
+    sign_of_life: Instant,
+    last_line: String,
+    asked: bool,
+    checkpoints: u32,
+}
+
+/// A run that ended and is not yet written down.
+struct Over {
+    run: RunId,
+    active: Active,
+    evidence: Evidence,
+    ended: Instant,
+}
+
+pub(super) struct Fleet<'a> {
+    cx: &'a Context,
+    active: BTreeMap<RunId, Active>,
+    over: Vec<Over>,
+    reports: mpsc::Receiver<(RunId, Report)>,
+    sender: mpsc::Sender<(RunId, Report)>,
+    first_start: Option<Instant>,
+    last_end: Option<Instant>,
+}
+
+impl<'a> Fleet<'a> {
+    pub(super) fn new(cx: &'a Context) -> Self {
+        let (sender, reports) = mpsc::channel(256);
+        Self {
+            cx,
+            active: BTreeMap::new(),
+            over: Vec::new(),
+            reports,
+            sender,
+            first_start: None,
+            last_end: None,
+        }
+    }
+
+    /// How many runs are going on here.
+    pub(super) fn len(&self) -> usize {
+        self.active.len()
+    }
+
+    /// Whether nothing is going on, and nothing is left to write down.
+    pub(super) fn is_idle(&self) -> bool {
+        self.active.is_empty() && self.over.is_empty()
+    }
+
+    /// From the first start to the last end.
+    pub(super) fn makespan(&self) -> Duration {
+        match (self.first_start, self.last_end) {
+            (Some(first), Some(last)) => last - first,
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// Starts a run that was claimed. That it cannot be started is evidence
+    /// too.
+    pub(super) fn start(&mut self, begun: Begun, observe: &mut dyn FnMut(Progress)) {
+        let now = Instant::now();
+        self.first_start.get_or_insert(now);
+        let run = begun.claimed.id;
+        let agent = begun.claimed.agent.clone();
+        observe(Progress::Started(agent.clone(), begun.claimed.attempt));
+        if let Some(lost) = begun.claimed.lost_before {
+            // Its supervisor died, perhaps here, and perhaps before it did.
+            let killed = runner::kill_leftovers(lost);
+            if killed > 0 {
+                warn!(agent.name = %agent, "killed {killed} processes of a lost run of `{agent}`");
+            }
+        }
+        let allowed = begun.claimed.deadline_at - begun.claimed.claimed_at;
+        let definition = begun.claimed.definition.as_ref().map(|definition| &definition.0);
+        let mut active = Active {
+            agent,
+            stopper: None,
+            produces: definition.map(|definition| definition.produces.clone()).unwrap_or_default(),
+            began: now,
+            deadline: now + allowed.to_std().unwrap_or_default(),
+            sign_of_life: now,
+            last_line: String::new(),
+            asked: false,
+            checkpoints: 0,
+            token: begun.token.clone(),
+        };
+        match equip::launch(self.cx, &begun).and_then(|launch| {
+            runner::start(launch).map_err(|err| format!("{:#}", anyhow::Error::from(err)))
+        }) {
+            Ok(running) => {
+                active.stopper = Some(running.stopper);
+                tokio::spawn(forward(run, running.reports, self.sender.clone()));
+                self.active.insert(run, active);
+            }
+            Err(why) => {
+                let evidence = Evidence::of(Exit::NotStarted(why));
+                self.over.push(Over { run, active, evidence, ended: now });
+            }
+        }
+    }
+
+    /// Asks a run to stop, if it is one of those here.
+    pub(super) fn stop(&self, run: RunId, reason: StopReason) {
+        let Some(active) = self.active.get(&run) else { return };
+        let Some(stopper) = &active.stopper else { return };
+        let when = match reason {
+            StopReason::Feedback | StopReason::Paused => {
+                StopWhen::AtNextCheckpoint { at_latest: self.cx.project.settings.grace }
+            }
+            _ => StopWhen::Now,
+        };
+        stopper.stop(reason, when);
+    }
+
+    /// Asks every run here to stop.
+    pub(super) fn stop_all(&self, reason: StopReason) {
+        for run in self.active.keys() {
+            self.stop(*run, reason);
+        }
+    }
+
+    /// Waits for the next thing that happens to the runs here; dropping this
+    /// loses nothing.
+    pub(super) async fn receive(&mut self) -> Received {
+        if !self.over.is_empty() {
+            return Received::Over;
+        }
+        let far = Instant::now() + Duration::from_secs(3600);
+        let deadline = self.active.values().map(|active| active.deadline).min().unwrap_or(far);
+        tokio::select! {
+            Some((run, report)) = self.reports.recv() => Received::Report(run, report),
+            () = sleep_until(deadline) => Received::Deadline,
+        }
+    }
+
+    /// Sees to what was received, and to all that came with it.
+    pub(super) async fn take(
+        &mut self,
+        received: Received,
+        observe: &mut dyn FnMut(Progress),
+    ) -> News {
+        let mut news = match received {
+            Received::Over => News::Ended,
+            Received::Deadline => {
+                self.stop_late_ones();
+                News::Nothing
+            }
+            Received::Report(run, report) => self.hear(run, report, observe).await,
+        };
+        while let Ok((run, report)) = self.reports.try_recv() {
+            news = news.max(self.hear(run, report, observe).await);
+        }
+        news
+    }
+
+    fn stop_late_ones(&mut self) {
+        let now = Instant::now();
+        for active in self.active.values_mut().filter(|active| active.deadline <= now) {
+            if let Some(stopper) = &active.stopper {
+                stopper.stop(StopReason::Timeout, StopWhen::Now);
+            }
+            active.deadline = now + Duration::from_secs(3600);
+        }
+    }
+
+    async fn hear(
+        &mut self,
+        run: RunId,
+        report: Report,
+        observe: &mut dyn FnMut(Progress),
+    ) -> News {
+        let Some(active) = self.active.get_mut(&run) else { return News::Nothing };
+        let project = self.cx.project.id;
+        let agent = active.agent.clone();
+        active.sign_of_life = Instant::now();
+        match report {
+            Report::Output { line } => {
+                active.last_line.clone_from(&line);
+                observe(Progress::Printed(agent, line));
+                News::Nothing
+            }
+            Report::Checkpoint { key, content, secret, reply, .. } => {
+                let maker = Maker::Run(run, active.token.digest());
+                let kept =
+                    self.cx.store.keep(project, maker, &key, &content, secret.as_deref()).await;
+                match kept {
+                    Ok(kept) => {
+                        if let Kept::New { version } = kept {
+                            active.checkpoints += 1;
+                            observe(Progress::Stored(agent, key, version));
+                        }
+                        // The agent may be gone by now; its work is stored.
+                        let _gone = reply.send(answer(&kept));
+                        News::Stored
+                    }
+                    Err(err) => {
+                        // Dropping `reply` has it offered again.
+                        warn!(agent.name = %agent, "could not store {key} of `{agent}` yet: {err}");
+                        News::Nothing
+                    }
+                }
+            }
+            Report::Ask { question, reply } => {
+                let token = active.token.digest();
+                let answer = match self.cx.store.question(project, run, token, &question).await {
+                    Ok(Some(number)) => {
+                        active.asked = true;
+                        observe(Progress::Asked(agent, number));
+                        Ok(number)
+                    }
+                    Ok(None) => Err("another run of this agent took over".to_owned()),
+                    Err(err) => Err(format!("the question could not be stored: {err}")),
+                };
+                let _gone = reply.send(answer);
+                News::Nothing
+            }
+            Report::Rejected(rejection) => {
+                let (path, why) = (rejection.path, rejection.why);
+                warn!(agent.name = %agent, "`{agent}` made {path}, which cannot be taken: {why}");
+                let noted = self.cx.store.note_rejection(project, run, &path, &why).await;
+                if let Err(err) = noted {
+                    debug!("could not record that: {err}");
+                }
+                observe(Progress::Rejected(agent, path, why));
+                News::Nothing
+            }
+            Report::Ended(evidence) => {
+                let ended = Instant::now();
+                self.last_end = Some(ended);
+                if let Some(active) = self.active.remove(&run) {
+                    self.over.push(Over { run, active, evidence, ended });
+                }
+                News::Ended
+            }
+        }
+    }
+
+    /// Prolongs the leases of the runs here, and hears what is asked of them.
+    pub(super) async fn heartbeat(&self) {
+        if self.active.is_empty() {
+            return;
+        }
+        let beats: Vec<Beat> = self
+            .active
+            .iter()
+            .map(|(&run, active)| Beat {
+                run,
+                token: active.token.digest(),
+                idle: active.sign_of_life.elapsed(),
+                progress: active.last_line.clone(),
+            })
+            .collect();
+        match self.cx.store.heartbeat(&self.cx.project, &beats).await {
+            Ok(pulses) => {
+                for pulse in pulses {
+                    if !pulse.live {
+                        self.stop(pulse.run, StopReason::Superseded);
+                    } else if let Some(reason) = pulse.stop {
+                        self.stop(pulse.run, reason);
+                    }
+                }
+            }
+            Err(err) => warn!("could not prolong the leases, trying again: {err}"),
+        }
+    }
+
+    /// Judges the runs that ended, and writes the verdicts down.
+    pub(super) async fn settle(
+        &mut self,
+        observe: &mut dyn FnMut(Progress),
+    ) -> anyhow::Result<Vec<Ended>> {
+        if self.over.is_empty() {
+            return Ok(Vec::new());
+        }
+        let asks: Vec<RunId> = self
+            .over
+            .iter()
+            .filter(|over| !over.active.produces.is_empty())
+            .map(|over| over.run)
+            .collect();
+        let stored = match asks.is_empty() {
+            true => Vec::new(),
+            false => self.cx.store.stored_outputs(&asks).await?,
+        };
+        let endings: Vec<Ending> = self.over.iter().map(|over| over.ending(&stored)).collect();
+        let counted = self.cx.store.finish(self.cx.project.id, &endings).await?;
+
+        let mut ended = Vec::new();
+        for (over, ending) in std::mem::take(&mut self.over).into_iter().zip(endings) {
+            let agent = over.active.agent;
+            if !counted.contains(&over.run) {
+                error!(agent.name = %agent, "another run of `{agent}` took over, this one does not count");
+                continue;
+            }
+            let took = over.ended - over.active.began;
+            observe(Progress::Ended(agent.clone(), ending.outcome, ending.detail, took));
+            ended.push(Ended {
+                agent,
+                outcome: ending.outcome,
+                took,
+                checkpoints: over.active.checkpoints,
+            });
+        }
+        Ok(ended)
+    }
+
+    /// Waits until no process is left, whatever the database says.
+    pub(super) async fn drain(&mut self, observe: &mut dyn FnMut(Progress)) {
+        while !self.active.is_empty() {
+            if let Some((run, report)) = self.reports.recv().await {
+                self.hear(run, report, observe).await;
+            }
+        }
+        if let Err(err) = self.settle(observe).await {
+            warn!("could not write down how the last runs ended: {err:#}");
+        }
+    }
+}
+
+impl Over {
+    fn ending(&self, stored: &[(RunId, ArtifactKey)]) -> Ending {
+        let has =
+            |key: &ArtifactKey| stored.iter().any(|(run, have)| *run == self.run && have == key);
+        let missing: Vec<ArtifactKey> =
+            self.active.produces.iter().filter(|key| !has(key)).cloned().collect();
+        let verdict = verdict(&self.evidence, &missing, self.active.asked);
+        Ending {
+            run: self.run,
+            token: self.active.token.digest(),
+            outcome: verdict.outcome,
+            detail: verdict.detail,
+            exit_code: match self.evidence.exit {
+                Exit::Code(code) => Some(code),
+                // As a shell shows it.
+                Exit::Signal(signal) => Some(128 + signal),
+                Exit::NotStarted(_) => None,
+            },
+            log_tail: self.evidence.log_tail.clone(),
+            summary: (verdict.outcome == Outcome::Succeeded)
+                .then(|| self.evidence.summary.clone())
+                .flatten(),
+        }
+    }
+}
+
+/// Brings the reports of one run to where those of all are read.
+async fn forward(run: RunId, mut from: mpsc::Receiver<Report>, to: mpsc::Sender<(RunId, Report)>) {
+    while let Some(report) = from.recv().await {
+        if to.send((run, report)).await.is_err() {
+            return;
+        }
+    }
+}
+
+fn answer(kept: &Kept) -> Reply {
+    match *kept {
+        Kept::New { version } => Reply::Stored { version },
+        Kept::Same { version } => Reply::Same { version },
+        Kept::Stale => Reply::Refused { why: "another run of this agent took over".to_owned() },
+    }
+}

@@ -1,0 +1,399 @@
+//! Keeps a project going: ticks, starts what can start, follows it to its end.
+//!
+//! `tick`, `run` and `build` are the same loop and differ in what they start
+//! and when they are done ([`Until`]). Every round writes down what ended,
+//! reads the facts, decides, carries the decision out, and then waits for news:
+//! of a run, of the clock, or from outside, which only the next reading shows.
+//!
+//! **Invariants:** nothing is decided here, only obeyed. A run that ended is
+//! written down before anything is decided again, so what `run` and `tick` say
+//! at their end is stored. A database that does not answer for a while stops
+//! nothing that is running.
+
+mod fleet;
+mod pusher;
+
+use std::{collections::BTreeSet, time::Duration};
+
+use anyhow::Context as _;
+use tokio::{
+    sync::watch,
+    time::{Instant, MissedTickBehavior},
+};
+use tracing::{info, warn};
+
+use self::{
+    fleet::{Fleet, News},
+    pusher::Pusher,
+};
+use super::{
+    apply::{Applied, Executor},
+    context::Context,
+};
+use crate::{
+    engine::{Decision, Effect, Wait, decide},
+    model::{AgentName, ArtifactKey, FeedbackNumber, Instant as DbInstant, Outcome, StopReason},
+};
+
+/// How long the database may fail before the runs here are stopped.
+const PATIENCE: Duration = Duration::from_secs(5 * 60);
+/// The wait before a failed round is tried again.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// How far to go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// Until nothing more can move without a person.
+    Quiet,
+    /// For ever.
+    Interrupted,
+    /// Decide once, and follow to its end what that started.
+    Once,
+    /// Build this one agent.
+    Built(AgentName),
+}
+
+/// How to go about it.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How far to go.
+    pub until: Until,
+    /// How many runs at once on this machine, whatever the pools allow.
+    pub jobs: usize,
+    /// How often to look for news from outside.
+    pub poll: Duration,
+}
+
+/// One thing that happened, for whoever watches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// A run began: the how-manieth attempt.
+    Started(AgentName, i32),
+    /// It printed something.
+    Printed(AgentName, String),
+    /// It made something, which is stored as this version.
+    Stored(AgentName, ArtifactKey, i32),
+    /// It made something that cannot be taken: what, and why.
+    Rejected(AgentName, String, String),
+    /// It asks people something.
+    Asked(AgentName, FeedbackNumber),
+    /// It ended, after so long.
+    Ended(AgentName, Outcome, String, Duration),
+    /// So many artifacts are in git now.
+    Published(usize),
+}
+
+/// A run that ended here.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// Whose it was.
+    pub agent: AgentName,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// How long it took.
+    pub took: Duration,
+    /// How many checkpoints it stored.
+    pub checkpoints: u32,
+}
+
+/// What a session came to.
+#[derive(Clone, Debug, Default)]
+pub struct Session {
+    /// The last decision.
+    pub decision: Decision,
+    /// Every run that ended here, in that order.
+    pub ended: Vec<Ended>,
+    /// From the first start to the last end.
+    pub makespan: Duration,
+    /// The agents that could not be advanced.
+    pub failed: BTreeSet<AgentName>,
+    /// Why artifacts are not in git yet, if they are not.
+    pub unpublished: Option<String>,
+    /// Whether it ended because it was told to.
+    pub interrupted: bool,
+}
+
+/// Goes on with the project of `cx` as far as `options` say, or until
+/// `interrupt` becomes true.
+///
+/// # Errors
+///
+/// When the database fails for longer than five minutes. Runs that were going
+/// on here are stopped gracefully then, and continue from their checkpoints
+/// when somebody claims them again.
+pub async fn supervise(
+    cx: &Context,
+    options: Options,
+    observe: &mut dyn FnMut(Progress),
+    interrupt: watch::Receiver<bool>,
+) -> anyhow::Result<Session> {
+    let supervisor = Supervisor {
+        cx,
+        fleet: Fleet::new(cx),
+        pusher: Pusher::new(cx.publisher()?),
+        launched: false,
+        session: Session::default(),
+        options,
+        interrupt,
+    };
+    supervisor.run(observe).await
+}
+
+/// What the next tick would decide.
+pub async fn preview(cx: &Context) -> anyhow::Result<Decision> {
+    let (snapshot, _) = cx.store.snapshot(&cx.project).await?;
+    Ok(decide(&snapshot))
+}
+
+/// Carries out what follows from what a person just did, but starts nothing:
+/// statuses and questions are then as people will find them.
+pub async fn nudge(cx: &Context) -> anyhow::Result<()> {
+    let (snapshot, ids) = cx.store.snapshot(&cx.project).await?;
+    let mut effects = decide(&snapshot).effects;
+    effects.retain(|effect| !matches!(effect, Effect::Launch { .. }));
+    let executor = Executor {
+        store: &cx.store,
+        project: &cx.project,
+        ids: &ids,
+        host: &cx.settings.environment.host,
+    };
+    let applied = executor.apply(&effects).await;
+    let names: Vec<&str> = applied.failed.iter().map(AgentName::as_str).collect();
+    anyhow::ensure!(names.is_empty(), "could not advance {}", names.join(", "));
+    Ok(())
+}
+
+struct Supervisor<'a> {
+    cx: &'a Context,
+    options: Options,
+    interrupt: watch::Receiver<bool>,
+    fleet: Fleet<'a>,
+    pusher: Pusher,
+    /// Whether the one decision of [`Until::Once`] and [`Until::Built`] was
+    /// made.
+    launched: bool,
+    session: Session,
+}
+
+/// What a round came to.
+struct Round {
+    /// When the facts were read.
+    taken_at: DbInstant,
+    /// Whether anything changed.
+    changed: bool,
+    /// Whether something could be started and was not: for want of room here,
+    /// or because another process was just at it.
+    held_back: bool,
+}
+
+impl Supervisor<'_> {
+    async fn run(mut self, observe: &mut dyn FnMut(Progress)) -> anyhow::Result<Session> {
+        let mut beat = tokio::time::interval(self.cx.project.settings.lease / 6);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut failing: Option<Instant> = None;
+        loop {
+            let pause = match self.round(observe).await {
+                Ok(round) if self.is_done(&round) => break,
+                Ok(round) => {
+                    failing = None;
+                    self.pause(&round)
+                }
+                Err(err) => {
+                    let since = *failing.get_or_insert_with(Instant::now);
+                    if since.elapsed() > PATIENCE || (self.fleet.is_idle() && !self.keeps_going()) {
+                        self.fleet.stop_all(StopReason::Interrupted);
+                        self.fleet.drain(observe).await;
+                        return Err(err);
+                    }
+                    warn!("could not go on, trying again: {err:#}");
+                    PAUSE
+                }
+            };
+            let wake = Instant::now() + pause;
+            self.wait_for_news(wake, &mut beat, observe).await;
+        }
+        self.finish(observe).await
+    }
+
+    /// Writes down what ended, decides, and obeys.
+    async fn round(&mut self, observe: &mut dyn FnMut(Progress)) -> anyhow::Result<Round> {
+        self.session.ended.extend(self.fleet.settle(observe).await?);
+        let (snapshot, ids) =
+            self.cx.store.snapshot(&self.cx.project).await.context("cannot read the facts")?;
+        let taken_at = snapshot.taken_at;
+        let decision = decide(&snapshot);
+        let (effects, held_back) = self.allowed(&decision);
+        let executor = Executor {
+            store: &self.cx.store,
+            project: &self.cx.project,
+            ids: &ids,
+            host: &self.cx.settings.environment.host,
+        };
+        let applied = executor.apply(&effects).await;
+        let changed = applied.changes > 0;
+        let held_back = held_back || lost_a_race(&effects, &applied);
+        self.obey(applied, &effects, observe);
+        self.session.decision = decision;
+        Ok(Round { taken_at, changed, held_back })
+    }
+
+    /// The effects that this session is there for, and whether a launch had to
+    /// be left out only because this machine has no room.
+    fn allowed(&self, decision: &Decision) -> (Vec<Effect>, bool) {
+        let mut room = self.options.jobs.saturating_sub(self.fleet.len());
+        let mut held_back = false;
+        let may_launch = !self.is_interrupted()
+            && match &self.options.until {
+                Until::Quiet | Until::Interrupted => true,
+                Until::Once | Until::Built(_) => !self.launched,
+            };
+        let mine = |effect: &Effect| match &self.options.until {
+            Until::Built(agent) => effect.agent() == agent,
+            _ => true,
+        };
+        let effects = decision
+            .effects
+            .iter()
+            .filter(|effect| mine(effect))
+            .filter(|effect| match effect {
+                Effect::Launch { .. } if !may_launch => false,
+                Effect::Launch { .. } if room == 0 => {
+                    held_back = true;
+                    false
+                }
+                Effect::Launch { .. } => {
+                    room -= 1;
+                    true
+                }
+                _ => true,
+            })
+            .cloned()
+            .collect();
+        (effects, held_back)
+    }
+
+    fn obey(&mut self, applied: Applied, effects: &[Effect], observe: &mut dyn FnMut(Progress)) {
+        for effect in effects {
+            if let Effect::Stop { run, reason, .. } = effect {
+                self.fleet.stop(*run, *reason);
+            }
+        }
+        self.launched = true;
+        self.session.failed.extend(applied.failed);
+        for begun in applied.begun {
+            self.fleet.start(begun, observe);
+        }
+    }
+
+    fn is_interrupted(&self) -> bool {
+        *self.interrupt.borrow()
+    }
+
+    /// Whether a failing database is a reason to wait, and not to give up.
+    fn keeps_going(&self) -> bool {
+        self.options.until == Until::Interrupted && !self.is_interrupted()
+    }
+
+    fn is_done(&self, round: &Round) -> bool {
+        if !self.fleet.is_idle() {
+            return false;
+        }
+        if self.is_interrupted() {
+            return true;
+        }
+        match self.options.until {
+            Until::Interrupted => false,
+            Until::Once | Until::Built(_) => true,
+            Until::Quiet => {
+                let time_helps = self.session.decision.waiting.values().any(Wait::passes);
+                !round.changed && !round.held_back && !time_helps
+            }
+        }
+    }
+
+    /// How long to wait for news: a retry may be due before the next look.
+    fn pause(&self, round: &Round) -> Duration {
+        if round.changed && self.fleet.is_idle() {
+            return Duration::ZERO;
+        }
+        let due = self.session.decision.waiting.values().filter_map(|wait| match wait {
+            Wait::Backoff(at) => (*at - round.taken_at).to_std().ok(),
+            _ => None,
+        });
+        due.min().unwrap_or(self.options.poll).min(self.options.poll)
+    }
+
+    /// Returns when there may be something to decide.
+    async fn wait_for_news(
+        &mut self,
+        wake: Instant,
+        beat: &mut tokio::time::Interval,
+        observe: &mut dyn FnMut(Progress),
+    ) {
+        loop {
+            let told_to_stop = self.is_interrupted();
+            // Whatever is dropped half-way here has not taken anything yet.
+            tokio::select! {
+                received = self.fleet.receive() => {
+                    match self.fleet.take(received, observe).await {
+                        News::Ended => return,
+                        News::Stored => self.pusher.push_soon(),
+                        News::Nothing => {}
+                    }
+                }
+                () = tokio::time::sleep_until(wake) => return,
+                _ = beat.tick() => self.fleet.heartbeat().await,
+                pushed = self.pusher.next() => observe_push(pushed, observe),
+                () = told(&mut self.interrupt), if !told_to_stop => {
+                    info!("told to stop: ending the runs here gracefully");
+                    self.fleet.stop_all(StopReason::Interrupted);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// The statuses as they are now, and everything in git.
+    async fn finish(mut self, observe: &mut dyn FnMut(Progress)) -> anyhow::Result<Session> {
+        self.session.interrupted = self.is_interrupted();
+        self.launched = true;
+        if self.options.until == Until::Quiet && !self.session.interrupted {
+            // Nothing is left to decide: that is why it ended.
+        } else {
+            self.options.jobs = 0;
+            self.round(observe).await?;
+        }
+        match self.pusher.push_everything().await {
+            Ok(0) => {}
+            Ok(count) => observe(Progress::Published(count)),
+            Err(err) => self.session.unpublished = Some(format!("{err:#}")),
+        }
+        self.session.makespan = self.fleet.makespan();
+        self.cx.store.record_tick(self.cx.project.id).await?;
+        Ok(self.session)
+    }
+}
+
+/// Whether a launch came to nothing only because another process was faster.
+fn lost_a_race(effects: &[Effect], applied: &Applied) -> bool {
+    let launches = effects.iter().filter(|effect| {
+        matches!(effect, Effect::Launch { .. }) && !applied.failed.contains(effect.agent())
+    });
+    launches.count() > applied.begun.len()
+}
+
+/// Returns when it is time to stop.
+async fn told(interrupt: &mut watch::Receiver<bool>) {
+    if interrupt.wait_for(|&stop| stop).await.is_err() {
+        // Nobody is left who could tell.
+        std::future::pending::<()>().await;
+    }
+}
+
+fn observe_push(pushed: anyhow::Result<usize>, observe: &mut dyn FnMut(Progress)) {
+    match pushed {
+        Ok(0) => {}
+        Ok(count) => observe(Progress::Published(count)),
+        Err(err) => warn!("artifacts stay in the database for now: {err:#}"),
+    }
+}

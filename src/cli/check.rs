@@ -1,0 +1,72 @@
+use clap::{Args, ValueEnum};
+
+use super::{Outcome, output};
+use crate::{
+    app::{Settings, Workspace},
+    plan::{Plan, Problems},
+};
+
+/// Check the plan in `waves/`, offline
+///
+/// Reports everything that is wrong at once, with file, line and column.
+/// Touches neither the database nor the network.
+///
+/// Exits 0 when the plan is good, 3 when it is not.
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    /// How to report problems
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// With snippets, for people
+    Text,
+    /// A line each: `file:line:column: error: …`
+    Lines,
+    /// As data
+    Json,
+}
+
+pub(super) fn check(settings: &Settings, args: &CheckArgs) -> anyhow::Result<Outcome> {
+    let workspace = Workspace::find(&settings.directory)?;
+    let checked = workspace.plan()?;
+    let (problems, outcome) = match &checked {
+        Ok(plan) => (&plan.warnings, Outcome::Done),
+        Err(problems) => (problems, Outcome::Found),
+    };
+    match args.format {
+        Format::Json => output::say_json(&problems.to_json())?,
+        Format::Lines => output::say(&problems.to_lines())?,
+        Format::Text => {
+            output::say(&problems.to_text())?;
+            if let Ok(plan) = &checked {
+                output::say(&good_news(plan))?;
+            }
+        }
+    }
+    Ok(outcome)
+}
+
+fn good_news(plan: &Plan) -> String {
+    let chain: Vec<String> = plan.longest_chain().into_iter().map(String::from).collect();
+    format!(
+        "{} is a good plan: {} agents in {} waves, {} can start at once.\n\
+         The longest chain takes {} steps: {}\n",
+        plan.project.name,
+        plan.agents.len(),
+        plan.waves.len(),
+        plan.ready_first().len(),
+        chain.len(),
+        chain.join(" → "),
+    )
+}
+
+/// The checked plan, or its problems on stderr.
+pub(super) fn good_plan(workspace: &Workspace) -> anyhow::Result<Result<Plan, Outcome>> {
+    Ok(workspace.plan()?.map_err(|problems: Problems| {
+        output::complain(&problems.to_text());
+        Outcome::Found
+    }))
+}

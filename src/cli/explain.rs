@@ -1,0 +1,68 @@
+//! Renders a failure for a terminal: the error, its causes, and what to try.
+
+use crate::{app::NoWorkspace, archive, embedded, store};
+
+/// The error, its causes and a hint, a line each.
+pub(super) fn explain(err: &anyhow::Error) -> String {
+    let mut text = format!("error: {err}\n");
+    for cause in err.chain().skip(1).map(ToString::to_string) {
+        // Some libraries repeat their cause in their own message.
+        if !text.trim_end().ends_with(&cause) {
+            text += &format!("  because {cause}\n");
+        }
+    }
+    if let Some(hint) = err.chain().find_map(hint) {
+        text += &format!("hint: {hint}\n");
+    }
+    text
+}
+
+fn hint(err: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
+    if let Some(err) = err.downcast_ref::<store::Error>() {
+        return of_store(err);
+    }
+    if err.downcast_ref::<NoWorkspace>().is_some() {
+        return Some(
+            "change to a project's folder, or write waves/project.yaml: `project: my-project`",
+        );
+    }
+    if let Some(err) = err.downcast_ref::<embedded::Error>() {
+        return err.hint();
+    }
+    if let Some(err) = err.downcast_ref::<archive::Error>() {
+        return err.hint();
+    }
+    None
+}
+
+fn of_store(err: &store::Error) -> Option<&'static str> {
+    use store::Error;
+    Some(match err {
+        Error::Unreachable { .. } => {
+            "check DATABASE_URL; on Supabase, use the session pooler; without DATABASE_URL a \
+             private Postgres is started"
+        }
+        Error::BadUrl(_) => "write it as postgres://user:password@host:5432/database",
+        Error::Foreign(_) => "give Wavemark a database of its own; nothing was touched",
+        Error::Newer(_) => "use the newest wavemark",
+        Error::NoProject(_) => "run `wavemark sync` first",
+        Error::NoAgent(_) => "`wavemark status` lists the agents",
+        Error::NoFeedback(_) => "`wavemark feedback list --all` lists the numbers",
+        Error::Migrate(_) | Error::BadRow(_) | Error::Database(_) => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_says_what_why_and_what_to_do() {
+        let cause = store::Error::Unreachable {
+            place: "db.example:5432/postgres".into(),
+            source: sqlx::Error::Io(std::io::Error::other("Connection refused")),
+        };
+        let err = anyhow::Error::new(cause).context("cannot read the facts");
+        insta::assert_snapshot!(explain(&err), @"");
+    }
+}

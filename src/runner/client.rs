@@ -1,0 +1,204 @@
+//! The agent's side of `wavemark checkpoint`, `wavemark ask` and
+//! `wavemark finish`.
+//!
+//! It needs nothing but the run directory. What it acknowledges was stored by
+//! the run's supervisor, not just written to a file.
+
+use std::{
+    fs, io,
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{
+    control::{Answer, Request},
+    dir::RunDir,
+};
+use crate::model::{ArtifactKey, Digest, FeedbackNumber};
+
+/// How long an answer may take: the database may be far away, or away for a
+/// moment.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What became of a checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stored {
+    /// The version it is stored as, from 1.
+    pub version: i32,
+    /// The SHA-256 of what is stored.
+    pub sha256: Digest,
+    /// Whether it was stored before: the same bytes make no new version.
+    pub unchanged: bool,
+}
+
+/// Why an in-run command did not do what it was asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// There is no run at that place.
+    #[error(
+        "{0} is not the directory of a run: this command works inside a run, where WAVEMARK_DIR is set"
+    )]
+    NotARun(String),
+    /// Whoever ran this is gone.
+    #[error("nobody follows this run any more: end, and it will be started again")]
+    SupervisorGone,
+    /// The answer takes too long.
+    #[error("no answer within {} s: the database may be away, try again", .0.as_secs())]
+    NoAnswer(Duration),
+    /// It was not taken.
+    #[error("not taken: {0}")]
+    Refused(String),
+    /// The run directory cannot be written.
+    #[error("cannot write to the run directory")]
+    Io(#[from] io::Error),
+}
+
+/// Talks to the supervisor of a run, from inside.
+#[derive(Clone, Debug)]
+pub struct Client {
+    dir: RunDir,
+    patience: Duration,
+}
+
+impl Client {
+    /// For the run whose directory is `dir`: `WAVEMARK_DIR`.
+    ///
+    /// # Errors
+    ///
+    /// If that is not the directory of a run.
+    pub fn new(dir: &Path) -> Result<Self, ClientError> {
+        let run = RunDir::at(dir);
+        if run.requests().is_dir() && run.answers().is_dir() {
+            Ok(Self { dir: run, patience: PATIENCE })
+        } else {
+            Err(ClientError::NotARun(dir.display().to_string()))
+        }
+    }
+
+    /// Stores `content` as `key`, and returns when that is done.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`] says what to do. The file stays in `out/` and is taken
+    /// at the end of the run at the latest, unless it was refused.
+    pub fn checkpoint(&self, key: &ArtifactKey, content: &[u8]) -> Result<Stored, ClientError> {
+        let draft = self.dir.tmp().join(Uuid::new_v4().to_string());
+        fs::write(&draft, content)?;
+        fs::rename(draft, self.dir.out().join(key.to_string()))?;
+        match self.request(&Request::Checkpoint { key: key.clone() })? {
+            Answer::Stored(stored) => Ok(stored),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Asks people, and returns the number they see the question under. The
+    /// answer comes with the next run: the agent should now end.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`] says what to do.
+    pub fn ask(&self, question: &str) -> Result<FeedbackNumber, ClientError> {
+        match self.request(&Request::Ask { question: question.to_owned() })? {
+            Answer::Asked { number } => Ok(number),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Says that the work is done; the agent should now exit.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`] says what to do.
+    pub fn finish(&self, summary: Option<&str>) -> Result<(), ClientError> {
+        match self.request(&Request::Finish { summary: summary.map(ToOwned::to_owned) })? {
+            Answer::Noted {} => Ok(()),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    fn request(&self, request: &Request) -> Result<Answer, ClientError> {
+        let name = format!("{}.json", Uuid::new_v4());
+        let draft = self.dir.tmp().join(&name);
+        let sent = self.dir.requests().join(&name);
+        fs::write(&draft, serde_json::to_vec(request).map_err(io::Error::from)?)?;
+        fs::rename(draft, &sent)?;
+
+        let answer = self.wait(&self.dir.answers().join(&name));
+        if answer.is_err() {
+            // Nobody should take it after this command has said that it failed.
+            drop(fs::remove_file(sent));
+        }
+        match answer? {
+            Answer::Refused { why } => Err(ClientError::Refused(why)),
+            answer => Ok(answer),
+        }
+    }
+
+    fn wait(&self, path: &Path) -> Result<Answer, ClientError> {
+        let begun = Instant::now();
+        let mut pause = Duration::from_millis(2);
+        loop {
+            // Asked before the look: an answer given last is not missed.
+            let gone = !self.dir.is_followed();
+            match fs::read(path) {
+                Ok(answer) => {
+                    drop(fs::remove_file(path));
+                    return Ok(serde_json::from_slice(&answer).map_err(io::Error::from)?);
+                }
+                Err(err) if err.kind() == io::ErrorKind::NotFound => {}
+                Err(err) => return Err(err.into()),
+            }
+            if gone {
+                return Err(ClientError::SupervisorGone);
+            }
+            if begun.elapsed() >= self.patience {
+                return Err(ClientError::NoAnswer(self.patience));
+            }
+            thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(50));
+        }
+    }
+}
+
+fn unexpected(answer: &Answer) -> ClientError {
+    ClientError::Refused(format!("the answer is for another request: {answer:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(folder: &Path) -> Client {
+        fs::create_dir_all(folder.join("control/requests")).unwrap();
+        fs::create_dir_all(folder.join("control/answers")).unwrap();
+        fs::create_dir_all(folder.join("out/.tmp")).unwrap();
+        Client::new(folder).unwrap()
+    }
+
+    #[test]
+    fn a_command_outside_of_a_run_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(matches!(Client::new(folder.path()), Err(ClientError::NotARun(_))));
+    }
+
+    #[test]
+    fn a_supervisor_that_is_gone_is_noticed_at_once_and_nothing_is_left_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let client = client(folder.path());
+        assert!(matches!(client.ask("Anyone?"), Err(ClientError::SupervisorGone)));
+        assert_eq!(fs::read_dir(folder.path().join("control/requests")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_supervisor_that_does_not_answer_is_not_waited_for_for_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let patience = Duration::from_millis(20);
+        let client = Client { patience, ..client(folder.path()) };
+        let _followed = RunDir::at(folder.path()).follow().unwrap();
+        assert!(matches!(client.finish(None), Err(ClientError::NoAnswer(_))));
+    }
+}

@@ -1,0 +1,232 @@
+//! The run directory: everything an agent reads and writes, one per run.
+//!
+//! ```text
+//! input.json                   what the agent is told, as data
+//! prompt.md                    the same for a model to read
+//! deps/<agent>/<type>/<name>   what the agents it needs have made
+//! checkpoints/<type>/<name>    what it stored in earlier runs
+//! feedback/<number>.md         what people said
+//! work/                        the working directory
+//! out/<type>/<name>            what it makes; watched
+//! out/.tmp/                    for files that are then renamed; ignored
+//! out/SUMMARY.md               what it says it did (optional)
+//! result.json                  how it says it ended (optional)
+//! stop                         appears, with the reason, when it is to stop
+//! control/                     how `wavemark checkpoint|ask|finish` talk to us
+//! log/                         what it printed
+//! bin/wavemark                 only if the binary has another name
+//! ```
+//!
+//! Nothing here is flushed to disk: what counts is what is stored from it, and
+//! a run does not outlive its machine. A trivial agent should cost little more
+//! than its process, so making one is a handful of system calls.
+
+use std::{
+    fs::{self, File},
+    io::{self, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, symlink},
+    path::{Path, PathBuf},
+};
+
+use rustix::fs::{FlockOperation, flock};
+
+use super::{contract::Input, prompt};
+use crate::model::{ArtifactType, StopReason};
+
+/// Paths in one run directory.
+#[derive(Clone, Debug)]
+pub struct RunDir {
+    root: PathBuf,
+}
+
+impl RunDir {
+    /// The run directory at `root`, wherever it came from.
+    pub fn at(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// The directory itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// `input.json`.
+    pub fn input(&self) -> PathBuf {
+        self.root.join("input.json")
+    }
+
+    /// The agent's working directory.
+    pub fn work(&self) -> PathBuf {
+        self.root.join("work")
+    }
+
+    /// Where the agent puts what it makes.
+    pub fn out(&self) -> PathBuf {
+        self.root.join("out")
+    }
+
+    /// Where files wait to be renamed.
+    pub fn tmp(&self) -> PathBuf {
+        self.root.join("out/.tmp")
+    }
+
+    /// Where the agent may say how it ended.
+    pub fn result(&self) -> PathBuf {
+        self.root.join("result.json")
+    }
+
+    /// Where in-run commands put what they want.
+    pub fn requests(&self) -> PathBuf {
+        self.root.join("control/requests")
+    }
+
+    /// Where in-run commands find the answers.
+    pub fn answers(&self) -> PathBuf {
+        self.root.join("control/answers")
+    }
+
+    /// What the agent printed: the older part, if there was more than one
+    /// file's worth, and the newest part. Either may be missing.
+    pub fn logs(&self) -> [PathBuf; 2] {
+        [self.root.join("log/output.1.log"), self.root.join("log/output.log")]
+    }
+
+    /// Makes the directory and puts the input into it.
+    pub(super) fn create(&self, input: &Input) -> io::Result<()> {
+        // Only its owner may look in, so nothing below needs a mode of its own.
+        let mut private = fs::DirBuilder::new();
+        private.mode(0o700);
+        match (private.create(&self.root), self.root.parent()) {
+            (Err(err), Some(parent)) if err.kind() == io::ErrorKind::NotFound => {
+                fs::create_dir_all(parent)?;
+                private.create(&self.root)?;
+            }
+            (created, _) => created?,
+        }
+        for folder in ["deps", "checkpoints", "feedback", "work", "out", "control", "log"] {
+            fs::create_dir(self.root.join(folder))?;
+        }
+        for folder in ["out/.tmp", "control/requests", "control/answers"] {
+            fs::create_dir(self.root.join(folder))?;
+        }
+        for kind in ArtifactType::ALL {
+            fs::create_dir(self.out().join(kind.as_str()))?;
+        }
+
+        self.add("input.json", &serde_json::to_vec_pretty(input)?)?;
+        self.add("prompt.md", prompt::prompt(input).as_bytes())?;
+        for dep in &input.deps {
+            self.add_below(&dep.path(), dep.artifact.content.as_bytes())?;
+        }
+        for own in &input.checkpoints {
+            self.add_below(&own.path(), own.content.as_bytes())?;
+        }
+        for thread in &input.feedback {
+            let path = format!("feedback/{}.md", thread.number.0);
+            self.add(&path, prompt::thread(thread).as_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// The folder to put on `PATH` so that `wavemark` is found there.
+    pub(super) fn bin(&self, wavemark: &Path) -> io::Result<PathBuf> {
+        match wavemark.parent() {
+            Some(folder) if wavemark.file_name().is_some_and(|name| name == "wavemark") => {
+                Ok(folder.to_owned())
+            }
+            _ => {
+                let bin = self.root.join("bin");
+                fs::create_dir(&bin)?;
+                symlink(wavemark, bin.join("wavemark"))?;
+                Ok(bin)
+            }
+        }
+    }
+
+    /// Marks the run as followed until what is returned is dropped, or this
+    /// process dies of whatever it may.
+    pub(super) fn follow(&self) -> io::Result<File> {
+        let folder = File::open(&self.root)?;
+        flock(&folder, FlockOperation::NonBlockingLockExclusive)?;
+        Ok(folder)
+    }
+
+    /// Whether some process follows the run.
+    pub fn is_followed(&self) -> bool {
+        let Ok(folder) = File::open(&self.root) else {
+            return false;
+        };
+        flock(&folder, FlockOperation::NonBlockingLockShared).is_err()
+    }
+
+    /// Tells the agent that it is to stop, and why. The file appears whole.
+    pub(super) fn announce_stop(&self, reason: StopReason) -> io::Result<()> {
+        let draft = self.root.join("control/stop");
+        fs::write(&draft, format!("{reason}\n"))?;
+        fs::rename(draft, self.root.join("stop"))
+    }
+
+    fn add_below(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
+        if let Some(folder) = self.root.join(path).parent() {
+            fs::create_dir_all(folder)?;
+        }
+        self.add(path, bytes)
+    }
+
+    /// Adds a file that is only to be read.
+    fn add(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
+        let mut options = fs::OpenOptions::new();
+        options.write(true).create_new(true).mode(0o444);
+        options.open(self.root.join(path))?.write_all(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runner::testing;
+
+    #[test]
+    fn a_run_directory_holds_what_the_agent_is_told() {
+        let parent = tempfile::tempdir().unwrap();
+        let dir = RunDir::at(parent.path().join("runs/1"));
+        dir.create(&testing::input()).unwrap();
+
+        insta::assert_snapshot!(testing::tree(dir.root()), @"
+        checkpoints/
+        checkpoints/schema/
+        checkpoints/schema/sheet.json
+        control/
+        control/answers/
+        control/requests/
+        deps/
+        deps/brief/
+        deps/brief/doc/
+        deps/brief/doc/brief.md
+        feedback/
+        feedback/7.md
+        input.json
+        log/
+        out/
+        out/.tmp/
+        out/doc/
+        out/prompt/
+        out/schema/
+        prompt.md
+        work/
+        ");
+        let dep = dir.root().join("deps/brief/doc/brief.md");
+        assert_eq!(fs::read_to_string(dep).unwrap(), "Sheets for everyone.\n");
+    }
+
+    #[test]
+    fn the_binary_is_linked_only_if_it_has_another_name() {
+        let parent = tempfile::tempdir().unwrap();
+        let dir = RunDir::at(parent.path());
+
+        assert_eq!(dir.bin(Path::new("/opt/wavemark")).unwrap(), Path::new("/opt"));
+
+        let bin = dir.bin(Path::new("/opt/it-0123")).unwrap();
+        assert_eq!(fs::read_link(bin.join("wavemark")).unwrap(), Path::new("/opt/it-0123"));
+    }
+}

@@ -1,0 +1,87 @@
+//! What it takes to start a run.
+//!
+//! **Invariant:** nothing is looked up later. Neither the environment of this
+//! process nor the database adds to what stands here, so what an agent gets can
+//! be read off one value.
+
+use std::{collections::BTreeMap, ffi::OsString, path::PathBuf, time::Duration};
+
+use secrecy::SecretString;
+
+use super::contract::Input;
+use crate::model::EnvName;
+
+/// Everything needed to start a run of a program.
+#[derive(Clone, Debug)]
+pub struct Launch {
+    /// The run directory, which must not exist yet. Its parents are created.
+    pub dir: PathBuf,
+    /// The root of the project, absolute: relative programs with a slash are
+    /// found from there.
+    pub repo: PathBuf,
+    /// The program and its arguments, started without a shell.
+    pub command: Vec<String>,
+    /// What the agent is told.
+    pub input: Input,
+    /// Environment variables that the definition gives, with their values.
+    pub env: BTreeMap<EnvName, String>,
+    /// Environment variables whose values must never be seen again.
+    pub secrets: BTreeMap<EnvName, SecretString>,
+    /// Values that the agent is not given and that must not be seen either, by
+    /// what they are: `the database password`.
+    pub hidden: BTreeMap<String, SecretString>,
+    /// What the agent has from the machine it runs on.
+    pub host: Host,
+    /// How much is too much, and how long is too long.
+    pub limits: Limits,
+}
+
+/// What an agent has from the machine it runs on.
+#[derive(Clone, Debug)]
+pub struct Host {
+    /// The binary that agents call as `wavemark`. One with another name is
+    /// linked into the run directory under that name.
+    pub wavemark: PathBuf,
+    /// `PATH`; the folder of `wavemark` is put in front.
+    pub path: OsString,
+    /// `HOME`, if there is one.
+    pub home: Option<OsString>,
+    /// `LANG`, if it is set.
+    pub lang: Option<OsString>,
+    /// `TZ`, if it is set.
+    pub tz: Option<OsString>,
+}
+
+/// How much is too much, and how long is too long.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// The largest artifact, in bytes.
+    pub artifact_bytes: u64,
+    /// How many checkpoints one run may make.
+    pub checkpoints: usize,
+    /// How much of the output is kept on disk, in bytes.
+    pub log_bytes: u64,
+    /// How long a file that is written in place must be left alone before it is
+    /// taken.
+    pub quiet: Duration,
+    /// How long a run may go on after SIGINT.
+    pub after_interrupt: Duration,
+    /// How long it may go on after SIGTERM, before SIGKILL.
+    pub after_terminate: Duration,
+    /// How long processes that a run leaves behind may go on after SIGTERM.
+    pub leftovers: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            artifact_bytes: 5 * 1024 * 1024,
+            checkpoints: 1000,
+            log_bytes: 50 * 1024 * 1024,
+            quiet: Duration::from_secs(2),
+            after_interrupt: Duration::from_secs(10),
+            after_terminate: Duration::from_secs(10),
+            leftovers: Duration::from_millis(500),
+        }
+    }
+}

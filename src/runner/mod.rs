@@ -1,0 +1,82 @@
+//! Starts an agent's program on this machine and follows it to its end.
+//!
+//! [`start()`] takes a [`Launch`], which holds everything, and returns a
+//! [`Running`], which tells everything: checkpoints, questions, signs of life,
+//! and at last the [`Evidence`] that [`verdict()`] judges. The database, git and
+//! the definitions are somebody else's.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `launch`, `contract`, `environment`, `prompt`, `dir` | what an agent gets |
+//! | `spawn`, `processes`, `stop`, `supervise` | its processes, from the first to the last |
+//! | `watch`, `outbox`, `files`, `collect` | what it makes |
+//! | `control`, `client` | what it asks, and how |
+//! | `log`, `clean`, `redact`, `shapes` | what it prints |
+//! | `report`, `verdict` | what is known, and what that means |
+//!
+//! # Invariants
+//!
+//! - An agent's environment is built from nothing, and what it prints is never a
+//!   command.
+//! - When a run has ended, none of its processes is left.
+//! - Secrets are taken out of what is printed before it touches a disk.
+
+mod clean;
+pub mod client;
+mod collect;
+mod contract;
+mod control;
+mod dir;
+mod environment;
+mod files;
+mod launch;
+mod log;
+mod outbox;
+mod processes;
+mod prompt;
+mod redact;
+mod report;
+mod shapes;
+mod spawn;
+mod stop;
+mod supervise;
+#[cfg(test)]
+mod testing;
+mod verdict;
+mod watch;
+
+use std::{io, path::PathBuf};
+
+pub use contract::{Artifact, Contract, Dep, Input};
+pub use dir::RunDir;
+pub use launch::{Host, Launch, Limits};
+pub use processes::kill_leftovers;
+pub use report::{Evidence, Exit, Finish, Rejection, Reply, Report};
+pub use stop::{StopWhen, Stopper};
+pub use supervise::{Running, start};
+pub use verdict::{Verdict, verdict};
+
+/// What kind of credential seems to be in `text`, if one is.
+pub fn secret_in(text: &str) -> Option<String> {
+    shapes::kind(text).map(str::to_owned)
+}
+
+/// Why this machine could not start a run. Nothing is known about the agent
+/// then: it counts as lost, not as failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The run directory cannot be made.
+    #[error("cannot make the run directory {}", path.display())]
+    Directory {
+        /// Where it should be.
+        path: PathBuf,
+        /// Why it cannot.
+        source: io::Error,
+    },
+    /// No process can be started.
+    #[error("cannot start a process")]
+    Spawn {
+        /// Why not.
+        source: io::Error,
+    },
+}

@@ -1,0 +1,322 @@
+//! Decides what in `out/` is taken, and when.
+//!
+//! A file that is renamed into place is whole: it is taken at once. One that is
+//! written in place may be half there (when its folder was simply polled, 60 of
+//! 60 such files came torn): it is taken when it was left alone for a while. At
+//! the end everything is taken.
+//!
+//! **Invariant:** a file is taken or rejected, and never cut. What is taken
+//! differs from what was last taken under its name.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ffi::{OsStr, OsString},
+    io,
+    os::unix::ffi::OsStrExt as _,
+    time::Instant,
+};
+
+use super::{
+    dir::RunDir,
+    files::{Folder, Stamp, Unread},
+    launch::Limits,
+    report::{Rejection, Reply},
+};
+use crate::model::{ArtifactKey, ArtifactType, Digest};
+
+/// So many rejections are told; an agent that goes wild is not followed
+/// further.
+const TOLD: usize = 100;
+
+/// Names in `out/` that are no artifacts and belong there.
+const OURS: [&str; 2] = [".tmp", "SUMMARY.md"];
+
+/// A place in `out/`: in the folder of a type, or beside these.
+type Place = (Option<ArtifactType>, OsString);
+
+/// Everything known about one run's `out/`.
+pub(super) struct Outbox {
+    dir: RunDir,
+    limits: Limits,
+    places: BTreeMap<Place, Known>,
+    taken: BTreeMap<ArtifactKey, Taken>,
+    /// How many were taken, each version counted.
+    count: usize,
+    rejected: BTreeSet<Rejection>,
+    news: Vec<Rejection>,
+}
+
+/// What is known of a place.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    stamp: Stamp,
+    /// When it was first seen so.
+    since: Instant,
+    /// Whether it was taken or rejected so.
+    dealt_with: bool,
+}
+
+/// What was last taken under a name, and what became of it.
+#[derive(Clone, Debug)]
+pub(super) struct Taken {
+    /// The SHA-256 of it.
+    pub(super) sha256: Digest,
+    /// Absent while it could not be stored.
+    pub(super) reply: Option<Reply>,
+}
+
+/// A file that is new.
+#[derive(Debug)]
+pub(super) struct New {
+    /// What it is called.
+    pub(super) key: ArtifactKey,
+    /// What is in it.
+    pub(super) content: String,
+    /// The SHA-256 of it.
+    pub(super) sha256: Digest,
+}
+
+/// Which files are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sweep {
+    /// Those that were left alone for a while.
+    Quiet,
+    /// All: the run has ended, nobody writes any more.
+    Last,
+}
+
+impl Outbox {
+    /// Knows nothing yet.
+    pub(super) fn new(dir: &RunDir, limits: &Limits) -> Self {
+        Self {
+            dir: dir.clone(),
+            limits: limits.clone(),
+            places: BTreeMap::new(),
+            taken: BTreeMap::new(),
+            count: 0,
+            rejected: BTreeSet::new(),
+            news: Vec::new(),
+        }
+    }
+
+    /// When a file that is now left alone will have been for long enough.
+    pub(super) fn due(&self) -> Option<Instant> {
+        let waiting = self.places.values().filter(|known| !known.dealt_with);
+        waiting.map(|known| known.since + self.limits.quiet).min()
+    }
+
+    /// Somebody finished writing to a file: its quiet starts now.
+    pub(super) fn written(&mut self, kind: ArtifactType, name: &str, now: Instant) {
+        if let Ok(folder) = self.folder(kind) {
+            self.observe(&folder, (Some(kind), name.into()), now);
+        }
+    }
+
+    /// Looks at everything, and returns what is to be stored.
+    pub(super) fn sweep(&mut self, sweep: Sweep, now: Instant) -> Vec<New> {
+        let mut here = BTreeSet::new();
+        self.list(None, Folder::open(&self.dir.out()), now, &mut here);
+        for &kind in ArtifactType::ALL {
+            self.list(Some(kind), self.folder(kind), now, &mut here);
+        }
+        self.places.retain(|place, _| here.contains(place));
+
+        let is_due = |known: &Known| match sweep {
+            Sweep::Last => true,
+            Sweep::Quiet => !known.dealt_with && now >= known.since + self.limits.quiet,
+        };
+        let due: Vec<Place> = self
+            .places
+            .iter()
+            .filter(|(_, known)| is_due(known))
+            .map(|(place, _)| place.clone())
+            .collect();
+        due.into_iter().filter_map(|(kind, name)| self.take(kind, &name, now)).collect()
+    }
+
+    /// Takes what is there under this name now, whatever happened to it before.
+    /// `None` if that is nothing new, or nothing that can be taken.
+    pub(super) fn take(
+        &mut self,
+        kind: Option<ArtifactType>,
+        name: &OsStr,
+        now: Instant,
+    ) -> Option<New> {
+        let path = shown(kind, name);
+        let Some(kind) = kind else {
+            self.settle(None, name, None, now);
+            self.reject(
+                path,
+                "is not expected there: put artifacts into `out/schema`, `out/prompt` or `out/doc`",
+            );
+            return None;
+        };
+        let key: ArtifactKey = match format!("{kind}/{}", name.to_string_lossy()).parse() {
+            Ok(key) => key,
+            Err(err) => {
+                self.settle(Some(kind), name, None, now);
+                self.reject(path, &format!("has an odd name: {err}"));
+                return None;
+            }
+        };
+        let folder = self.folder(kind).ok()?;
+        match folder.read_text(name, self.limits.artifact_bytes) {
+            Ok((content, stamp)) => {
+                self.settle(Some(kind), name, Some(stamp), now);
+                self.accept(key, content)
+            }
+            Err(Unread::Gone) => None,
+            Err(Unread::Changing) => {
+                self.observe(&folder, (Some(kind), name.to_owned()), now);
+                None
+            }
+            Err(Unread::Bad(why)) => {
+                self.settle(Some(kind), name, folder.stamp(name), now);
+                self.reject(path, &why);
+                None
+            }
+        }
+    }
+
+    /// What was last taken under `key`.
+    pub(super) fn taken(&self, key: &ArtifactKey) -> Option<&Taken> {
+        self.taken.get(key)
+    }
+
+    /// What became of what was taken. Without a reply it could not be stored
+    /// now: it is taken once more later.
+    pub(super) fn settled(
+        &mut self,
+        key: &ArtifactKey,
+        sha256: Digest,
+        reply: Option<Reply>,
+        now: Instant,
+    ) {
+        if reply.is_none()
+            && let Some(known) = self.places.get_mut(&(Some(key.kind), key.name.as_str().into()))
+        {
+            *known = Known { since: now, dealt_with: false, ..*known };
+        }
+        self.taken.insert(key.clone(), Taken { sha256, reply });
+    }
+
+    /// Notes something that cannot be taken, once.
+    pub(super) fn reject(&mut self, path: String, why: &str) {
+        let rejection = match self.rejected.len() {
+            0..TOLD => Rejection { path, why: why.to_owned() },
+            TOLD => Rejection {
+                path: "out".into(),
+                why: "holds more like these: no more are named".into(),
+            },
+            _ => return,
+        };
+        if self.rejected.insert(rejection.clone()) {
+            self.news.push(rejection);
+        }
+    }
+
+    /// What was rejected since this was last asked.
+    pub(super) fn news(&mut self) -> Vec<Rejection> {
+        std::mem::take(&mut self.news)
+    }
+
+    /// Everything that was rejected.
+    pub(super) fn rejected(&self) -> Vec<Rejection> {
+        self.rejected.iter().cloned().collect()
+    }
+
+    fn folder(&self, kind: ArtifactType) -> io::Result<Folder> {
+        Folder::open(&self.dir.out())?.folder(kind.as_str())
+    }
+
+    fn list(
+        &mut self,
+        kind: Option<ArtifactType>,
+        folder: io::Result<Folder>,
+        now: Instant,
+        here: &mut BTreeSet<Place>,
+    ) {
+        // More names than there may be checkpoints are too many anyway.
+        let limit = self.limits.checkpoints + 2 * TOLD;
+        let names = folder.and_then(|folder| Ok((folder.names(limit)?, folder)));
+        let (names, folder) = match names {
+            Ok(listed) => listed,
+            Err(err) => {
+                let path = kind.map_or("out".to_owned(), |kind| format!("out/{kind}"));
+                self.reject(path, &format!("is not a folder that can be read: {err}"));
+                return;
+            }
+        };
+        if names.len() == limit {
+            let path = kind.map_or("out".to_owned(), |kind| format!("out/{kind}"));
+            self.reject(path, &format!("holds {limit} files or more: only so many are looked at"));
+        }
+        for name in names {
+            let known =
+                OURS.iter().copied().chain(ArtifactType::ALL.iter().map(|kind| kind.as_str()));
+            if kind.is_none() && known.into_iter().any(|known| name == known) {
+                continue;
+            }
+            let place = (kind, name);
+            self.observe(&folder, place.clone(), now);
+            here.insert(place);
+        }
+    }
+
+    fn observe(&mut self, folder: &Folder, place: Place, now: Instant) {
+        let Some(stamp) = folder.stamp(place.1.as_os_str()) else {
+            return;
+        };
+        match self.places.get(&place) {
+            Some(known) if known.stamp == stamp => {}
+            _ => {
+                self.places.insert(place, Known { stamp, since: now, dealt_with: false });
+            }
+        }
+    }
+
+    /// Remembers that a place was dealt with as it is.
+    fn settle(
+        &mut self,
+        kind: Option<ArtifactType>,
+        name: &OsStr,
+        stamp: Option<Stamp>,
+        now: Instant,
+    ) {
+        let place = (kind, name.to_owned());
+        match (self.places.get_mut(&place), stamp) {
+            (Some(known), stamp) => {
+                let stamp = stamp.unwrap_or(known.stamp);
+                *known = Known { stamp, dealt_with: true, ..*known };
+            }
+            (None, Some(stamp)) => {
+                self.places.insert(place, Known { stamp, since: now, dealt_with: true });
+            }
+            (None, None) => {}
+        }
+    }
+
+    fn accept(&mut self, key: ArtifactKey, content: String) -> Option<New> {
+        let sha256 = Digest::of(&content);
+        let last = self.taken.get(&key);
+        if last.is_some_and(|last| last.sha256 == sha256 && last.reply.is_some()) {
+            return None;
+        }
+        if self.count >= self.limits.checkpoints {
+            let most = self.limits.checkpoints;
+            self.reject(
+                format!("out/{key}"),
+                &format!("comes after {most} checkpoints, which is as many as one run may make"),
+            );
+            return None;
+        }
+        self.count += 1;
+        Some(New { key, content, sha256 })
+    }
+}
+
+/// A path in the run directory, made printable.
+fn shown(kind: Option<ArtifactType>, name: &OsStr) -> String {
+    let folder = kind.map_or("out".to_owned(), |kind| format!("out/{kind}"));
+    format!("{folder}/{}", name.as_bytes().escape_ascii())
+}

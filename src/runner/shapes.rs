@@ -1,0 +1,144 @@
+//! Tokens that are known by their look, whoever they belong to.
+//!
+//! A stream is searched with a window of [`LONGEST`] bytes: what is longer is
+//! no token.
+
+use std::{ops::Range, sync::LazyLock};
+
+use regex::bytes::Regex;
+
+/// How many bytes a token can be long.
+pub(super) const LONGEST: usize = 8 * 1024;
+
+/// What each shape is, and its expression. The names are for people, the order
+/// is that of trying: the more special first.
+const SHAPES: [(&str, &str); 9] = [
+    ("a GitHub token", r"(?:gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{30,})"),
+    ("an Anthropic key", r"sk-ant-[A-Za-z0-9_-]{16,}"),
+    ("an OpenAI key", r"\bsk-(?:proj-|svcacct-|admin-)[A-Za-z0-9_-]{16,}"),
+    ("a secret key", r"\bsk-[A-Za-z0-9]{20,}"),
+    ("an AWS key", r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"),
+    ("a Slack token", r"xox[a-z]-[A-Za-z0-9-]{10,}"),
+    ("a Supabase key", r"sb_secret_[A-Za-z0-9_-]{16,}"),
+    ("a JSON web token", r"eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"),
+    // In JSON, the line breaks of a key are the two characters `\n`.
+    ("a private key", r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[^-]*"),
+];
+
+/// One expression for all shapes: each is a group of its own.
+static ANY: LazyLock<Regex> = LazyLock::new(|| {
+    let groups: Vec<String> = SHAPES.iter().map(|(_, shape)| format!("({shape})")).collect();
+    #[expect(clippy::expect_used, reason = "a constant, compiled by every test below")]
+    Regex::new(&format!("(?-u){}", groups.join("|"))).expect("a valid expression")
+});
+
+/// The opening line of a private key.
+const BEGIN_KEY: &str = "-----BEGIN";
+/// The end of its last line.
+const END_KEY: &str = "-----END";
+
+/// Where in `text` something looks like a token.
+pub(super) fn find(text: &[u8]) -> impl Iterator<Item = Range<usize>> {
+    ANY.find_iter(text).map(|found| found.range())
+}
+
+/// What the first token in `text` is, if there is one.
+pub(super) fn kind(text: &str) -> Option<&'static str> {
+    let found = ANY.captures(text.as_bytes())?;
+    let which = SHAPES.iter().enumerate().find(|(i, _)| found.get(i + 1).is_some());
+    which.map(|(_, (kind, _))| *kind)
+}
+
+/// Follows a private key over the lines it is printed on.
+#[derive(Debug, Default)]
+pub(super) struct KeyBlock {
+    lines_left: usize,
+}
+
+impl KeyBlock {
+    /// The longest RSA key people use, 16,384 bits, takes 200 lines. A key that
+    /// is never closed hides no more than that.
+    const LONGEST: usize = 256;
+
+    /// Whether `line`, or the end of it, belongs to a private key that goes on.
+    pub(super) fn hides(&mut self, line: &[u8]) -> bool {
+        let has = |what: &str| line.windows(what.len()).any(|part| part == what.as_bytes());
+        let inside = self.lines_left > 0;
+        if inside {
+            self.lines_left -= 1;
+        }
+        if has(END_KEY) {
+            self.lines_left = 0;
+        } else if has(BEGIN_KEY) && has("PRIVATE KEY-----") {
+            self.lines_left = Self::LONGEST;
+        }
+        inside
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_known_by_their_look() {
+        // Put together here, so that no scanner takes this file for a leak.
+        let long = "Ab3dEf6hIj9lMn2pQr5tUv8xYz1aBc4eFg7i";
+        let samples = [
+            format!("ghp_{long}"),
+            format!("gho_{long}"),
+            format!("github_pat_{long}"),
+            format!("sk-ant-api03-{long}"),
+            format!("sk-proj-{long}"),
+            format!("sk-{long}"),
+            format!("AKIA{}", "IOSFODNN7EXAMPLE"),
+            format!("xoxb-{}", "123456789012-abcdef"),
+            format!("sb_secret_{long}"),
+            format!("eyJ{long}.eyJ{long}.{long}"),
+            format!("-----BEGIN RSA {}-----\\nMIIE", "PRIVATE KEY"),
+            format!("-----BEGIN {}-----", "PRIVATE KEY"),
+        ];
+        let kinds: Vec<String> = samples
+            .iter()
+            .map(|token| format!("{:<14} {}", &token[..10], kind(&format!("x={token};")).unwrap()))
+            .collect();
+        insta::assert_snapshot!(kinds.join("\n"), @"
+        ghp_Ab3dEf     a GitHub token
+        gho_Ab3dEf     a GitHub token
+        github_pat     a GitHub token
+        sk-ant-api     an Anthropic key
+        sk-proj-Ab     an OpenAI key
+        sk-Ab3dEf6     a secret key
+        AKIAIOSFOD     an AWS key
+        xoxb-12345     a Slack token
+        sb_secret_     a Supabase key
+        eyJAb3dEf6     a JSON web token
+        -----BEGIN     a private key
+        -----BEGIN     a private key
+        ");
+    }
+
+    #[test]
+    fn prose_is_no_token() {
+        for prose in [
+            "sk-learn and sk-image",
+            "the ghp_ prefix",
+            "AKIA",
+            "eyJ.eyJ.x",
+            "a task-sk-1",
+            "-----BEGIN CERTIFICATE-----",
+            "risk-assessmentofalongprojectname",
+        ] {
+            assert_eq!(kind(prose), None, "{prose}");
+        }
+    }
+
+    #[test]
+    fn a_private_key_is_followed_to_its_end() {
+        let begin = format!("-----BEGIN {}-----", "PRIVATE KEY");
+        let mut block = KeyBlock::default();
+        let hidden = [&begin, "MIIE", "AAAA", "-----END PRIVATE KEY-----", "hello"]
+            .map(|line| block.hides(line.as_bytes()));
+        assert_eq!(hidden, [false, true, true, true, false]);
+    }
+}

@@ -1,0 +1,131 @@
+//! Starts the program of an agent: in a session of its own, with nothing of
+//! ours but a pipe to print into.
+
+use std::{
+    collections::BTreeMap,
+    ffi::{OsStr, OsString},
+    io,
+    os::unix::process::ExitStatusExt as _,
+    path::{Path, PathBuf},
+    process::{ExitStatus, Stdio},
+};
+
+use process_wrap::tokio::{ChildWrapper, CommandWrap, ProcessSession};
+use rustix::process::Pid;
+use tokio::{net::unix::pipe, process::Command};
+
+use super::{dir::RunDir, launch::Launch, report::Exit};
+
+/// A program that was started.
+pub(super) struct Child {
+    process: Box<dyn ChildWrapper>,
+    /// The process, which leads its session and its group.
+    pub(super) pid: Pid,
+}
+
+/// Why a program was not started.
+#[derive(Debug)]
+pub(super) enum CannotStart {
+    /// The definition or the program is wrong: what, and what to do.
+    Program(String),
+    /// This machine cannot start it now.
+    Machine(io::Error),
+}
+
+/// Starts the program of `launch`. Both of its outputs come through the one
+/// pipe, so that their lines keep their order.
+pub(super) fn spawn(
+    launch: &Launch,
+    dir: &RunDir,
+    env: BTreeMap<OsString, OsString>,
+) -> Result<(Child, pipe::Receiver), CannotStart> {
+    let Some((name, arguments)) = launch.command.split_first() else {
+        return Err(CannotStart::Program("the command is empty: name a program".into()));
+    };
+    let program = locate(name, &launch.repo);
+    let (reader, writer) = io::pipe().map_err(CannotStart::Machine)?;
+    let mut command = Command::new(&program);
+    command
+        .args(arguments)
+        .env_clear()
+        .envs(&env)
+        .current_dir(dir.work())
+        .stdin(Stdio::null())
+        .stdout(writer.try_clone().map_err(CannotStart::Machine)?)
+        .stderr(writer)
+        .kill_on_drop(true);
+    // Ends with this statement, and with it our end for writing to the pipe.
+    let process = CommandWrap::from(command).wrap(ProcessSession).spawn();
+    let process =
+        process.map_err(|err| explain(err, name, &program, env.get(OsStr::new("PATH"))))?;
+    // The wrapper waits for the whole group, background processes included; the
+    // process in it for itself alone.
+    let process = process.into_inner();
+    let pid = process.id().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
+    let Some(pid) = pid else {
+        return Err(CannotStart::Machine(io::Error::other("a process without an id")));
+    };
+    let output = pipe::Receiver::from_owned_fd(reader.into()).map_err(CannotStart::Machine)?;
+    Ok((Child { process, pid }, output))
+}
+
+impl Child {
+    /// Waits until the process has ended; what it started may go on.
+    pub(super) async fn exit(&mut self) -> Exit {
+        match self.process.wait().await {
+            Ok(status) => exit(status),
+            // Reaped by somebody else, which nobody should.
+            Err(err) => Exit::NotStarted(format!("its end was not seen: {err}")),
+        }
+    }
+}
+
+fn exit(status: ExitStatus) -> Exit {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => Exit::Code(code),
+        (None, signal) => Exit::Signal(signal.unwrap_or_default()),
+    }
+}
+
+/// A relative program with a slash is one of the project; one without is looked
+/// for on `PATH`.
+fn locate(name: &str, repo: &Path) -> PathBuf {
+    if name.contains('/') { repo.join(name) } else { name.into() }
+}
+
+fn explain(err: io::Error, name: &str, program: &Path, path: Option<&OsString>) -> CannotStart {
+    use io::ErrorKind::{InvalidInput, NotFound, PermissionDenied};
+
+    let shown = program.display();
+    let on_path = !name.contains('/');
+    CannotStart::Program(match err.kind() {
+        NotFound if on_path => {
+            let path = path.map(|path| path.to_string_lossy()).unwrap_or_default();
+            format!(
+                "there is no program `{name}` on PATH ({path}): install it, or write its path with a `/`"
+            )
+        }
+        NotFound if program.exists() => format!(
+            "the interpreter that the first line of `{shown}` names does not exist: correct it or install it"
+        ),
+        NotFound => format!("there is no program `{shown}`: correct `exec`, or add the file"),
+        PermissionDenied if program.is_dir() => {
+            format!("`{shown}` is a folder: `exec` must name a program")
+        }
+        PermissionDenied => {
+            format!("`{shown}` is not executable: run `chmod +x {name}` and commit that")
+        }
+        InvalidInput => {
+            format!("the command or the environment of `{name}` holds a NUL byte: remove it")
+        }
+        _ if err.raw_os_error() == Some(rustix::io::Errno::NOEXEC.raw_os_error()) => {
+            format!("`{shown}` is no program: give it a first line such as `#!/bin/sh`")
+        }
+        _ if err.raw_os_error() == Some(rustix::io::Errno::TOOBIG.raw_os_error()) => {
+            format!(
+                "the arguments and the environment of `{name}` are too long: put them into files"
+            )
+        }
+        _ => return CannotStart::Machine(err),
+    })
+}

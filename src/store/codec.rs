@@ -1,0 +1,70 @@
+//! How the words of the model are written in Postgres: names, enums and
+//! digests as `text`, ids as `uuid`, numbers as numbers.
+//!
+//! Custom Postgres types would cost an extra statement at first use, which an
+//! unnamed statement does not survive.
+
+use sqlx::{
+    Decode, Encode, Postgres, Type,
+    encode::IsNull,
+    error::BoxDynError,
+    postgres::{PgArgumentBuffer, PgHasArrayType, PgTypeInfo, PgValueRef},
+};
+use uuid::Uuid;
+
+use crate::model::{
+    AgentId, AgentName, ArtifactId, ArtifactType, Digest, Epoch, FeedbackKind, FeedbackNumber,
+    FileName, Generation, GitState, OnStale, Outcome, PoolName, ProjectId, ProjectName, Resolution,
+    Review, Role, RunId, RunnerKind, Status, StopReason, WaveId, WaveName,
+};
+
+/// Stored as what it converts to and from.
+macro_rules! stored_as {
+    ($as:ty, $($name:ty),+; |$value:ident| $encode:expr, |$stored:ident| $decode:expr) => {$(
+        impl Type<Postgres> for $name {
+            fn type_info() -> PgTypeInfo {
+                <$as as Type<Postgres>>::type_info()
+            }
+
+            fn compatible(ty: &PgTypeInfo) -> bool {
+                <$as as Type<Postgres>>::compatible(ty)
+            }
+        }
+
+        impl PgHasArrayType for $name {
+            fn array_type_info() -> PgTypeInfo {
+                <$as as PgHasArrayType>::array_type_info()
+            }
+
+            fn array_compatible(ty: &PgTypeInfo) -> bool {
+                <$as as PgHasArrayType>::array_compatible(ty)
+            }
+        }
+
+        impl Encode<'_, Postgres> for $name {
+            fn encode_by_ref(&self, buf: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
+                let $value = self;
+                <$as as Encode<Postgres>>::encode_by_ref(&$encode, buf)
+            }
+        }
+
+        impl<'r> Decode<'r, Postgres> for $name {
+            fn decode(value: PgValueRef<'r>) -> Result<Self, BoxDynError> {
+                let $stored = <$as as Decode<Postgres>>::decode(value)?;
+                $decode
+            }
+        }
+    )+};
+}
+
+stored_as!(
+    String, Status, FeedbackKind, Resolution, Outcome, StopReason, ArtifactType, GitState, Review,
+    OnStale, RunnerKind, Role, ProjectName, WaveName, AgentName, PoolName, FileName, Digest;
+    |value| value.to_string(), |stored| Ok(stored.parse()?)
+);
+stored_as!(
+    Uuid, ProjectId, WaveId, AgentId, RunId, ArtifactId;
+    |value| value.as_uuid(), |stored| Ok(Self::from_uuid(stored))
+);
+stored_as!(i32, Epoch, Generation; |value| value.0, |stored| Ok(Self(stored)));
+stored_as!(i64, FeedbackNumber; |value| value.0, |stored| Ok(Self(stored)));

@@ -1,0 +1,179 @@
+//! Artifacts on their way to git: rows that have no commit yet.
+//!
+//! One process at a time publishes for a project. Its lease lives in the
+//! project's row, so a publisher that dies is replaced when it runs out.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::{
+    Result, Store,
+    sql::{query, query_as, query_scalar},
+};
+use crate::model::{
+    AgentName, ArtifactId, ArtifactType, Digest, Epoch, FileName, Instant, ProjectId, RunId,
+    WaveName,
+};
+
+/// An artifact that has a row and no commit.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Pending {
+    /// Its id.
+    pub id: ArtifactId,
+    /// The wave of who made it.
+    pub wave: WaveName,
+    /// Who made it.
+    pub agent: AgentName,
+    /// What it is.
+    pub artifact_type: ArtifactType,
+    /// What it is called.
+    pub name: FileName,
+    /// The how-manieth of its address.
+    pub version: i32,
+    /// The SHA-256 of its bytes.
+    pub sha256: Digest,
+    /// Its bytes.
+    pub content: String,
+    /// The run that made it; absent when a person did.
+    pub run_id: Option<RunId>,
+    /// The fencing token of that run.
+    pub epoch: Epoch,
+    /// When it was stored.
+    pub created_at: Instant,
+}
+
+/// Where the git half of an artifact ended up.
+#[derive(Clone, Debug)]
+pub struct Stamp {
+    /// Which artifact.
+    pub id: ArtifactId,
+    /// The commit that holds it.
+    pub commit: String,
+    /// Where in that commit.
+    pub path: String,
+}
+
+impl Store {
+    /// Becomes the project's publisher for `lease`, or stays it; `false` when
+    /// somebody else is.
+    pub async fn lead_publishing(
+        &self,
+        project: ProjectId,
+        me: Uuid,
+        lease: Duration,
+    ) -> Result<bool> {
+        self.tx(async |tx| {
+            let done = query(
+                "update public.projects
+                 set publisher = $2, publisher_until = now() + make_interval(secs => $3)
+                 where id = $1
+                     and (publisher is null or publisher = $2 or publisher_until < now())",
+            )
+            .bind(project)
+            .bind(me)
+            .bind(lease.as_secs_f64())
+            .execute(tx.conn())
+            .await?;
+            Ok(done.rows_affected() == 1)
+        })
+        .await
+    }
+
+    /// Lets somebody else publish.
+    pub async fn stop_publishing(&self, project: ProjectId, me: Uuid) -> Result<()> {
+        self.tx(async |tx| {
+            query(
+                "update public.projects set publisher = null, publisher_until = null
+                 where id = $1 and publisher = $2",
+            )
+            .bind(project)
+            .bind(me)
+            .execute(tx.conn())
+            .await?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// The oldest artifacts without a commit: at most `limit`, and of at most
+    /// 64 MiB together, but always one if there is any.
+    pub async fn pending(&self, project: ProjectId, limit: u32) -> Result<Vec<Pending>> {
+        self.read(async |tx| {
+            Ok(query_as(
+                "with next as (
+                     select id, seq, sum(bytes::bigint) over (order by seq) as total,
+                         row_number() over (order by seq) as place
+                     from public.artifacts
+                     where project_id = $1 and git_state = 'pending'
+                     order by seq limit $2
+                 )
+                 select t.id, coalesce(w.name, 'unplanned') as wave, a.name as agent,
+                     t.artifact_type, t.name, t.version, t.sha256, t.content, t.run_id,
+                     t.epoch, t.created_at
+                 from next join public.artifacts t on t.id = next.id
+                 join public.agents a on a.id = t.agent_id
+                 left join public.waves w on w.id = a.wave_id
+                 where next.place = 1 or next.total <= 64 * 1024 * 1024
+                 order by t.seq",
+            )
+            .bind(project)
+            .bind(i64::from(limit))
+            .fetch_all(tx.conn())
+            .await?)
+        })
+        .await
+    }
+
+    /// How many artifacts have no commit yet.
+    pub async fn pending_count(&self, project: ProjectId) -> Result<u64> {
+        self.read(async |tx| {
+            let count: i64 = query_scalar(
+                "select count(*) from public.artifacts
+                 where project_id = $1 and git_state = 'pending'",
+            )
+            .bind(project)
+            .fetch_one(tx.conn())
+            .await?;
+            Ok(u64::try_from(count).unwrap_or(0))
+        })
+        .await
+    }
+
+    /// The commit of the artifact that was published last.
+    pub async fn last_commit(&self, project: ProjectId) -> Result<Option<String>> {
+        self.read(async |tx| {
+            Ok(query_scalar(
+                "select git_commit from public.artifacts
+                 where project_id = $1 and git_state = 'committed'
+                 order by seq desc limit 1",
+            )
+            .bind(project)
+            .fetch_optional(tx.conn())
+            .await?)
+        })
+        .await
+    }
+
+    /// Writes down where artifacts ended up.
+    pub async fn stamp(&self, stamps: &[Stamp]) -> Result<()> {
+        if stamps.is_empty() {
+            return Ok(());
+        }
+        self.tx(async |tx| {
+            query(
+                "update public.artifacts t
+                 set git_state = 'committed', git_commit = stamp.commit, git_path = stamp.path
+                 from unnest($1::uuid[], $2::text[], $3::text[]) as stamp (id, commit, path)
+                 where t.id = stamp.id and t.git_state = 'pending'",
+            )
+            .bind(stamps.iter().map(|stamp| stamp.id).collect::<Vec<_>>())
+            .bind(stamps.iter().map(|stamp| stamp.commit.as_str()).collect::<Vec<_>>())
+            .bind(stamps.iter().map(|stamp| stamp.path.as_str()).collect::<Vec<_>>())
+            .execute(tx.conn())
+            .await?;
+            Ok(())
+        })
+        .await
+    }
+}

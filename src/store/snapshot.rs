@@ -1,0 +1,350 @@
+//! Reads the facts that a decision is made from: always the same few
+//! statements, however large the plan is.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use uuid::Uuid;
+
+use super::{
+    Error, Project, Result,
+    sql::{Tx, query_as},
+};
+use crate::{
+    engine::{Agent, Attempts, Build, Feedback, LiveRun, Pool, Snapshot},
+    model::{
+        AgentId, AgentName, ArtifactKey, Definition, Digest, Epoch, FeedbackKind, FeedbackNumber,
+        Generation, Instant, OnStale, PoolName, Resolution, Review, RunId, RunnerKind, Status,
+        StopReason, WaveName,
+    },
+};
+
+#[derive(sqlx::FromRow)]
+struct AgentRow {
+    id: AgentId,
+    name: AgentName,
+    wave_id: Option<Uuid>,
+    status: Status,
+    dependencies: Vec<AgentId>,
+    runner: RunnerKind,
+    review: Review,
+    on_stale: OnStale,
+    pool: PoolName,
+    priority: i32,
+    retries: i32,
+    work_sha256: Option<Digest>,
+    generation: Generation,
+    epoch: Epoch,
+    built_generation: Option<Generation>,
+    built_work_sha256: Option<Digest>,
+    built_outputs: Option<i64>,
+    built_inputs: Option<i64>,
+    paused: bool,
+    retired: bool,
+}
+
+#[derive(sqlx::FromRow)]
+struct RunRow {
+    agent_id: AgentId,
+    id: RunId,
+    epoch: Epoch,
+    pool: PoolName,
+    lease_until: Instant,
+    deadline_at: Instant,
+    progress_at: Instant,
+    stop: Option<StopReason>,
+}
+
+#[derive(sqlx::FromRow)]
+struct FailureRow {
+    agent_id: AgentId,
+    own: i64,
+    infra: i64,
+    refused: bool,
+    last_ended: Instant,
+}
+
+#[derive(sqlx::FromRow)]
+struct FeedbackRow {
+    agent_id: AgentId,
+    number: FeedbackNumber,
+    kind: FeedbackKind,
+    blocking: bool,
+    generation: Generation,
+    resolution: Option<Resolution>,
+    applied: bool,
+}
+
+#[derive(sqlx::FromRow)]
+struct ManualRow {
+    id: AgentId,
+    asked: i64,
+    body: Option<sqlx::types::Json<Definition>>,
+    stored: Vec<String>,
+    handed_in: i64,
+}
+
+#[derive(sqlx::FromRow)]
+struct WaveRow {
+    id: Uuid,
+    name: WaveName,
+    after: Vec<Uuid>,
+}
+
+/// The facts about `project`, and which agent has which id.
+///
+/// To be called in [`Store::read`](super::Store::read): all of it must be of
+/// one moment.
+pub(super) async fn load(
+    tx: &mut Tx,
+    project: &Project,
+) -> Result<(Snapshot, HashMap<AgentName, AgentId>)> {
+    let taken_at: Instant = super::sql::query_scalar("select now()").fetch_one(tx.conn()).await?;
+    let waves = waves(tx, project).await?;
+    let rows = agents(tx, project).await?;
+    let runs = runs(tx, project).await?;
+    let pools = pools(tx, project, &runs).await?;
+
+    let names: HashMap<AgentId, AgentName> =
+        rows.iter().map(|row| (row.id, row.name.clone())).collect();
+    let mut ids = HashMap::with_capacity(rows.len());
+    let mut agents: HashMap<AgentId, Agent> = HashMap::with_capacity(rows.len());
+    for row in rows {
+        ids.insert(row.name.clone(), row.id);
+        agents.insert(row.id, agent(row, &waves, &names));
+    }
+
+    for row in runs {
+        if let Some(agent) = agents.get_mut(&row.agent_id) {
+            agent.run = Some(LiveRun {
+                id: row.id,
+                epoch: row.epoch,
+                lease_until: row.lease_until,
+                deadline: row.deadline_at,
+                progress_at: row.progress_at,
+                stop: row.stop,
+            });
+        }
+    }
+    for row in failures(tx, project).await? {
+        if let Some(agent) = agents.get_mut(&row.agent_id) {
+            agent.attempts = Attempts {
+                own: u32::try_from(row.own).unwrap_or(u32::MAX),
+                infra: u32::try_from(row.infra).unwrap_or(u32::MAX),
+                refused: row.refused,
+                last_ended: Some(row.last_ended),
+            };
+        }
+    }
+    for row in feedback(tx, project).await? {
+        if let Some(agent) = agents.get_mut(&row.agent_id) {
+            agent.feedback.push(Feedback {
+                number: row.number,
+                kind: row.kind,
+                blocking: row.blocking,
+                generation: row.generation,
+                resolution: row.resolution,
+                applied: row.applied,
+            });
+        }
+    }
+    let any_manual = agents.values().any(|agent| agent.runner == RunnerKind::Manual);
+    if any_manual {
+        for row in manual(tx, project).await? {
+            if let Some(agent) = agents.get_mut(&row.id) {
+                agent.asked = u32::try_from(row.asked).unwrap_or(u32::MAX);
+                agent.handed_in = row.handed_in;
+                (agent.produces, agent.missing) = outputs(row)?;
+            }
+        }
+    }
+
+    let agents = agents
+        .into_iter()
+        .filter_map(|(id, agent)| Some((names.get(&id)?.clone(), agent)))
+        .collect();
+    let snapshot = Snapshot {
+        taken_at,
+        settings: project.settings.clone(),
+        waves: waves
+            .values()
+            .map(|wave| {
+                let after = wave.after.iter().filter_map(|id| waves.get(id));
+                (wave.name.clone(), after.map(|wave| wave.name.clone()).collect())
+            })
+            .collect(),
+        pools,
+        agents,
+    };
+    Ok((snapshot, ids))
+}
+
+fn agent(
+    row: AgentRow,
+    waves: &HashMap<Uuid, WaveRow>,
+    names: &HashMap<AgentId, AgentName>,
+) -> Agent {
+    let needs: BTreeSet<AgentName> =
+        row.dependencies.iter().filter_map(|id| names.get(id)).cloned().collect();
+    let unknown = row.dependencies.iter().filter(|id| !names.contains_key(id)).count();
+    let built = match (row.built_generation, row.built_outputs, row.built_inputs) {
+        (Some(generation), Some(outputs), Some(inputs)) => {
+            Some(Build { generation, work: row.built_work_sha256, outputs, inputs })
+        }
+        _ => None,
+    };
+    Agent {
+        wave: row
+            .wave_id
+            .and_then(|id| waves.get(&id))
+            .map_or_else(WaveName::unplanned, |wave| wave.name.clone()),
+        status: row.status,
+        needs,
+        unknown_needs: u32::try_from(unknown).unwrap_or(u32::MAX),
+        runner: row.runner,
+        review: row.review,
+        on_stale: row.on_stale,
+        pool: row.pool,
+        priority: row.priority,
+        retries: u32::try_from(row.retries).unwrap_or(0),
+        work: row.work_sha256,
+        generation: row.generation,
+        built,
+        epoch: row.epoch,
+        paused: row.paused,
+        retired: row.retired,
+        run: None,
+        attempts: Attempts::default(),
+        feedback: Vec::new(),
+        produces: Vec::new(),
+        missing: Vec::new(),
+        handed_in: 0,
+        asked: 0,
+    }
+}
+
+async fn waves(tx: &mut Tx, project: &Project) -> Result<HashMap<Uuid, WaveRow>> {
+    let rows: Vec<WaveRow> = query_as(
+        "select id, name, after from public.waves where project_id = $1 and retired_at is null",
+    )
+    .bind(project.id)
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+}
+
+async fn agents(tx: &mut Tx, project: &Project) -> Result<Vec<AgentRow>> {
+    // Those that left the plan while they run still need looking after.
+    Ok(query_as(
+        "select id, name, wave_id, status, dependencies, runner, review, on_stale, pool,
+             priority, retries, work_sha256, generation, epoch, built_generation,
+             built_work_sha256, built_outputs, built_inputs,
+             paused_at is not null as paused, retired_at is not null as retired
+         from public.agents a
+         where project_id = $1 and (retired_at is null or exists (
+             select from public.runs r where r.agent_id = a.id and r.finished_at is null
+         ))",
+    )
+    .bind(project.id)
+    .fetch_all(tx.conn())
+    .await?)
+}
+
+async fn runs(tx: &mut Tx, project: &Project) -> Result<Vec<RunRow>> {
+    Ok(query_as(
+        "select agent_id, id, epoch, pool, lease_until, deadline_at, progress_at, stop
+         from public.runs where project_id = $1 and finished_at is null",
+    )
+    .bind(project.id)
+    .fetch_all(tx.conn())
+    .await?)
+}
+
+async fn pools(
+    tx: &mut Tx,
+    project: &Project,
+    runs: &[RunRow],
+) -> Result<BTreeMap<PoolName, Pool>> {
+    let caps: Vec<(PoolName, i32)> =
+        query_as("select name, cap from wavemark.pools where project_id = $1")
+            .bind(project.id)
+            .fetch_all(tx.conn())
+            .await?;
+    let live = |name: &PoolName| runs.iter().filter(|run| run.pool == *name).count();
+    Ok(caps
+        .into_iter()
+        .map(|(name, cap)| {
+            let pool = Pool {
+                cap: u32::try_from(cap).unwrap_or(0),
+                live: u32::try_from(live(&name)).unwrap_or(u32::MAX),
+            };
+            (name, pool)
+        })
+        .collect())
+}
+
+async fn failures(tx: &mut Tx, project: &Project) -> Result<Vec<FailureRow>> {
+    Ok(query_as(
+        "select r.agent_id,
+             count(*) filter (where r.outcome in ('failed', 'timed_out', 'stalled')) as own,
+             count(*) filter (where r.outcome in ('lost', 'deferred')) as infra,
+             bool_or(r.outcome = 'refused') as refused,
+             max(r.finished_at) as last_ended
+         from public.runs r join public.agents a on a.id = r.agent_id
+         where a.project_id = $1 and a.retired_at is null
+             and r.outcome in ('failed', 'refused', 'timed_out', 'stalled', 'deferred', 'lost')
+             and r.epoch > a.attempts_since and r.generation = a.generation
+         group by r.agent_id",
+    )
+    .bind(project.id)
+    .fetch_all(tx.conn())
+    .await?)
+}
+
+async fn feedback(tx: &mut Tx, project: &Project) -> Result<Vec<FeedbackRow>> {
+    Ok(query_as(
+        "select agent_id, number, kind, blocking, generation, resolution,
+             applied_at is not null as applied
+         from public.feedback where project_id = $1 and applied_at is null
+         union all
+         select f.agent_id, f.number, f.kind, f.blocking, f.generation, f.resolution, true
+         from public.feedback f join public.agents a on a.id = f.agent_id
+         where f.kind = 'review' and f.applied_at is not null
+             and a.project_id = $1 and f.generation = a.generation
+         order by 2",
+    )
+    .bind(project.id)
+    .fetch_all(tx.conn())
+    .await?)
+}
+
+/// What people still have to hand in, for the agents whose work is theirs.
+async fn manual(tx: &mut Tx, project: &Project) -> Result<Vec<ManualRow>> {
+    Ok(query_as(
+        "select a.id, d.body,
+             (select count(*) from public.feedback f
+              where f.agent_id = a.id and f.generation = a.generation
+                  and f.request like 'manual:%') as asked,
+             array(select distinct t.artifact_type || '/' || t.name from public.artifacts t
+              where t.agent_id = a.id and t.generation = a.generation) as stored,
+             coalesce(
+                 (select max(t.seq) from public.artifacts t where t.agent_id = a.id), 0
+             ) as handed_in
+         from public.agents a left join wavemark.definitions d on d.sha256 = a.definition_sha256
+         where a.project_id = $1 and a.runner = 'manual' and a.retired_at is null",
+    )
+    .bind(project.id)
+    .fetch_all(tx.conn())
+    .await?)
+}
+
+/// What a manual agent produces, and what of that is missing.
+fn outputs(row: ManualRow) -> Result<(Vec<ArtifactKey>, Vec<ArtifactKey>)> {
+    let stored: BTreeSet<ArtifactKey> = row
+        .stored
+        .iter()
+        .map(|key| key.parse().map_err(|err| Error::BadRow(Box::new(err))))
+        .collect::<Result<_>>()?;
+    let produces = row.body.map(|body| body.0.produces).unwrap_or_default();
+    let missing = produces.difference(&stored).cloned().collect();
+    Ok((produces.into_iter().collect(), missing))
+}
