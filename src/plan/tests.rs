@@ -186,10 +186,7 @@ fn fail(problems: Problems) -> TestCaseError {
 
 /// Checks a project and a wave that are both `bytes`.
 fn answer(bytes: Vec<u8>) {
-    let files = [
-        ("waves/project.yaml", bytes.clone()),
-        ("waves/w.yaml", bytes),
-    ];
+    let files = [("waves/project.yaml", bytes.clone()), ("waves/w.yaml", bytes)];
     answered(&files.map(|(path, bytes)| (path.to_owned(), bytes)).into());
 }
 

@@ -93,11 +93,7 @@ impl Collector {
 
     /// Follows the run until `ended`, and then takes everything that is left.
     pub(super) async fn follow(mut self, mut ended: oneshot::Receiver<()>) -> Collected {
-        let period = if self.watch.is_some() {
-            OFTEN
-        } else {
-            VERY_OFTEN
-        };
+        let period = if self.watch.is_some() { OFTEN } else { VERY_OFTEN };
         let mut look = Instant::now() + period;
         loop {
             let next = self.outbox.due().map_or(look, |due| due.min(look));
@@ -118,11 +114,7 @@ impl Collector {
         self.sweep(Sweep::Last).await;
         self.result().await;
         self.tell_rejected().await;
-        Collected {
-            finish: self.finish,
-            summary: self.summary,
-            rejected: self.outbox.rejected(),
-        }
+        Collected { finish: self.finish, summary: self.summary, rejected: self.outbox.rejected() }
     }
 
     async fn on(&mut self, seen: Seen) {
@@ -138,9 +130,7 @@ impl Collector {
 
     /// Takes a file now, and returns why that cannot be done, if it cannot.
     async fn take(&mut self, kind: ArtifactType, name: &str) -> Result<(), String> {
-        let took = self
-            .outbox
-            .take(Some(kind), OsStr::new(name), Instant::now());
+        let took = self.outbox.take(Some(kind), OsStr::new(name), Instant::now());
         self.tell_rejected().await;
         match took {
             Took::New(new) => self.offer(vec![new]).await,
@@ -161,24 +151,13 @@ impl Collector {
     async fn offer(&mut self, new: Vec<New>) {
         self.tell_rejected().await;
         let mut offered = Vec::with_capacity(new.len());
-        for New {
-            key,
-            content,
-            sha256,
-        } in new
-        {
+        for New { key, content, sha256 } in new {
             let (reply, answer) = oneshot::channel();
             self.progress.send_modify(|progress| progress.offered += 1);
             let number = self.progress.borrow().offered;
             offered.push((number, key.clone(), sha256, answer));
             let secret = self.redactor.kind(&content);
-            let report = Report::Checkpoint {
-                key,
-                content,
-                sha256,
-                secret,
-                reply,
-            };
+            let report = Report::Checkpoint { key, content, sha256, secret, reply };
             // Nobody listens: then the answer is missing, too.
             drop(self.reports.send(report).await);
         }
@@ -187,8 +166,7 @@ impl Collector {
             let is_stored = matches!(reply, Some(Reply::Stored { .. } | Reply::Same { .. }));
             self.outbox.settled(&key, sha256, reply, Instant::now());
             if is_stored {
-                self.progress
-                    .send_modify(|progress| progress.stored = number);
+                self.progress.send_modify(|progress| progress.stored = number);
             }
         }
     }
@@ -231,19 +209,13 @@ impl Collector {
         let answer = match request {
             Ok(request) => self.grant(request).await,
             Err(why) => {
-                self.outbox
-                    .reject(format!("control/requests/{}", name.escape_default()), &why);
+                self.outbox.reject(format!("control/requests/{}", name.escape_default()), &why);
                 self.tell_rejected().await;
-                Answer::Refused {
-                    why: format!("the request {why}"),
-                }
+                Answer::Refused { why: format!("the request {why}") }
             }
         };
         if let Err(err) = self.answer(name, &answer) {
-            self.outbox.reject(
-                "control/answers".into(),
-                &format!("cannot be written: {err}"),
-            );
+            self.outbox.reject("control/answers".into(), &format!("cannot be written: {err}"));
         }
     }
 
@@ -253,9 +225,7 @@ impl Collector {
             Request::Ask { question } => self.ask(&question).await,
             Request::Finish { summary } => {
                 self.finish = Some(Finish::Complete);
-                self.summary = summary
-                    .map(|text| self.summary(&text))
-                    .or(self.summary.take());
+                self.summary = summary.map(|text| self.summary(&text)).or(self.summary.take());
                 Answer::Noted {}
             }
         }
@@ -264,43 +234,31 @@ impl Collector {
     /// Takes `out/<key>` now, if the watch did not do that already.
     async fn checkpoint(&mut self, key: &ArtifactKey) -> Answer {
         if let Err(why) = self.take(key.kind, key.name.as_str()).await {
-            return Answer::Refused {
-                why: format!("out/{key} {why}"),
-            };
+            return Answer::Refused { why: format!("out/{key} {why}") };
         }
         match self.outbox.taken(key) {
             Some(Taken {
                 sha256,
                 reply: Some(Reply::Stored { version } | Reply::Same { version }),
-            }) => Answer::Stored(Stored {
-                version: *version,
-                sha256: *sha256,
-            }),
-            Some(Taken {
-                reply: Some(Reply::Refused { why }),
-                ..
-            }) => Answer::Refused { why: why.clone() },
-            _ => Answer::Refused {
-                why: "it could not be stored now; it is tried again".into(),
-            },
+            }) => Answer::Stored(Stored { version: *version, sha256: *sha256 }),
+            Some(Taken { reply: Some(Reply::Refused { why }), .. }) => {
+                Answer::Refused { why: why.clone() }
+            }
+            _ => Answer::Refused { why: "it could not be stored now; it is tried again".into() },
         }
     }
 
     async fn ask(&mut self, question: &str) -> Answer {
         let question = self.redactor.redact(question.trim());
         if question.is_empty() {
-            return Answer::Refused {
-                why: "the question is empty".into(),
-            };
+            return Answer::Refused { why: "the question is empty".into() };
         }
         let (reply, answer) = oneshot::channel();
         drop(self.reports.send(Report::Ask { question, reply }).await);
         match answer.await {
             Ok(Ok(number)) => Answer::Asked { number },
             Ok(Err(why)) => Answer::Refused { why },
-            Err(_) => Answer::Refused {
-                why: "it could not be stored now: try again".into(),
-            },
+            Err(_) => Answer::Refused { why: "it could not be stored now: try again".into() },
         }
     }
 
@@ -452,11 +410,7 @@ mod tests {
         agent.launch.limits.quiet = Duration::from_secs(3600);
         let mut running = agent.start();
         put(&agent.dir(), "out/.tmp/a", "whole");
-        fs::rename(
-            agent.dir().join("out/.tmp/a"),
-            agent.dir().join("out/doc/a.md"),
-        )
-        .unwrap();
+        fs::rename(agent.dir().join("out/.tmp/a"), agent.dir().join("out/doc/a.md")).unwrap();
 
         let mut story = Story::default();
         story.until(&mut running, "stored doc/a.md").await;
@@ -561,23 +515,14 @@ mod tests {
         let agent = Agent::new("cd $WAVEMARK_OUT/doc; for n in $(seq 500); do : >.$n; done");
         let story = agent.run().await;
         assert_eq!(story.lines.len(), 101);
-        assert_eq!(
-            story.lines[100],
-            "rejected out: holds more like these: no more are named"
-        );
+        assert_eq!(story.lines[100], "rejected out: holds more like these: no more are named");
     }
 
     #[tokio::test]
     async fn an_artifact_with_a_secret_is_marked() {
         let mut agent = Agent::new("echo \"key: $TOKEN\" >$WAVEMARK_OUT/doc/a.md");
-        agent
-            .launch
-            .secrets
-            .insert("TOKEN".parse().unwrap(), "hunter22".into());
-        assert_eq!(
-            agent.run().await.text(),
-            "stored doc/a.md with `TOKEN`: \"key: hunter22\\n\""
-        );
+        agent.launch.secrets.insert("TOKEN".parse().unwrap(), "hunter22".into());
+        assert_eq!(agent.run().await.text(), "stored doc/a.md with `TOKEN`: \"key: hunter22\\n\"");
     }
 
     #[tokio::test]
@@ -600,10 +545,7 @@ mod tests {
     async fn commands_are_answered_when_what_they_ask_is_done() {
         let story = play(&waiting(), |agent| {
             let first = agent.checkpoint(&key("doc/a.md"), b"one").unwrap();
-            assert_eq!(
-                (first.version, first.sha256),
-                (1, crate::model::Digest::of("one"))
-            );
+            assert_eq!((first.version, first.sha256), (1, crate::model::Digest::of("one")));
             let second = agent.checkpoint(&key("doc/a.md"), b"two").unwrap();
             assert_eq!(second.version, 2);
             assert_eq!(agent.ask("Which region?").unwrap().to_string(), "#7");
@@ -635,9 +577,7 @@ mod tests {
         agent.launch.limits.artifact_bytes = 10;
         play(&agent, |agent| {
             agent.checkpoint(&key("doc/a.md"), b"small").unwrap();
-            agent
-                .checkpoint(&key("doc/a.md"), b"much too large")
-                .unwrap_err();
+            agent.checkpoint(&key("doc/a.md"), b"much too large").unwrap_err();
             agent.checkpoint(&key("doc/a.md"), b"small").unwrap();
         })
         .await;
@@ -649,9 +589,7 @@ mod tests {
         agent.launch.limits.artifact_bytes = 10;
         let story = play(&agent, |agent| {
             let refusals = [
-                agent
-                    .checkpoint(&key("doc/a.md"), b"12345678901")
-                    .unwrap_err(),
+                agent.checkpoint(&key("doc/a.md"), b"12345678901").unwrap_err(),
                 agent.checkpoint(&key("doc/b.md"), b"a\0b").unwrap_err(),
                 agent.ask("  ").unwrap_err(),
             ];
@@ -675,20 +613,13 @@ mod tests {
         let Some(Report::Checkpoint { reply, .. }) = running.reports.recv().await else {
             panic!("no checkpoint");
         };
-        reply
-            .send(Reply::Refused {
-                why: "another run took over".into(),
-            })
-            .unwrap();
+        reply.send(Reply::Refused { why: "another run took over".into() }).unwrap();
         match command.await.unwrap() {
             Err(ClientError::Refused(why)) => assert_eq!(why, "another run took over"),
             other => panic!("{other:?}"),
         }
         let_go(&agent);
-        assert!(matches!(
-            running.reports.recv().await,
-            Some(Report::Ended(_))
-        ));
+        assert!(matches!(running.reports.recv().await, Some(Report::Ended(_))));
     }
 
     #[tokio::test]
@@ -704,9 +635,7 @@ mod tests {
         reply.send(Reply::Same { version: 4 }).unwrap();
         let stored = Stored { version: 4, sha256 };
         assert_eq!(command.await.unwrap().unwrap(), stored);
-        running
-            .stopper
-            .stop(StopReason::Interrupted, StopWhen::Kill);
+        running.stopper.stop(StopReason::Interrupted, StopWhen::Kill);
     }
 
     #[tokio::test]
@@ -762,10 +691,7 @@ mod tests {
     #[tokio::test]
     async fn summaries_and_questions_are_redacted() {
         let mut agent = waiting();
-        agent
-            .launch
-            .secrets
-            .insert("TOKEN".parse().unwrap(), "hunter22".into());
+        agent.launch.secrets.insert("TOKEN".parse().unwrap(), "hunter22".into());
         let story = play(&agent, |agent| {
             agent.ask("Is hunter22 right?").unwrap();
             agent.finish(Some("I used hunter22.")).unwrap();
@@ -777,10 +703,7 @@ mod tests {
 
     #[test]
     fn a_link_to_a_result_is_not_followed() {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let agent = waiting();
             let mut running = agent.start();

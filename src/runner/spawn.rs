@@ -40,9 +40,7 @@ pub(super) fn spawn(
     env: BTreeMap<OsString, OsString>,
 ) -> Result<(Child, pipe::Receiver), CannotStart> {
     let Some((name, arguments)) = launch.command.split_first() else {
-        return Err(CannotStart::Program(
-            "the command is empty: name a program".into(),
-        ));
+        return Err(CannotStart::Program("the command is empty: name a program".into()));
     };
     let program = locate(name, &launch.repo);
     let (reader, writer) = io::pipe().map_err(CannotStart::Machine)?;
@@ -63,13 +61,9 @@ pub(super) fn spawn(
     // The wrapper waits for the whole group, background processes included; the
     // process in it for itself alone.
     let process = process.into_inner();
-    let pid = process
-        .id()
-        .and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
+    let pid = process.id().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
     let Some(pid) = pid else {
-        return Err(CannotStart::Machine(io::Error::other(
-            "a process without an id",
-        )));
+        return Err(CannotStart::Machine(io::Error::other("a process without an id")));
     };
     let output = pipe::Receiver::from_owned_fd(reader.into()).map_err(CannotStart::Machine)?;
     Ok((Child { process, pid }, output))
@@ -96,11 +90,7 @@ fn exit(status: ExitStatus) -> Exit {
 /// A relative program with a slash is one of the project; one without is looked
 /// for on `PATH`.
 fn locate(name: &str, repo: &Path) -> PathBuf {
-    if name.contains('/') {
-        repo.join(name)
-    } else {
-        name.into()
-    }
+    if name.contains('/') { repo.join(name) } else { name.into() }
 }
 
 fn explain(err: io::Error, name: &str, program: &Path, path: Option<&OsString>) -> CannotStart {
@@ -166,10 +156,7 @@ mod tests {
     #[tokio::test]
     async fn a_program_is_found_on_the_path_or_from_the_root_of_the_project() {
         let script = ("hello.sh", "#!/bin/sh\necho hello $1", 0o755);
-        assert_eq!(
-            exit_of(&["./hello.sh", "Ada"], &[script]).await,
-            "Code(0): hello Ada"
-        );
+        assert_eq!(exit_of(&["./hello.sh", "Ada"], &[script]).await, "Code(0): hello Ada");
         assert_eq!(exit_of(&["echo", "a  b"], &[]).await, "Code(0): a  b");
     }
 
@@ -213,22 +200,13 @@ mod tests {
 
     #[tokio::test]
     async fn how_a_process_ended_is_told() {
-        assert_eq!(
-            exit_of(&["/bin/sh", "-c", "exit 75"], &[]).await,
-            "Code(75): "
-        );
-        assert_eq!(
-            exit_of(&["/bin/sh", "-c", "kill -9 $$"], &[]).await,
-            "Signal(9): "
-        );
+        assert_eq!(exit_of(&["/bin/sh", "-c", "exit 75"], &[]).await, "Code(75): ");
+        assert_eq!(exit_of(&["/bin/sh", "-c", "kill -9 $$"], &[]).await, "Signal(9): ");
     }
 
     #[tokio::test]
     async fn an_agent_has_no_input_and_no_terminal() {
         let script = "cat; (exec </dev/tty) 2>/dev/null && echo terminal; echo none";
-        assert_eq!(
-            exit_of(&["/bin/sh", "-c", script], &[]).await,
-            "Code(0): none"
-        );
+        assert_eq!(exit_of(&["/bin/sh", "-c", script], &[]).await, "Code(0): none");
     }
 }

@@ -66,41 +66,24 @@ pub struct Running {
 /// Outside of a Tokio runtime.
 pub fn start(mut launch: Launch) -> Result<Running, Error> {
     processes::adopt_orphans();
-    let directory = |source| Error::Directory {
-        path: launch.dir.clone(),
-        source,
-    };
+    let directory = |source| Error::Directory { path: launch.dir.clone(), source };
     launch.dir = std::path::absolute(&launch.dir).map_err(directory)?;
-    let directory = |source| Error::Directory {
-        path: launch.dir.clone(),
-        source,
-    };
+    let directory = |source| Error::Directory { path: launch.dir.clone(), source };
     let dir = RunDir::at(&launch.dir);
     dir.create(&launch.input).map_err(directory)?;
     let bin = dir.bin(&launch.host.wavemark).map_err(directory)?;
     let followed = dir.follow().map_err(directory)?;
 
-    let secrets = launch
-        .secrets
-        .iter()
-        .map(|(name, value)| (format!("`{name}`"), value));
-    let hidden = launch
-        .hidden
-        .iter()
-        .map(|(what, value)| (what.clone(), value));
+    let secrets = launch.secrets.iter().map(|(name, value)| (format!("`{name}`"), value));
+    let hidden = launch.hidden.iter().map(|(what, value)| (what.clone(), value));
     let redactor = Arc::new(Redactor::new(secrets.chain(hidden)));
 
     let (reports, receiver) = mpsc::channel(16);
     let (progress, checkpoints) = watch::channel(Progress::default());
     let (stopper, orders) = super::stop::channel(&dir, checkpoints);
     // Watching starts before the program does.
-    let collector = Collector::new(
-        &dir,
-        &launch.limits,
-        Arc::clone(&redactor),
-        reports.clone(),
-        progress,
-    );
+    let collector =
+        Collector::new(&dir, &launch.limits, Arc::clone(&redactor), reports.clone(), progress);
 
     let pid = match spawn::spawn(&launch, &dir, environment(&launch, &bin)) {
         Ok((child, output)) => {
@@ -126,11 +109,7 @@ pub fn start(mut launch: Launch) -> Result<Running, Error> {
         }
         Err(CannotStart::Machine(source)) => return Err(Error::Spawn { source }),
     };
-    Ok(Running {
-        pid,
-        reports: receiver,
-        stopper,
-    })
+    Ok(Running { pid, reports: receiver, stopper })
 }
 
 struct Run {
@@ -144,14 +123,7 @@ struct Run {
 
 impl Run {
     async fn follow(self, output: pipe::Receiver, collector: Collector) {
-        let Self {
-            leader,
-            mut child,
-            log,
-            limits,
-            reports,
-            mut orders,
-        } = self;
+        let Self { leader, mut child, log, limits, reports, mut orders } = self;
         let (end_collecting, collecting_ends) = oneshot::channel();
         let collected = tokio::spawn(collector.follow(collecting_ends));
         let (end_reading, reading_ends) = oneshot::channel();
@@ -165,11 +137,7 @@ impl Run {
                 (exit, Some(orders.reason().unwrap_or(reason)), remains)
             }
         };
-        let look = if stopped.is_some() {
-            Look::Everywhere
-        } else {
-            Look::AtOrphans
-        };
+        let look = if stopped.is_some() { Look::Everywhere } else { Look::AtOrphans };
         let left = remains.end(look, limits.leftovers).await;
 
         // Whoever could still print or write is gone.
@@ -178,10 +146,7 @@ impl Run {
         let (log, log_error) = read.await.unwrap_or_default();
         let collected = collected.await.unwrap_or_default();
         let mut rejected = collected.rejected;
-        rejected.extend(log_error.map(|why| Rejection {
-            path: "log/output.log".into(),
-            why,
-        }));
+        rejected.extend(log_error.map(|why| Rejection { path: "log/output.log".into(), why }));
         rejected.extend(left.into_iter().map(|pid| Rejection {
             path: format!("process {pid}"),
             why: "cannot be killed: look at what it waits for".into(),
@@ -211,10 +176,7 @@ async fn stop(
     use rustix::process::Signal;
 
     let mut descendants = leader.descendants();
-    let rungs = [
-        (Signal::INT, limits.after_interrupt),
-        (Signal::TERM, limits.after_terminate),
-    ];
+    let rungs = [(Signal::INT, limits.after_interrupt), (Signal::TERM, limits.after_terminate)];
     let mut exit = None;
     for (signal, wait) in rungs {
         leader.signal(signal);
@@ -338,10 +300,7 @@ mod tests {
         let agent =
             Agent::new("echo out; echo err >&2; echo '{}' >$WAVEMARK_OUT/schema/a.json; exit 3");
         let story = agent.run().await;
-        assert_eq!(
-            story.lines.last().unwrap(),
-            "stored schema/a.json: \"{}\\n\""
-        );
+        assert_eq!(story.lines.last().unwrap(), "stored schema/a.json: \"{}\\n\"");
         assert_eq!(story.evidence().exit, Exit::Code(3));
         assert_eq!(story.evidence().log_tail, "out\nerr\n");
         let log = fs::read_to_string(agent.dir().join("log/output.log")).unwrap();
@@ -384,14 +343,8 @@ mod tests {
         assert_eq!(story.evidence().exit, Exit::Code(0));
         assert_eq!(story.evidence().log_tail, "up\ntimeout\n");
         let missing = ["doc/b.md".parse().unwrap()];
-        assert_eq!(
-            verdict(story.evidence(), &missing, false).outcome,
-            Outcome::TimedOut
-        );
-        assert_eq!(
-            verdict(story.evidence(), &[], false).outcome,
-            Outcome::Succeeded
-        );
+        assert_eq!(verdict(story.evidence(), &missing, false).outcome, Outcome::TimedOut);
+        assert_eq!(verdict(story.evidence(), &[], false).outcome, Outcome::Succeeded);
     }
 
     #[tokio::test]
@@ -411,9 +364,7 @@ mod tests {
              echo new >../out/.tmp/b; mv ../out/.tmp/b ../out/doc/b.md
              while :; do sleep 0.01; done",
         );
-        let when = StopWhen::AtNextCheckpoint {
-            at_latest: Duration::from_secs(3600),
-        };
+        let when = StopWhen::AtNextCheckpoint { at_latest: Duration::from_secs(3600) };
         let (story, _) = stopped_at(&agent, "stored doc/a.md", when).await;
         assert_eq!(story.lines.last().unwrap(), "stored doc/b.md: \"new\\n\"");
         assert_eq!(story.evidence().exit, Exit::Signal(2));
@@ -422,9 +373,7 @@ mod tests {
     #[tokio::test]
     async fn a_run_without_checkpoints_is_stopped_when_its_grace_is_over() {
         let agent = hasty("echo up; while :; do sleep 0.01; done");
-        let when = StopWhen::AtNextCheckpoint {
-            at_latest: Duration::from_millis(50),
-        };
+        let when = StopWhen::AtNextCheckpoint { at_latest: Duration::from_millis(50) };
         let (story, _) = stopped_at(&agent, "printed \"up\"", when).await;
         assert_eq!(story.evidence().exit, Exit::Signal(2));
         assert_eq!(story.evidence().stopped, Some(StopReason::Timeout));
@@ -433,9 +382,7 @@ mod tests {
     #[tokio::test]
     async fn an_agent_that_ends_by_itself_in_its_grace_was_still_asked_to_stop() {
         let agent = Agent::new("echo up; until [ -e ../stop ]; do sleep 0.01; done");
-        let when = StopWhen::AtNextCheckpoint {
-            at_latest: Duration::from_secs(3600),
-        };
+        let when = StopWhen::AtNextCheckpoint { at_latest: Duration::from_secs(3600) };
         let (story, _) = stopped_at(&agent, "printed \"up\"", when).await;
         assert_eq!(story.evidence().exit, Exit::Code(0));
         assert_eq!(story.evidence().stopped, Some(StopReason::Timeout));
@@ -470,12 +417,7 @@ mod tests {
         eventually("three sleeps", || processes_of(&busy, leader) == 4).await;
 
         hasty("setsid sleep 1001 & exit 0").run().await;
-        stopped_at(
-            &hasty("echo up; sleep 1002"),
-            "printed \"up\"",
-            StopWhen::Now,
-        )
-        .await;
+        stopped_at(&hasty("echo up; sleep 1002"), "printed \"up\"", StopWhen::Now).await;
         assert_eq!(processes_of(&busy, leader), 4);
 
         running.stopper.stop(StopReason::Interrupted, StopWhen::Now);
@@ -491,18 +433,13 @@ mod tests {
         Story::default().until(&mut running, "printed \"up\"").await;
         drop(running);
         eventually("the end of all", || processes_of(&agent, leader) == 0).await;
-        eventually("the end of the run", || {
-            !RunDir::at(agent.dir()).is_followed()
-        })
-        .await;
+        eventually("the end of the run", || !RunDir::at(agent.dir()).is_followed()).await;
     }
 
     #[tokio::test]
     async fn output_is_told_a_few_times_a_second_at_most() {
         let begun = Instant::now();
-        let story = Agent::new("for n in $(seq 300); do echo $n; sleep 0.001; done")
-            .run()
-            .await;
+        let story = Agent::new("for n in $(seq 300); do echo $n; sleep 0.001; done").run().await;
         let most = begun.elapsed().as_millis() / THROTTLE.as_millis() + 1;
         let told = story.lines.len();
         assert!(
@@ -523,19 +460,9 @@ mod tests {
              printf 'p\"ss/w'; sleep 0.05; echo 'örd+1 and more'
              cat $WAVEMARK_REPO/long",
         );
-        agent
-            .launch
-            .secrets
-            .insert("TOKEN".parse().unwrap(), secret.into());
-        agent
-            .launch
-            .hidden
-            .insert("the database password".into(), "hunter22".into());
-        let long = format!(
-            "{}{secret}{}hunter22\n",
-            "x".repeat(70_000),
-            "y".repeat(70_000)
-        );
+        agent.launch.secrets.insert("TOKEN".parse().unwrap(), secret.into());
+        agent.launch.hidden.insert("the database password".into(), "hunter22".into());
+        let long = format!("{}{secret}{}hunter22\n", "x".repeat(70_000), "y".repeat(70_000));
         fs::write(agent.launch.repo.join("long"), long).unwrap();
 
         let story = agent.run().await;
@@ -556,18 +483,9 @@ mod tests {
         ] {
             assert!(!log.contains(part), "{part} is in the log");
             assert!(!story.text().contains(part), "{part} was told");
-            assert!(
-                !story.evidence().log_tail.contains(part),
-                "{part} is in the tail"
-            );
+            assert!(!story.evidence().log_tail.contains(part), "{part} is in the tail");
         }
-        assert_eq!(
-            log.lines()
-                .take_while(|line| !line.starts_with('x'))
-                .count(),
-            8,
-            "{log}"
-        );
+        assert_eq!(log.lines().take_while(|line| !line.starts_with('x')).count(), 8, "{log}");
     }
 
     #[tokio::test]
@@ -575,9 +493,8 @@ mod tests {
         let mut agent = Agent::new("seq 100000");
         agent.launch.limits.log_bytes = 20_000;
         let story = agent.run().await;
-        let [older, newest] = RunDir::at(agent.dir())
-            .logs()
-            .map(|log| fs::read_to_string(log).unwrap());
+        let [older, newest] =
+            RunDir::at(agent.dir()).logs().map(|log| fs::read_to_string(log).unwrap());
         assert!(newest.ends_with("99999\n100000\n"));
         assert!(older.len() + newest.len() <= 20_000);
         assert_eq!(story.evidence().log_tail.len(), 16 * 1024);
