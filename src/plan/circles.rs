@@ -55,10 +55,7 @@ pub(super) fn report(
         let need = (0..circle.len()).any(|at| is_need(circle[at], next(at)));
         let problem = findings.error(
             first.clone(),
-            format!(
-                "these can never start, each waits for the next: {}",
-                path(&circle)
-            ),
+            format!("these can never start, each waits for the next: {}", path(&circle)),
         );
         for place in written.take(MAX_STEPS) {
             problem.also(place.clone(), "and this");
@@ -241,12 +238,7 @@ agents: { draw: { run: { manual: } } }
 
     #[test]
     fn a_very_long_circle_is_cut_in_its_middle() {
-        let agent = |n| {
-            format!(
-                "  a{n}: {{ run: {{ manual: }}, needs: [a{}] }}\n",
-                (n + 1) % 300
-            )
-        };
+        let agent = |n| format!("  a{n}: {{ run: {{ manual: }}, needs: [a{}] }}\n", (n + 1) % 300);
         let agents: String = (0..300).map(agent).collect();
         let text = shown(&format!("--- waves/w.yaml\nwave: w\nagents:\n{agents}"));
         assert!(text.contains("next: a0 -> a1 -> "), "{text}");

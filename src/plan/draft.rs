@@ -94,9 +94,7 @@ impl Draft {
     fn read_file(&mut self, file: &Arc<str>, bytes: &[u8]) {
         if **file == *project::MISNAMED {
             let what = format!("the project's file is called {}", project::PATH);
-            self.findings
-                .error(Span::START.within(file), what)
-                .hint("rename this one");
+            self.findings.error(Span::START.within(file), what).hint("rename this one");
             return;
         }
         let text = match yaml::decode(bytes) {
@@ -104,17 +102,12 @@ impl Draft {
             Err(problem) => return self.unreadable(file, problem),
         };
         self.texts.insert(Arc::clone(file), text.into());
-        let mut cx = Reading {
-            file,
-            findings: &mut self.findings,
-            suggester: &self.suggester,
-        };
+        let mut cx = Reading { file, findings: &mut self.findings, suggester: &self.suggester };
         secrets(text, &mut cx);
         let root = match yaml::parse(text) {
             Ok(Some(root)) => root,
             Ok(None) => {
-                cx.error(Span::START, "the file is empty")
-                    .hint("remove it, or write a wave");
+                cx.error(Span::START, "the file is empty").hint("remove it, or write a wave");
                 return;
             }
             Err(problem) => return self.unreadable(file, problem),
@@ -127,11 +120,7 @@ impl Draft {
     }
 
     fn read_wave(&mut self, root: &Node, file: &Arc<str>) {
-        let mut cx = Reading {
-            file,
-            findings: &mut self.findings,
-            suggester: &self.suggester,
-        };
+        let mut cx = Reading { file, findings: &mut self.findings, suggester: &self.suggester };
         let wave = DraftWave::read(root, &mut cx);
         self.incomplete |= wave.as_ref().is_none_or(|wave| wave.name.is_none());
         self.waves.extend(wave);
@@ -149,10 +138,7 @@ fn secrets(text: &str, cx: &mut Reading<'_>) {
     let mut spans = Spans::of(text);
     for found in secret::find(text) {
         let span = spans.next(found.start, found.len());
-        cx.error(
-            span,
-            "this looks like a credential, and a plan is not secret",
-        )
-        .hint("take it out, revoke it, and name its environment variable under `secrets`");
+        cx.error(span, "this looks like a credential, and a plan is not secret")
+            .hint("take it out, revoke it, and name its environment variable under `secrets`");
     }
 }

@@ -25,12 +25,7 @@ impl Span {
     }
 
     /// The very beginning of a file.
-    pub(super) const START: Self = Self {
-        line: 1,
-        column: 1,
-        start: 0,
-        len: 0,
-    };
+    pub(super) const START: Self = Self { line: 1, column: 1, start: 0, len: 0 };
 
     /// The stretch in `file`.
     pub(super) fn within(self, file: &Arc<str>) -> Place {
@@ -53,10 +48,7 @@ pub(super) struct Spans<'t> {
 
 impl<'t> Spans<'t> {
     pub(super) fn of(text: &'t str) -> Self {
-        Self {
-            rest: text,
-            at: Span::START,
-        }
+        Self { rest: text, at: Span::START }
     }
 
     /// The stretch from byte `start` of the whole text on, not before the last.
@@ -73,10 +65,7 @@ impl<'t> Spans<'t> {
         }
         self.at.start += small(passed.len());
         self.rest = rest;
-        Span {
-            len: small(len),
-            ..self.at
-        }
+        Span { len: small(len), ..self.at }
     }
 }
 
@@ -121,12 +110,7 @@ mod tests {
     fn places_are_counted_in_lines_and_characters() {
         let mut spans = Spans::of("ab\nä c\n\nd");
         let mut place = |start| {
-            let Span {
-                line,
-                column,
-                start,
-                ..
-            } = spans.next(start, 1);
+            let Span { line, column, start, .. } = spans.next(start, 1);
             (line, column, start)
         };
         assert_eq!(place(0), (1, 1, 0));

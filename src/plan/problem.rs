@@ -85,10 +85,7 @@ fn harmless_source(text: &str) -> String {
     };
     let keep = |c: char| matches!(c, '\n' | '\r' | '\t') || !is_odd(c);
     let masked = secret::mask(text);
-    masked
-        .chars()
-        .map(|c| if keep(c) { c } else { stand_in(c) })
-        .collect()
+    masked.chars().map(|c| if keep(c) { c } else { stand_in(c) }).collect()
 }
 
 /// Whether a terminal might act on it instead of showing it: control
@@ -134,13 +131,7 @@ impl Findings {
         let mentioned: BTreeSet<&Arc<str>> = self
             .0
             .iter()
-            .flat_map(|problem| {
-                problem
-                    .also
-                    .iter()
-                    .map(|(place, _)| place)
-                    .chain([&problem.place])
-            })
+            .flat_map(|problem| problem.also.iter().map(|(place, _)| place).chain([&problem.place]))
             .map(|place| &place.file)
             .collect();
         let texts = mentioned
@@ -148,10 +139,7 @@ impl Findings {
             .filter_map(|file| texts.get_key_value(file))
             .map(|(file, text)| (Arc::clone(file), harmless_source(text)))
             .collect();
-        Problems {
-            list: self.0,
-            texts,
-        }
+        Problems { list: self.0, texts }
     }
 }
 

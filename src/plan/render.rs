@@ -47,23 +47,13 @@ impl Problems {
         };
         let parts = [count(errors, "error"), count(warnings, "warning")];
         let parts: Vec<String> = parts.into_iter().flatten().collect();
-        if parts.is_empty() {
-            "no problems".to_owned()
-        } else {
-            parts.join(", ")
-        }
+        if parts.is_empty() { "no problems".to_owned() } else { parts.join(", ") }
     }
 
     /// One line per problem, as compilers write them and editors jump to.
     pub fn to_lines(&self) -> String {
         let line = |problem: &Problem| {
-            let Problem {
-                place,
-                severity,
-                what,
-                hint,
-                also,
-            } = problem;
+            let Problem { place, severity, what, hint, also } = problem;
             let also = also.iter().map(|(place, what)| format!("{what}: {place}"));
             let notes: Vec<String> = hint.clone().into_iter().chain(also).collect();
             match notes.join("; ").as_str() {
@@ -78,16 +68,8 @@ impl Problems {
     pub fn to_github(&self) -> String {
         let escape = |text: &str| text.replace('%', "%25").replace('\n', "%0A");
         let line = |problem: &Problem| {
-            let Problem {
-                place,
-                severity,
-                what,
-                hint,
-                ..
-            } = problem;
-            let Place {
-                file, line, column, ..
-            } = place;
+            let Problem { place, severity, what, hint, .. } = problem;
+            let Place { file, line, column, .. } = place;
             let file = escape(file).replace(':', "%3A").replace(',', "%2C");
             let hint = hint.as_ref().map(|hint| format!("\nhint: {hint}"));
             let text = escape(&format!("{what}{}", hint.unwrap_or_default()));
@@ -99,17 +81,9 @@ impl Problems {
     /// For scripts: a list of objects.
     pub fn to_json(&self) -> Value {
         let problem = |problem: &Problem| {
-            let Problem {
-                place,
-                severity,
-                what,
-                hint,
-                also,
-            } = problem;
-            let also: Vec<Value> = also
-                .iter()
-                .map(|(place, what)| json!({ "place": place, "what": what }))
-                .collect();
+            let Problem { place, severity, what, hint, also } = problem;
+            let also: Vec<Value> =
+                also.iter().map(|(place, what)| json!({ "place": place, "what": what })).collect();
             json!({
                 "file": *place.file,
                 "line": place.line,

@@ -61,28 +61,18 @@ pub(super) struct Unreadable {
 
 impl Unreadable {
     fn new(span: Span, what: impl Into<String>) -> Self {
-        Self {
-            span,
-            what: what.into(),
-            hint: None,
-        }
+        Self { span, what: what.into(), hint: None }
     }
 
     fn hint(self, hint: &str) -> Self {
-        Self {
-            hint: Some(hint.to_owned()),
-            ..self
-        }
+        Self { hint: Some(hint.to_owned()), ..self }
     }
 }
 
 /// The text of a file, without a byte order mark.
 pub(super) fn decode(bytes: &[u8]) -> Result<&str, Unreadable> {
     if bytes.len() > MAX_BYTES {
-        let what = format!(
-            "the file has {} bytes; the limit is {MAX_BYTES}",
-            bytes.len()
-        );
+        let what = format!("the file has {} bytes; the limit is {MAX_BYTES}", bytes.len());
         return Err(Unreadable::new(Span::START, what).hint("split the wave into several"));
     }
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
@@ -93,10 +83,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<&str, Unreadable> {
     })?;
     if let Some(at) = text.find('\0') {
         let span = Span::of_bytes(text, at, 1);
-        return Err(Unreadable::new(
-            span,
-            "the file holds a NUL byte: it is not text",
-        ));
+        return Err(Unreadable::new(span, "the file holds a NUL byte: it is not text"));
     }
     Ok(text)
 }
@@ -126,10 +113,7 @@ pub(super) fn parse(text: &str) -> Result<Option<Node>, Unreadable> {
     let root = serde_yaml::from_str_with_options(text, options)
         .map_err(|err| words::unreadable(text, err.without_snippet()))?;
     match tree::place(root, text)? {
-        Node {
-            value: Value::Nothing,
-            ..
-        } => Ok(None),
+        Node { value: Value::Nothing, .. } => Ok(None),
         node => Ok(Some(node)),
     }
 }
@@ -256,13 +240,10 @@ title: "a\0b"
 
     #[test]
     fn aliases_cannot_make_a_file_large() {
-        let bomb = (1..10).fold(
-            "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned(),
-            |bomb, n| {
-                let before = format!("*a{}, ", n - 1).repeat(9);
-                bomb + &format!("a{n}: &a{n} [{before}]\n")
-            },
-        );
+        let bomb = (1..10).fold("a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned(), |bomb, n| {
+            let before = format!("*a{}, ", n - 1).repeat(9);
+            bomb + &format!("a{n}: &a{n} [{before}]\n")
+        });
         insta::assert_snapshot!(bytes(bomb.as_bytes()), @"1:35 aliases make the file too large: the limit is 250000 values; write the values out instead of repeating them with aliases");
     }
 
@@ -283,12 +264,7 @@ title: "a\0b"
         match super::decode(bytes).and_then(super::parse) {
             Ok(_) => "fine".to_owned(),
             Err(super::Unreadable { span, what, hint }) => {
-                format!(
-                    "{}:{} {what}; {}",
-                    span.line,
-                    span.column,
-                    hint.unwrap_or_default()
-                )
+                format!("{}:{} {what}; {}", span.line, span.column, hint.unwrap_or_default())
             }
         }
     }
