@@ -181,7 +181,7 @@ agents:
         insta::assert_snapshot!(serde_json::to_value(draw).unwrap(), @r#"{"env":{},"needs":["sketch","wave:words"],"on_stale":"keep","pool":"default","priority":0,"produces":[],"prompt":null,"retries":2,"review":"none","run":{"manual":{}},"secrets":[],"timeout":7200,"title":null}"#);
         insta::assert_snapshot!(draw.digest(), @"ca94f159a8daa5cfcc34d1daeb02ca01646297c129d184cdd4c0c94ece12b742");
         insta::assert_snapshot!(draw.work_digest(), @"c12df9e544f10082d13143955642f67cc76cdc013d4d53d450dc8d726d66d312");
-        insta::assert_snapshot!(plan.digest(), @"7482128bc01311d342afe82d32da7365bfdc237192a8d8d06f860fb85da62a3e");
+        insta::assert_snapshot!(plan.digest(), @"6a7ab4396881ce5ddddb183dabed988cbb646d6dda424d0bd3f538153a7e0af7");
     }
 
     #[test]

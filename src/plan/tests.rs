@@ -71,6 +71,7 @@ fn a_good_plan_has_every_default_filled_in() {
         "backoff": 10,
         "backoff_cap": 1800,
         "stall_timeout": 1800,
+        "lease": 120,
         "max_artifact_bytes": 1048576
       },
       "trusted_role": "write"
