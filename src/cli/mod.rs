@@ -73,19 +73,41 @@ struct Cli {
 #[derive(Debug, Args)]
 struct Global {
     /// Work as if started in this folder
-    #[arg(short = 'C', long, global = true, default_value = ".", value_name = "DIR")]
+    #[arg(
+        short = 'C',
+        long,
+        global = true,
+        help_heading = "Options everywhere",
+        default_value = ".",
+        value_name = "DIR"
+    )]
     directory: PathBuf,
 
     /// Postgres to work on; without it, a private one in `.wavemark/`
-    #[arg(long, global = true, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    ///
+    /// Better set in the environment: everybody on a machine can see arguments.
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Options everywhere",
+        env = "DATABASE_URL",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
     database_url: Option<SecretString>,
 
     /// Git remote for artifacts; without it `origin`, or a bare repository in `.wavemark/`
-    #[arg(long, global = true, env = "WAVEMARK_GIT_REMOTE", value_name = "URL")]
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Options everywhere",
+        env = "WAVEMARK_GIT_REMOTE",
+        value_name = "URL"
+    )]
     git_remote: Option<String>,
 
     /// Say more on stderr; twice for everything
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    #[arg(short, long, global = true, help_heading = "Options everywhere", action = clap::ArgAction::Count)]
     verbose: u8,
 }
 
