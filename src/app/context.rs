@@ -78,7 +78,7 @@ impl Context {
 
     /// The artifact branch of the project.
     pub fn archive(&self) -> anyhow::Result<Archive> {
-        let private = self.workspace.private();
+        let private = self.workspace.make_private()?;
         let remote = remote_of(
             self.workspace.root(),
             self.settings.git_remote.as_deref(),

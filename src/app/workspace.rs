@@ -48,6 +48,19 @@ impl Workspace {
         self.root.join(".wavemark")
     }
 
+    /// Makes that folder, unless it is there, with a `.gitignore` that keeps all
+    /// of it out of git.
+    pub fn make_private(&self) -> anyhow::Result<PathBuf> {
+        let folder = self.private();
+        let make = || format!("cannot make {}", folder.display());
+        fs::create_dir_all(&folder).with_context(make)?;
+        let ignore = folder.join(".gitignore");
+        if !ignore.exists() {
+            fs::write(&ignore, "*\n").with_context(make)?;
+        }
+        Ok(folder)
+    }
+
     /// Reads the YAML files, as far as they can be read.
     pub fn draft(&self) -> anyhow::Result<Draft> {
         Ok(plan::read(&self.files()?))

@@ -119,6 +119,7 @@ impl<'a> Fleet<'a> {
                 warn!(agent.name = %agent, "killed {killed} processes of a lost run of `{agent}`");
             }
         }
+        equip::prune(self.cx, &agent);
         let allowed = begun.claimed.deadline_at - begun.claimed.claimed_at;
         let definition = begun.claimed.definition.as_ref().map(|definition| &definition.0);
         let mut active = Active {
