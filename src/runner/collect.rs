@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
     client::Stored,
-    control::{Answer, Request},
+    control::{ANSWER, Answer, REQUEST, Request},
     dir::RunDir,
     files::{Folder, Unread},
     launch::Limits,
@@ -201,7 +201,7 @@ impl Collector {
 
     /// Answers every request that is there.
     async fn requests(&mut self) {
-        let names = Folder::open(&self.dir.requests()).and_then(|folder| folder.names(1000));
+        let names = Folder::open(&self.dir.control()).and_then(|folder| folder.names(1000));
         for name in names.unwrap_or_default() {
             if let Some(name) = name.to_str() {
                 self.request(name).await;
@@ -210,7 +210,10 @@ impl Collector {
     }
 
     async fn request(&mut self, name: &str) {
-        let Ok(folder) = Folder::open(&self.dir.requests()) else {
+        let Some(id) = name.strip_suffix(REQUEST) else {
+            return;
+        };
+        let Ok(folder) = Folder::open(&self.dir.control()) else {
             return;
         };
         if self.answered.contains(name) {
@@ -224,7 +227,7 @@ impl Collector {
             Err(Unread::Gone | Unread::Changing) => return,
             Err(Unread::Bad(why)) => Err(why),
         };
-        let removed = fs::remove_file(self.dir.requests().join(name));
+        let removed = fs::remove_file(self.dir.control().join(name));
         if removed.is_err() {
             self.answered.insert(name.to_owned());
         }
@@ -232,14 +235,14 @@ impl Collector {
             Ok(request) => self.grant(request).await,
             Err(why) => {
                 self.outbox
-                    .reject(format!("control/requests/{}", name.escape_default()), &why);
+                    .reject(format!("control/{}", name.escape_default()), &why);
                 self.tell_rejected().await;
                 Answer::Refused {
                     why: format!("the request {why}"),
                 }
             }
         };
-        if let Err(err) = self.answer(name, &answer) {
+        if let Err(err) = self.answer(id, &answer) {
             self.outbox.reject(
                 "control/answers".into(),
                 &format!("cannot be written: {err}"),
@@ -304,10 +307,10 @@ impl Collector {
         }
     }
 
-    fn answer(&self, name: &str, answer: &Answer) -> io::Result<()> {
-        let draft = self.dir.tmp().join(format!("answer-{name}"));
+    fn answer(&self, id: &str, answer: &Answer) -> io::Result<()> {
+        let draft = self.dir.tmp().join(format!("{id}{ANSWER}"));
         fs::write(&draft, serde_json::to_vec(answer)?)?;
-        fs::rename(draft, self.dir.answers().join(name))
+        fs::rename(draft, self.dir.control().join(format!("{id}{ANSWER}")))
     }
 
     /// What the agent left about its end. What a command said goes first.
@@ -711,10 +714,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_broken_request_is_answered_and_told() {
-        let agent = Agent::new("echo '{\"destroy\":{}}' >../control/requests/x.json; exit 0");
+        let agent = Agent::new("echo '{\"destroy\":{}}' >../control/x.request; exit 0");
         let story = agent.run().await;
-        insta::assert_snapshot!(story.text(), @"rejected control/requests/x.json: is no request: unknown variant `destroy`, expected one of `checkpoint`, `ask`, `finish` at line 1 column 10");
-        assert!(agent.dir().join("control/answers/x.json").exists());
+        insta::assert_snapshot!(story.text(), @"rejected control/x.request: is no request: unknown variant `destroy`, expected one of `checkpoint`, `ask`, `finish` at line 1 column 10");
+        assert!(agent.dir().join("control/x.answer").exists());
     }
 
     #[tokio::test]

@@ -3,7 +3,7 @@
 //! Killing the process group is not enough: agent programs start their tools in
 //! sessions of their own, and those outlive the group. So this process adopts
 //! orphans (it is a *subreaper*), and a process is known as one of a run by its
-//! session or by `WAVEMARK_RUN` in its environment. One that leaves the session,
+//! group or by `WAVEMARK_RUN` in its environment. One that leaves the group,
 //! clears its environment *and* is orphaned while its agent still runs cannot be
 //! told from a stranger; whoever needs more runs agents in containers.
 //!
@@ -52,7 +52,7 @@ pub(super) struct Leader {
 }
 
 impl Leader {
-    /// Follows what descends from `pid`, which leads a session of its own.
+    /// Follows what descends from `pid`, which leads a group of its own.
     pub(super) fn new(pid: Pid, run: RunId) -> Self {
         leaders().insert(pid);
         Self {
@@ -162,14 +162,15 @@ impl Remains {
         let Some(stat) = proc::stat(pid) else {
             return false;
         };
-        let in_session = stat.session == self.leader.as_raw_nonzero().get();
+        let leader = self.leader.as_raw_nonzero().get();
+        let in_group = stat.group == leader || stat.session == leader;
         if stat.is_dead {
-            if in_session {
+            if in_group {
                 reap(pid);
             }
             return false;
         }
-        in_session
+        in_group
             || self.known.contains(&Process {
                 pid,
                 started: stat.started,
@@ -210,8 +211,8 @@ pub fn kill_leftovers(run: RunId) -> usize {
 ///
 /// An orphan's zombie is one that lies around: whoever else has children in
 /// this process waits for them, so theirs are gone at the second look. For good
-/// measure, children in our own session are never touched: adopted ones come
-/// from an agent's session.
+/// measure, children in our own group are never touched: adopted ones come from
+/// an agent's group, or made one of their own.
 pub(super) fn reap_orphans() {
     #[derive(Default)]
     struct Last {
@@ -227,11 +228,11 @@ pub(super) fn reap_orphans() {
     {
         return;
     }
-    let own = proc::stat(rustix::process::getpid()).map(|stat| stat.session);
+    let own = proc::stat(rustix::process::getpid()).map(|stat| stat.group);
     let orphans = proc::orphans(&leaders());
-    let dead = orphans.into_iter().filter(|&pid| {
-        proc::stat(pid).is_some_and(|stat| stat.is_dead && Some(stat.session) != own)
-    });
+    let dead = orphans
+        .into_iter()
+        .filter(|&pid| proc::stat(pid).is_some_and(|stat| stat.is_dead && Some(stat.group) != own));
     let dead: HashSet<Pid> = dead.collect();
     for &pid in dead.intersection(&last.dead) {
         reap(pid);
@@ -259,6 +260,7 @@ mod proc {
     /// A line of `/proc/<pid>/stat`.
     pub(super) struct Stat {
         pub(super) is_dead: bool,
+        pub(super) group: i32,
         pub(super) session: i32,
         pub(super) started: u64,
     }
@@ -271,6 +273,7 @@ mod proc {
         let fields: Vec<&str> = rest.split(' ').collect();
         Some(Stat {
             is_dead: matches!(*fields.first()?, "Z" | "X"),
+            group: fields.get(2)?.parse().ok()?,
             session: fields.get(3)?.parse().ok()?,
             started: fields.get(19)?.parse().ok()?,
         })
@@ -356,6 +359,7 @@ mod proc {
 
     pub(super) struct Stat {
         pub(super) is_dead: bool,
+        pub(super) group: i32,
         pub(super) session: i32,
         pub(super) started: u64,
     }

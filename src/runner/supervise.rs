@@ -152,31 +152,35 @@ impl Run {
             reports,
             mut orders,
         } = self;
-        let (end_collecting, collecting_ends) = oneshot::channel();
-        let collected = tokio::spawn(collector.follow(collecting_ends));
         let (end_reading, reading_ends) = oneshot::channel();
-        let read = tokio::spawn(read(output, log, reports.clone(), reading_ends));
-
-        let (exit, stopped, remains) = tokio::select! {
-            exit = child.exit() => (exit, orders.reason(), leader.exited()),
-            reason = orders.due(&reports) => {
-                orders.announce(reason);
-                let (exit, remains) = stop(&limits, &mut child, leader, &mut orders).await;
-                (exit, Some(orders.reason().unwrap_or(reason)), remains)
-            }
+        let (end_collecting, collecting_ends) = oneshot::channel();
+        let lead = async {
+            let (exit, stopped, remains) = tokio::select! {
+                exit = child.exit() => (exit, orders.reason(), leader.exited()),
+                reason = orders.due(&reports) => {
+                    orders.announce(reason);
+                    let (exit, remains) = stop(&limits, &mut child, leader, &mut orders).await;
+                    (exit, Some(orders.reason().unwrap_or(reason)), remains)
+                }
+            };
+            let look = if stopped.is_some() {
+                Look::Everywhere
+            } else {
+                Look::AtOrphans
+            };
+            let left = remains.end(look, limits.leftovers).await;
+            // Whoever could still print or write is gone.
+            drop((end_reading, end_collecting));
+            (exit, stopped, left)
         };
-        let look = if stopped.is_some() {
-            Look::Everywhere
-        } else {
-            Look::AtOrphans
-        };
-        let left = remains.end(look, limits.leftovers).await;
+        // One task for all three: most runs are short, and waking another
+        // thread costs more than what it would do.
+        let ((exit, stopped, left), (log_tail, log_error), collected) = tokio::join!(
+            lead,
+            read(output, log, reports.clone(), reading_ends),
+            collector.follow(collecting_ends),
+        );
 
-        // Whoever could still print or write is gone.
-        drop(end_reading);
-        drop(end_collecting);
-        let (log, log_error) = read.await.unwrap_or_default();
-        let collected = collected.await.unwrap_or_default();
         let mut rejected = collected.rejected;
         rejected.extend(log_error.map(|why| Rejection {
             path: "log/output.log".into(),
@@ -191,7 +195,7 @@ impl Run {
             stopped,
             finish: collected.finish,
             summary: collected.summary,
-            log_tail: log,
+            log_tail,
             rejected,
         };
         drop(reports.send(Report::Ended(evidence)).await);
@@ -256,7 +260,7 @@ async fn read(
             error.get_or_insert(format!("cannot be written, output was lost: {err}"));
         }
     };
-    let mut buffer = vec![0; 16 * 1024];
+    let mut buffer = Vec::with_capacity(16 * 1024);
     let deadline = async {
         let _ = ended.await;
         tokio::time::sleep(DRAIN).await;
@@ -276,10 +280,11 @@ async fn read(
                 // A full channel has other signs of life in it.
                 drop(reports.try_send(Report::Output { line }));
             }
-            read = output.read(&mut buffer) => match read {
+            read = output.read_buf(&mut buffer) => match read {
                 Ok(0) | Err(_) => break,
-                Ok(size) => {
-                    note(log.push(&buffer[..size]));
+                Ok(_) => {
+                    note(log.push(&buffer));
+                    buffer.clear();
                     news = true;
                 }
             }
@@ -444,9 +449,9 @@ mod tests {
     #[tokio::test]
     async fn what_a_finished_agent_leaves_behind_ends_with_it() {
         let agent = hasty(
-            "setsid sh -c 'trap \"\" TERM; echo hidden >../log/hidden; while :; do sleep 1000; done' &
+            "setsid sh -c 'trap \"\" TERM; echo hidden >up; while :; do sleep 1000; done' &
              sleep 1001 &
-             until [ -e ../log/hidden ]; do sleep 0.01; done; echo done",
+             until [ -e up ]; do sleep 0.01; done; echo done",
         );
         let begun = Instant::now();
         let mut running = agent.start();

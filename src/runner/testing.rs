@@ -233,13 +233,13 @@ pub(super) fn processes_of(agent: &Agent, leader: u32) -> usize {
     let is_one = |path: PathBuf| {
         let environment = fs::read(path.join("environ")).unwrap_or_default();
         let stat = fs::read_to_string(path.join("stat")).unwrap_or_default();
-        let session = stat
+        let group = stat
             .rsplit(')')
             .next()
             .unwrap_or_default()
             .split(' ')
-            .nth(4);
-        session == Some(&leader.to_string())
+            .nth(3);
+        group == Some(&leader.to_string())
             || environment
                 .split(|&byte| byte == 0)
                 .any(|entry| entry == mark.as_bytes())
