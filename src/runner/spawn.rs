@@ -124,7 +124,7 @@ impl Child {
         match self.process.wait().await {
             Ok(status) => exit(status),
             // Reaped by somebody else, which nobody should.
-            Err(err) => Exit::NotStarted(format!("its end was not seen: {err}")),
+            Err(err) => Exit::Unseen(err.to_string()),
         }
     }
 }
@@ -140,7 +140,8 @@ fn exit(status: ExitStatus) -> Exit {
 /// for on the agent's `PATH`, in folders that do not depend on where it runs.
 fn locate(name: &str, repo: &Path, path: Option<&OsString>) -> Result<PathBuf, CannotStart> {
     if name.contains('/') {
-        return Ok(repo.join(name));
+        // Without `./` in its middle, for people to read.
+        return Ok(repo.join(name).components().collect());
     }
     let path = path.map(OsString::as_os_str).unwrap_or_default();
     let folders = std::env::split_paths(path).filter(|folder| folder.is_absolute());
@@ -250,13 +251,13 @@ mod tests {
         ["agents/none.sh"]
           there is no program `REPO/agents/none.sh`: correct `exec`, or add the file
         ["./x.sh"]
-          `REPO/./x.sh` is not executable: run `chmod +x REPO/./x.sh`, and commit that if it is yours
+          `REPO/x.sh` is not executable: run `chmod +x REPO/x.sh`, and commit that if it is yours
         ["./lost.sh"]
-          the interpreter that the first line of `REPO/./lost.sh` names does not exist: correct it or install it
+          the interpreter that the first line of `REPO/lost.sh` names does not exist: correct it or install it
         ["./bare.sh"]
-          `REPO/./bare.sh` is no program: give it a first line such as `#!/bin/sh`
+          `REPO/bare.sh` is no program: give it a first line such as `#!/bin/sh`
         ["/usr/bin/"]
-          `/usr/bin/` is a folder: `exec` must name a program
+          `/usr/bin` is a folder: `exec` must name a program
         ["echo", "a\0b"]
           the command or the environment of `echo` holds a NUL byte: remove it
         []

@@ -152,6 +152,16 @@ impl Agent {
     }
 }
 
+/// An agent that does nothing until it is let go; the test plays it.
+pub(super) fn waiting() -> Agent {
+    Agent::new("until [ -e go ]; do sleep 0.01; done")
+}
+
+/// Lets a waiting agent end.
+pub(super) fn let_go(agent: &Agent) {
+    fs::write(agent.dir().join("work/go"), "").unwrap();
+}
+
 /// What a run told, as lines.
 #[derive(Default)]
 pub(super) struct Story {

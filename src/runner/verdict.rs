@@ -26,7 +26,7 @@ pub struct Verdict {
 /// `missing` is what the definition declares and the store does not have;
 /// `asked` is whether the run raised a question that is still open.
 pub fn verdict(evidence: &Evidence, missing: &[ArtifactKey], asked: bool) -> Verdict {
-    use Outcome::{Deferred, Failed, Paused, Refused, Succeeded};
+    use Outcome::{Deferred, Failed, Lost, Paused, Refused, Succeeded};
 
     let exit = &evidence.exit;
     let says_done = match evidence.finish {
@@ -52,6 +52,7 @@ pub fn verdict(evidence: &Evidence, missing: &[ArtifactKey], asked: bool) -> Ver
             Failed,
             format!("{} but did not produce {}", ended(evidence), list(missing)),
         ),
+        (.., Exit::Unseen(why)) => (Lost, format!("nobody saw it end: {why}")),
         (.., Exit::Code(TRY_AGAIN)) => (Deferred, "exited 75: asked to be tried again".into()),
         (.., Exit::Code(POINTLESS)) => (
             Refused,
@@ -90,7 +91,7 @@ fn ended(evidence: &Evidence) -> String {
         (_, Some(Finish::Complete)) => "said that it finished".into(),
         (Exit::Code(code), _) => format!("exited {code}"),
         (Exit::Signal(signal), _) => format!("died of {}", signal_name(*signal)),
-        (Exit::NotStarted(why), _) => why.clone(),
+        (Exit::NotStarted(why) | Exit::Unseen(why), _) => why.clone(),
     }
 }
 
@@ -227,6 +228,13 @@ mod tests {
             assert_eq!(verdict.outcome, Outcome::Refused);
             assert_eq!(verdict.detail, "there is no program `x`");
         }
+    }
+
+    #[test]
+    fn an_end_that_nobody_saw_is_the_machines_fault() {
+        let verdict = verdict(&Evidence::of(Exit::Unseen("gone".into())), &[], false);
+        assert_eq!(verdict.outcome, Outcome::Lost);
+        assert_eq!(verdict.detail, "nobody saw it end: gone");
     }
 
     #[test]
