@@ -82,27 +82,38 @@ fn spawn_apart(
     };
     let program = locate(name, &launch.repo, env.get(OsStr::new("PATH")))?;
     let (reader, writer) = io::pipe().map_err(CannotStart::Machine)?;
-    let mut command = Command::new(&program);
-    command
-        .args(arguments)
-        .env_clear()
-        .envs(env)
-        .current_dir(dir.work())
-        .stdin(Stdio::null())
-        .stdout(writer.try_clone().map_err(CannotStart::Machine)?)
-        .stderr(writer)
-        .kill_on_drop(true);
-    if apart == Apart::Group {
-        command.process_group(0);
-    }
-    let mut command = CommandWrap::from(command);
-    if apart == Apart::Session {
-        command.wrap(ProcessSession);
-    }
-    let started = command.spawn();
-    // Our end for writing into the pipe: it ends when the last of theirs does.
-    drop(command);
+    let run = |program: &Path, arguments: &[String]| {
+        let mut command = Command::new(program);
+        command
+            .args(arguments)
+            .env_clear()
+            .envs(&env)
+            .current_dir(dir.work())
+            .stdin(Stdio::null())
+            .stdout(writer.try_clone()?)
+            .stderr(writer.try_clone()?)
+            .kill_on_drop(true);
+        if apart == Apart::Group {
+            command.process_group(0);
+        }
+        let mut command = CommandWrap::from(command);
+        if apart == Apart::Session {
+            command.wrap(ProcessSession);
+        }
+        command.spawn()
+    };
+    let started = match run(&program, arguments) {
+        // What shells do with a script that names no interpreter. Starting a
+        // session does it by itself.
+        Err(err) if is(&err, Errno::NOEXEC) => {
+            let script = [program.display().to_string()];
+            run(Path::new("/bin/sh"), &[&script, arguments].concat())
+        }
+        started => started,
+    };
     let process = started.map_err(|err| explain(err, name, &program))?;
+    // Our end for writing: the pipe ends when the last of theirs does.
+    drop(writer);
     // The wrapper of a session waits for the whole group, background processes
     // included; the process in it for itself alone.
     let process = process.into_inner();
@@ -165,11 +176,14 @@ fn not_executable(program: &Path) -> String {
     format!("`{shown}` is not executable: run `chmod +x {shown}`, and commit that if it is yours")
 }
 
+fn is(err: &io::Error, errno: Errno) -> bool {
+    err.raw_os_error() == Some(errno.raw_os_error())
+}
+
 fn explain(err: io::Error, name: &str, program: &Path) -> CannotStart {
     use io::ErrorKind::{InvalidInput, NotFound, PermissionDenied};
 
     let shown = program.display();
-    let is = |errno: Errno| err.raw_os_error() == Some(errno.raw_os_error());
     CannotStart::Program(match err.kind() {
         NotFound if program.exists() => format!(
             "the interpreter that the first line of `{shown}` names does not exist: correct it or install it"
@@ -182,10 +196,7 @@ fn explain(err: io::Error, name: &str, program: &Path) -> CannotStart {
         InvalidInput => {
             format!("the command or the environment of `{name}` holds a NUL byte: remove it")
         }
-        _ if is(Errno::NOEXEC) => {
-            format!("`{shown}` is no program: give it a first line such as `#!/bin/sh`")
-        }
-        _ if is(Errno::TOOBIG) => {
+        _ if is(&err, Errno::TOOBIG) => {
             format!(
                 "the arguments and the environment of `{name}` are too long: put them into files"
             )
@@ -228,17 +239,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_script_that_names_no_interpreter_is_one_for_the_shell() {
+        let bare = ("bare.sh", "echo hello $1", 0o755);
+        assert_eq!(
+            exit_of(&["./bare.sh", "a b"], &[bare]).await,
+            "Code(0): hello a b"
+        );
+    }
+
+    #[tokio::test]
     async fn a_program_that_cannot_start_says_what_to_do() {
         let mut told = String::new();
         let script = ("x.sh", "#!/bin/sh", 0o644);
         let lost = ("lost.sh", "#!/no/such/sh", 0o755);
-        let bare = ("bare.sh", "echo hello", 0o755);
         for (command, files) in [
             (["no-such-program"].as_slice(), [].as_slice()),
             (&["agents/none.sh"], &[]),
             (&["./x.sh"], &[script]),
             (&["./lost.sh"], &[lost]),
-            (&["./bare.sh"], &[bare]),
             (&["/usr/bin/"], &[]),
             (&["echo", "a\0b"], &[]),
             (&[], &[]),
@@ -254,8 +272,6 @@ mod tests {
           `REPO/x.sh` is not executable: run `chmod +x REPO/x.sh`, and commit that if it is yours
         ["./lost.sh"]
           the interpreter that the first line of `REPO/lost.sh` names does not exist: correct it or install it
-        ["./bare.sh"]
-          `REPO/bare.sh` is no program: give it a first line such as `#!/bin/sh`
         ["/usr/bin/"]
           `/usr/bin` is a folder: `exec` must name a program
         ["echo", "a\0b"]
