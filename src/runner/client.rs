@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    control::{Answer, Request},
+    control::{ANSWER, Answer, REQUEST, Request},
     dir::RunDir,
 };
 use crate::model::{ArtifactKey, Digest, FeedbackNumber};
@@ -70,8 +70,11 @@ impl Client {
     /// If that is not the directory of a run.
     pub fn new(dir: &Path) -> Result<Self, ClientError> {
         let run = RunDir::at(dir);
-        if run.requests().is_dir() && run.answers().is_dir() {
-            Ok(Self { dir: run, patience: PATIENCE })
+        if run.control().is_dir() && run.tmp().is_dir() {
+            Ok(Self {
+                dir: run,
+                patience: PATIENCE,
+            })
         } else {
             Err(ClientError::NotARun(dir.display().to_string()))
         }
@@ -100,7 +103,9 @@ impl Client {
     ///
     /// [`ClientError`] says what to do.
     pub fn ask(&self, question: &str) -> Result<FeedbackNumber, ClientError> {
-        match self.request(&Request::Ask { question: question.to_owned() })? {
+        match self.request(&Request::Ask {
+            question: question.to_owned(),
+        })? {
             Answer::Asked { number } => Ok(number),
             other => Err(unexpected(&other)),
         }
@@ -112,20 +117,25 @@ impl Client {
     ///
     /// [`ClientError`] says what to do.
     pub fn finish(&self, summary: Option<&str>) -> Result<(), ClientError> {
-        match self.request(&Request::Finish { summary: summary.map(ToOwned::to_owned) })? {
+        match self.request(&Request::Finish {
+            summary: summary.map(ToOwned::to_owned),
+        })? {
             Answer::Noted {} => Ok(()),
             other => Err(unexpected(&other)),
         }
     }
 
     fn request(&self, request: &Request) -> Result<Answer, ClientError> {
-        let name = format!("{}.json", Uuid::new_v4());
-        let draft = self.dir.tmp().join(&name);
-        let sent = self.dir.requests().join(&name);
-        fs::write(&draft, serde_json::to_vec(request).map_err(io::Error::from)?)?;
+        let id = Uuid::new_v4().to_string();
+        let draft = self.dir.tmp().join(&id);
+        let sent = self.dir.control().join(format!("{id}{REQUEST}"));
+        fs::write(
+            &draft,
+            serde_json::to_vec(request).map_err(io::Error::from)?,
+        )?;
         fs::rename(draft, &sent)?;
 
-        let answer = self.wait(&self.dir.answers().join(&name));
+        let answer = self.wait(&self.dir.control().join(format!("{id}{ANSWER}")));
         if answer.is_err() {
             // Nobody should take it after this command has said that it failed.
             drop(fs::remove_file(sent));
@@ -171,8 +181,7 @@ mod tests {
     use super::*;
 
     fn client(folder: &Path) -> Client {
-        fs::create_dir_all(folder.join("control/requests")).unwrap();
-        fs::create_dir_all(folder.join("control/answers")).unwrap();
+        fs::create_dir_all(folder.join("control")).unwrap();
         fs::create_dir_all(folder.join("out/.tmp")).unwrap();
         Client::new(folder).unwrap()
     }
@@ -180,22 +189,34 @@ mod tests {
     #[test]
     fn a_command_outside_of_a_run_says_so() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(matches!(Client::new(folder.path()), Err(ClientError::NotARun(_))));
+        assert!(matches!(
+            Client::new(folder.path()),
+            Err(ClientError::NotARun(_))
+        ));
     }
 
     #[test]
     fn a_supervisor_that_is_gone_is_noticed_at_once_and_nothing_is_left_to_do() {
         let folder = tempfile::tempdir().unwrap();
         let client = client(folder.path());
-        assert!(matches!(client.ask("Anyone?"), Err(ClientError::SupervisorGone)));
-        assert_eq!(fs::read_dir(folder.path().join("control/requests")).unwrap().count(), 0);
+        assert!(matches!(
+            client.ask("Anyone?"),
+            Err(ClientError::SupervisorGone)
+        ));
+        assert_eq!(
+            fs::read_dir(folder.path().join("control")).unwrap().count(),
+            0
+        );
     }
 
     #[test]
     fn a_supervisor_that_does_not_answer_is_not_waited_for_for_ever() {
         let folder = tempfile::tempdir().unwrap();
         let patience = Duration::from_millis(20);
-        let client = Client { patience, ..client(folder.path()) };
+        let client = Client {
+            patience,
+            ..client(folder.path())
+        };
         let _followed = RunDir::at(folder.path()).follow().unwrap();
         assert!(matches!(client.finish(None), Err(ClientError::NoAnswer(_))));
     }

@@ -48,7 +48,12 @@ impl Log {
             pending: Vec::new(),
             ready: String::new(),
             tail: String::new(),
-            disk: Disk { dir: dir.clone(), max_bytes, file: None, written: 0 },
+            disk: Disk {
+                dir: dir.clone(),
+                max_bytes,
+                file: None,
+                written: 0,
+            },
         }
     }
 
@@ -117,7 +122,11 @@ impl Log {
         let mut at = self.pending.len() - self.redactor.window();
         if let Some(across) = spans.iter().find(|span| span.contains(&at)) {
             // A match from the very start is longer than any secret.
-            at = if across.start > 0 { across.start } else { across.end };
+            at = if across.start > 0 {
+                across.start
+            } else {
+                across.end
+            };
         }
         let rest = self.pending.split_off(at);
         let line = std::mem::replace(&mut self.pending, rest);
@@ -151,7 +160,11 @@ impl Log {
 
     fn write(&mut self) -> io::Result<()> {
         let ready = std::mem::take(&mut self.ready);
-        if ready.is_empty() { Ok(()) } else { self.disk.append(&ready) }
+        if ready.is_empty() {
+            Ok(())
+        } else {
+            self.disk.append(&ready)
+        }
     }
 }
 
@@ -187,6 +200,9 @@ impl Disk {
         match &mut self.file {
             Some(file) => Ok(file),
             none => {
+                if let Some(folder) = newest.parent() {
+                    fs::create_dir_all(folder)?;
+                }
                 let file = File::options().create(true).append(true).open(newest)?;
                 Ok(none.insert(BufWriter::new(file)))
             }
@@ -216,7 +232,6 @@ mod tests {
 
     fn fixture(secrets: &[&str], max_bytes: u64) -> Fixture {
         let folder = tempfile::tempdir().unwrap();
-        fs::create_dir(folder.path().join("log")).unwrap();
         let secrets: Vec<SecretString> = secrets.iter().map(|&s| s.into()).collect();
         let redactor = Redactor::new(secrets.iter().map(|value| ("TOKEN".to_owned(), value)));
         let log = Log::new(&RunDir::at(folder.path()), redactor.into(), max_bytes);
@@ -231,7 +246,9 @@ mod tests {
             }
             self.log.finish().unwrap();
             let logs = RunDir::at(self.folder.path()).logs();
-            logs.iter().map(|log| fs::read_to_string(log).unwrap_or_default()).collect()
+            logs.iter()
+                .map(|log| fs::read_to_string(log).unwrap_or_default())
+                .collect()
         }
     }
 
@@ -258,7 +275,10 @@ mod tests {
             let line = format!("{}hunter22{}", "x".repeat(at - shift), "y".repeat(at));
             let text = fixture(&["hunter22"], PLENTY).disk_after(&[line.as_bytes()]);
             let joined = text.replace('\n', "");
-            assert!(!joined.contains("hunter22") && joined.contains("***"), "shift {shift}");
+            assert!(
+                !joined.contains("hunter22") && joined.contains("***"),
+                "shift {shift}"
+            );
         }
     }
 
@@ -284,7 +304,7 @@ mod tests {
     #[test]
     fn a_disk_that_is_gone_is_an_error_and_loses_no_tail() {
         let mut fixture = fixture(&[], PLENTY);
-        fs::remove_dir(fixture.folder.path().join("log")).unwrap();
+        fs::write(fixture.folder.path().join("log"), "in the way").unwrap();
         assert!(fixture.log.push(b"hello\n").is_err());
         assert_eq!(fixture.log.tail(), "hello\n");
     }
@@ -292,7 +312,10 @@ mod tests {
     /// Text with secrets in it, whole and broken, in colour and in the middle
     /// of long lines.
     fn output() -> impl Strategy<Value = Vec<u8>> {
-        let key = format!("-----BEGIN {}-----\nMIIEsecret\n-----END X-----\n", "PRIVATE KEY");
+        let key = format!(
+            "-----BEGIN {}-----\nMIIEsecret\n-----END X-----\n",
+            "PRIVATE KEY"
+        );
         let part = prop_oneof![
             Just("p\"ss/wort".to_owned()),
             Just("p%22ss%2Fwort".to_owned()),

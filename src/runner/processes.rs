@@ -3,7 +3,7 @@
 //! Killing the process group is not enough: agent programs start their tools in
 //! sessions of their own, and those outlive the group. So this process adopts
 //! orphans (it is a *subreaper*), and a process is known as one of a run by its
-//! session or by `WAVEMARK_RUN` in its environment. One that leaves the session,
+//! group or by `WAVEMARK_RUN` in its environment. One that leaves the group,
 //! clears its environment *and* is orphaned while its agent still runs cannot be
 //! told from a stranger; whoever needs more runs agents in containers.
 //!
@@ -52,10 +52,13 @@ pub(super) struct Leader {
 }
 
 impl Leader {
-    /// Follows what descends from `pid`, which leads a session of its own.
+    /// Follows what descends from `pid`, which leads a group of its own.
     pub(super) fn new(pid: Pid, run: RunId) -> Self {
         leaders().insert(pid);
-        Self { pid, mark: environment::mark(run) }
+        Self {
+            pid,
+            mark: environment::mark(run),
+        }
     }
 
     /// Signals the leader and everything that stayed in its group.
@@ -66,7 +69,11 @@ impl Leader {
 
     /// The leader was waited for: what is left has no leader.
     pub(super) fn exited(self) -> Remains {
-        Remains { leader: self.pid, mark: self.mark.clone(), known: HashSet::new() }
+        Remains {
+            leader: self.pid,
+            mark: self.mark.clone(),
+            known: HashSet::new(),
+        }
     }
 
     /// What descends from the leader now, so that it is known again later.
@@ -155,15 +162,19 @@ impl Remains {
         let Some(stat) = proc::stat(pid) else {
             return false;
         };
-        let in_session = stat.session == self.leader.as_raw_nonzero().get();
+        let leader = self.leader.as_raw_nonzero().get();
+        let in_group = stat.group == leader || stat.session == leader;
         if stat.is_dead {
-            if in_session {
+            if in_group {
                 reap(pid);
             }
             return false;
         }
-        in_session
-            || self.known.contains(&Process { pid, started: stat.started })
+        in_group
+            || self.known.contains(&Process {
+                pid,
+                started: stat.started,
+            })
             || proc::has_in_environment(pid, &self.mark)
     }
 
@@ -200,8 +211,8 @@ pub fn kill_leftovers(run: RunId) -> usize {
 ///
 /// An orphan's zombie is one that lies around: whoever else has children in
 /// this process waits for them, so theirs are gone at the second look. For good
-/// measure, children in our own session are never touched: adopted ones come
-/// from an agent's session.
+/// measure, children in our own group are never touched: adopted ones come from
+/// an agent's group, or made one of their own.
 pub(super) fn reap_orphans() {
     #[derive(Default)]
     struct Last {
@@ -211,19 +222,25 @@ pub(super) fn reap_orphans() {
     static LAST: LazyLock<Mutex<Last>> = LazyLock::new(Mutex::default);
 
     let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
-    if last.looked.is_some_and(|at| at.elapsed() < Duration::from_secs(1)) {
+    if last
+        .looked
+        .is_some_and(|at| at.elapsed() < Duration::from_secs(1))
+    {
         return;
     }
-    let own = proc::stat(rustix::process::getpid()).map(|stat| stat.session);
+    let own = proc::stat(rustix::process::getpid()).map(|stat| stat.group);
     let orphans = proc::orphans(&leaders());
-    let dead = orphans.into_iter().filter(|&pid| {
-        proc::stat(pid).is_some_and(|stat| stat.is_dead && Some(stat.session) != own)
-    });
+    let dead = orphans
+        .into_iter()
+        .filter(|&pid| proc::stat(pid).is_some_and(|stat| stat.is_dead && Some(stat.group) != own));
     let dead: HashSet<Pid> = dead.collect();
     for &pid in dead.intersection(&last.dead) {
         reap(pid);
     }
-    *last = Last { looked: Some(Instant::now()), dead };
+    *last = Last {
+        looked: Some(Instant::now()),
+        dead,
+    };
 }
 
 fn reap(pid: Pid) {
@@ -243,6 +260,7 @@ mod proc {
     /// A line of `/proc/<pid>/stat`.
     pub(super) struct Stat {
         pub(super) is_dead: bool,
+        pub(super) group: i32,
         pub(super) session: i32,
         pub(super) started: u64,
     }
@@ -255,21 +273,27 @@ mod proc {
         let fields: Vec<&str> = rest.split(' ').collect();
         Some(Stat {
             is_dead: matches!(*fields.first()?, "Z" | "X"),
+            group: fields.get(2)?.parse().ok()?,
             session: fields.get(3)?.parse().ok()?,
             started: fields.get(19)?.parse().ok()?,
         })
     }
 
     pub(super) fn has_in_environment(pid: Pid, entry: &str) -> bool {
-        fs::read(format!("/proc/{pid}/environ"))
-            .is_ok_and(|env| env.split(|&byte| byte == 0).any(|one| one == entry.as_bytes()))
+        fs::read(format!("/proc/{pid}/environ")).is_ok_and(|env| {
+            env.split(|&byte| byte == 0)
+                .any(|one| one == entry.as_bytes())
+        })
     }
 
     /// Every process but this one.
     pub(super) fn all() -> Vec<Pid> {
         let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
         let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-        numbers.filter_map(Pid::from_raw).filter(|&pid| pid != getpid()).collect()
+        numbers
+            .filter_map(Pid::from_raw)
+            .filter(|&pid| pid != getpid())
+            .collect()
     }
 
     /// Children that the kernel gave us: to the main thread, always. Those that
@@ -285,11 +309,16 @@ mod proc {
         let mut found = HashSet::new();
         let mut to_visit = vec![root];
         while let Some(pid) = to_visit.pop() {
-            let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+            let threads = fs::read_dir(format!("/proc/{pid}/task"))
+                .into_iter()
+                .flatten()
+                .flatten();
             for thread in threads {
                 for child in children(&thread.path().to_string_lossy()) {
-                    let process =
-                        stat(child).map(|stat| Process { pid: child, started: stat.started });
+                    let process = stat(child).map(|stat| Process {
+                        pid: child,
+                        started: stat.started,
+                    });
                     if process.is_some_and(|process| found.insert(process)) {
                         to_visit.push(child);
                     }
@@ -301,7 +330,9 @@ mod proc {
 
     fn children(thread: &str) -> Vec<Pid> {
         let list = fs::read_to_string(format!("{thread}/children")).unwrap_or_default();
-        list.split_ascii_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)).collect()
+        list.split_ascii_whitespace()
+            .filter_map(|pid| Pid::from_raw(pid.parse().ok()?))
+            .collect()
     }
 
     /// Signals `pid` if it still is who it should be.
@@ -328,6 +359,7 @@ mod proc {
 
     pub(super) struct Stat {
         pub(super) is_dead: bool,
+        pub(super) group: i32,
         pub(super) session: i32,
         pub(super) started: u64,
     }
@@ -367,7 +399,10 @@ mod tests {
         let (run, other) = (RunId::random(), RunId::random());
         let start = |run: RunId| {
             let mut command = Command::new("sleep");
-            command.arg("1000").env("WAVEMARK_RUN", run.to_string()).process_group(0);
+            command
+                .arg("1000")
+                .env("WAVEMARK_RUN", run.to_string())
+                .process_group(0);
             command.spawn().unwrap()
         };
         let (mut one, mut two, mut stranger) = (start(run), start(run), start(other));
@@ -375,7 +410,13 @@ mod tests {
 
         assert_eq!(kill_leftovers(run), 2);
 
-        assert!(reaper.join().unwrap().iter().all(|status| status.code().is_none()));
+        assert!(
+            reaper
+                .join()
+                .unwrap()
+                .iter()
+                .all(|status| status.code().is_none())
+        );
         assert!(stranger.try_wait().unwrap().is_none());
         stranger.kill().unwrap();
         stranger.wait().unwrap();
@@ -386,13 +427,21 @@ mod tests {
     async fn orphans_that_died_are_reaped_and_other_children_are_not() {
         adopt_orphans();
         // A grandchild in a session of its own, whose parent ends before it.
-        let output =
-            Command::new("sh").args(["-c", "setsid sleep 0.05 >/dev/null & echo $!"]).output();
-        let pid: i32 = String::from_utf8(output.unwrap().stdout).unwrap().trim().parse().unwrap();
+        let output = Command::new("sh")
+            .args(["-c", "setsid sleep 0.05 >/dev/null & echo $!"])
+            .output();
+        let pid: i32 = String::from_utf8(output.unwrap().stdout)
+            .unwrap()
+            .trim()
+            .parse()
+            .unwrap();
         let orphan = Pid::from_raw(pid).unwrap();
         let mut child = Command::new("true").spawn().unwrap();
         let own = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
-        eventually("the child's end", || proc::stat(own).is_some_and(|stat| stat.is_dead)).await;
+        eventually("the child's end", || {
+            proc::stat(own).is_some_and(|stat| stat.is_dead)
+        })
+        .await;
 
         eventually("the orphan's end", || {
             reap_orphans();

@@ -27,7 +27,7 @@ pub(super) enum Seen {
 #[derive(Clone, Copy, Debug)]
 enum Folder {
     Out(ArtifactType),
-    Requests,
+    Control,
 }
 
 /// The watches of one run. They end with it.
@@ -46,8 +46,8 @@ impl Watch {
         let (sender, seen) = mpsc::channel(256);
         let types = ArtifactType::ALL.iter();
         let folders = types.map(|&kind| (Folder::Out(kind), dir.out().join(kind.as_str())));
-        let requests = std::iter::once((Folder::Requests, dir.requests()));
-        Self::start(sender, seen, folders.chain(requests))
+        let control = std::iter::once((Folder::Control, dir.control()));
+        Self::start(sender, seen, folders.chain(control))
     }
 
     /// The next thing that happens.
@@ -66,7 +66,10 @@ impl Watch {
         folders: impl Iterator<Item = (Folder, impl AsRef<Path>)>,
     ) -> Option<Self> {
         let watches = linux::Watches::new(&sender, folders)?;
-        Some(Self { seen, _watches: watches })
+        Some(Self {
+            seen,
+            _watches: watches,
+        })
     }
 
     #[cfg(not(target_os = "linux"))]
@@ -122,11 +125,14 @@ mod linux {
             folders: impl Iterator<Item = (Folder, impl AsRef<Path>)>,
         ) -> Option<Self> {
             let shared = Shared::get()?;
-            let mut watches = Self { shared, descriptors: Vec::new() };
+            let mut watches = Self {
+                shared,
+                descriptors: Vec::new(),
+            };
             for (folder, path) in folders {
                 let flags = match folder {
                     Folder::Out(_) => WatchFlags::MOVED_TO | WatchFlags::CLOSE_WRITE,
-                    Folder::Requests => WatchFlags::MOVED_TO,
+                    Folder::Control => WatchFlags::MOVED_TO,
                 };
                 // Held over both, so that no event comes before its route.
                 let mut routes = shared.routes();
@@ -167,7 +173,10 @@ mod linux {
                 let inotify = inotify::init(CreateFlags::CLOEXEC)
                     .inspect_err(|err| tracing::warn!("cannot watch for files: {err}"))
                     .ok()?;
-                Some(Self { inotify, routes: Mutex::default() })
+                Some(Self {
+                    inotify,
+                    routes: Mutex::default(),
+                })
             });
             let shared = shared.as_ref()?;
             let runs = THREAD.get_or_init(|| {
@@ -206,7 +215,7 @@ mod linux {
                 return;
             };
             let seen = match *folder {
-                Folder::Requests => Seen::Request(name.to_owned()),
+                Folder::Control => Seen::Request(name.to_owned()),
                 Folder::Out(kind) if event.events().contains(ReadFlags::MOVED_TO) => {
                     Seen::Renamed(kind, name.to_owned())
                 }
