@@ -92,10 +92,7 @@ mod tests {
             ("\x1b(Bplain\x1b7", "plain"),
             ("nul\0 bell\x07 back\x08 tab\t.", "nul bell back tab\t."),
             ("10%\r20%\rdone\r\n", "10%\n20%\ndone\n"),
-            (
-                "\x1b]never closed\nbut the line ends",
-                "\nbut the line ends",
-            ),
+            ("\x1b]never closed\nbut the line ends", "\nbut the line ends"),
             ("\x1b[31\nso does this", "\nso does this"),
             ("größe", "größe"),
         ] {

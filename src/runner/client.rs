@@ -71,10 +71,7 @@ impl Client {
     pub fn new(dir: &Path) -> Result<Self, ClientError> {
         let run = RunDir::at(dir);
         if run.control().is_dir() && run.tmp().is_dir() {
-            Ok(Self {
-                dir: run,
-                patience: PATIENCE,
-            })
+            Ok(Self { dir: run, patience: PATIENCE })
         } else {
             Err(ClientError::NotARun(dir.display().to_string()))
         }
@@ -103,9 +100,7 @@ impl Client {
     ///
     /// [`ClientError`] says what to do.
     pub fn ask(&self, question: &str) -> Result<FeedbackNumber, ClientError> {
-        match self.request(&Request::Ask {
-            question: question.to_owned(),
-        })? {
+        match self.request(&Request::Ask { question: question.to_owned() })? {
             Answer::Asked { number } => Ok(number),
             other => Err(unexpected(&other)),
         }
@@ -117,9 +112,7 @@ impl Client {
     ///
     /// [`ClientError`] says what to do.
     pub fn finish(&self, summary: Option<&str>) -> Result<(), ClientError> {
-        match self.request(&Request::Finish {
-            summary: summary.map(ToOwned::to_owned),
-        })? {
+        match self.request(&Request::Finish { summary: summary.map(ToOwned::to_owned) })? {
             Answer::Noted {} => Ok(()),
             other => Err(unexpected(&other)),
         }
@@ -129,10 +122,7 @@ impl Client {
         let id = Uuid::new_v4().to_string();
         let draft = self.dir.tmp().join(&id);
         let sent = self.dir.control().join(format!("{id}{REQUEST}"));
-        fs::write(
-            &draft,
-            serde_json::to_vec(request).map_err(io::Error::from)?,
-        )?;
+        fs::write(&draft, serde_json::to_vec(request).map_err(io::Error::from)?)?;
         fs::rename(draft, &sent)?;
 
         let answer = self.wait(&self.dir.control().join(format!("{id}{ANSWER}")));
@@ -189,34 +179,22 @@ mod tests {
     #[test]
     fn a_command_outside_of_a_run_says_so() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(matches!(
-            Client::new(folder.path()),
-            Err(ClientError::NotARun(_))
-        ));
+        assert!(matches!(Client::new(folder.path()), Err(ClientError::NotARun(_))));
     }
 
     #[test]
     fn a_supervisor_that_is_gone_is_noticed_at_once_and_nothing_is_left_to_do() {
         let folder = tempfile::tempdir().unwrap();
         let client = client(folder.path());
-        assert!(matches!(
-            client.ask("Anyone?"),
-            Err(ClientError::SupervisorGone)
-        ));
-        assert_eq!(
-            fs::read_dir(folder.path().join("control")).unwrap().count(),
-            0
-        );
+        assert!(matches!(client.ask("Anyone?"), Err(ClientError::SupervisorGone)));
+        assert_eq!(fs::read_dir(folder.path().join("control")).unwrap().count(), 0);
     }
 
     #[test]
     fn a_supervisor_that_does_not_answer_is_not_waited_for_for_ever() {
         let folder = tempfile::tempdir().unwrap();
         let patience = Duration::from_millis(20);
-        let client = Client {
-            patience,
-            ..client(folder.path())
-        };
+        let client = Client { patience, ..client(folder.path()) };
         let _followed = RunDir::at(folder.path()).follow().unwrap();
         assert!(matches!(client.finish(None), Err(ClientError::NoAnswer(_))));
     }

@@ -86,11 +86,7 @@ impl Collector {
 
     /// Follows the run until `ended`, and then takes everything that is left.
     pub(super) async fn follow(mut self, mut ended: oneshot::Receiver<()>) -> Collected {
-        let period = if self.watch.is_some() {
-            OFTEN
-        } else {
-            VERY_OFTEN
-        };
+        let period = if self.watch.is_some() { OFTEN } else { VERY_OFTEN };
         let mut look = Instant::now() + period;
         loop {
             let next = self.outbox.due().map_or(look, |due| due.min(look));
@@ -132,9 +128,7 @@ impl Collector {
 
     /// Takes a file now, and returns why that cannot be done, if it cannot.
     async fn take(&mut self, kind: ArtifactType, name: &str) -> Result<(), String> {
-        let took = self
-            .outbox
-            .take(Some(kind), OsStr::new(name), Instant::now());
+        let took = self.outbox.take(Some(kind), OsStr::new(name), Instant::now());
         self.tell_rejected().await;
         match took {
             Took::New(new) => self.offer(vec![new]).await,
@@ -155,24 +149,13 @@ impl Collector {
     async fn offer(&mut self, new: Vec<New>) {
         self.tell_rejected().await;
         let mut offered = Vec::with_capacity(new.len());
-        for New {
-            key,
-            content,
-            sha256,
-        } in new
-        {
+        for New { key, content, sha256 } in new {
             let (reply, answer) = oneshot::channel();
             self.progress.send_modify(|progress| progress.offered += 1);
             let number = self.progress.borrow().offered;
             offered.push((number, key.clone(), sha256, answer));
             let secret = self.redactor.kind(&content);
-            let report = Report::Checkpoint {
-                key,
-                content,
-                sha256,
-                secret,
-                reply,
-            };
+            let report = Report::Checkpoint { key, content, sha256, secret, reply };
             // Nobody listens: then the answer is missing, too.
             drop(self.reports.send(report).await);
         }
@@ -181,8 +164,7 @@ impl Collector {
             let is_stored = matches!(reply, Some(Reply::Stored { .. } | Reply::Same { .. }));
             self.outbox.settled(&key, sha256, reply, Instant::now());
             if is_stored {
-                self.progress
-                    .send_modify(|progress| progress.stored = number);
+                self.progress.send_modify(|progress| progress.stored = number);
             }
         }
     }
@@ -237,19 +219,13 @@ impl Collector {
         let answer = match request {
             Ok(request) => self.grant(request).await,
             Err(why) => {
-                self.outbox
-                    .reject(format!("control/{}", name.escape_default()), &why);
+                self.outbox.reject(format!("control/{}", name.escape_default()), &why);
                 self.tell_rejected().await;
-                Answer::Refused {
-                    why: format!("the request {why}"),
-                }
+                Answer::Refused { why: format!("the request {why}") }
             }
         };
         if let Err(err) = self.answer(id, &answer) {
-            self.outbox.reject(
-                "control/answers".into(),
-                &format!("cannot be written: {err}"),
-            );
+            self.outbox.reject("control/answers".into(), &format!("cannot be written: {err}"));
         }
     }
 
@@ -259,9 +235,7 @@ impl Collector {
             Request::Ask { question } => self.ask(&question).await,
             Request::Finish { summary } => {
                 self.finish = Some(Finish::Complete);
-                self.summary = summary
-                    .map(|text| self.summary(&text))
-                    .or(self.summary.take());
+                self.summary = summary.map(|text| self.summary(&text)).or(self.summary.take());
                 Answer::Noted {}
             }
         }
@@ -270,43 +244,31 @@ impl Collector {
     /// Takes `out/<key>` now, if the watch did not do that already.
     async fn checkpoint(&mut self, key: &ArtifactKey) -> Answer {
         if let Err(why) = self.take(key.kind, key.name.as_str()).await {
-            return Answer::Refused {
-                why: format!("out/{key} {why}"),
-            };
+            return Answer::Refused { why: format!("out/{key} {why}") };
         }
         match self.outbox.taken(key) {
             Some(Taken {
                 sha256,
                 reply: Some(Reply::Stored { version } | Reply::Same { version }),
-            }) => Answer::Stored(Stored {
-                version: *version,
-                sha256: *sha256,
-            }),
-            Some(Taken {
-                reply: Some(Reply::Refused { why }),
-                ..
-            }) => Answer::Refused { why: why.clone() },
-            _ => Answer::Refused {
-                why: "it could not be stored now; it is tried again".into(),
-            },
+            }) => Answer::Stored(Stored { version: *version, sha256: *sha256 }),
+            Some(Taken { reply: Some(Reply::Refused { why }), .. }) => {
+                Answer::Refused { why: why.clone() }
+            }
+            _ => Answer::Refused { why: "it could not be stored now; it is tried again".into() },
         }
     }
 
     async fn ask(&mut self, question: &str) -> Answer {
         let question = self.redactor.redact(question.trim());
         if question.is_empty() {
-            return Answer::Refused {
-                why: "the question is empty".into(),
-            };
+            return Answer::Refused { why: "the question is empty".into() };
         }
         let (reply, answer) = oneshot::channel();
         drop(self.reports.send(Report::Ask { question, reply }).await);
         match answer.await {
             Ok(Ok(number)) => Answer::Asked { number },
             Ok(Err(why)) => Answer::Refused { why },
-            Err(_) => Answer::Refused {
-                why: "it could not be stored now: try again".into(),
-            },
+            Err(_) => Answer::Refused { why: "it could not be stored now: try again".into() },
         }
     }
 

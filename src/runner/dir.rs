@@ -85,10 +85,7 @@ impl RunDir {
     /// What the agent printed: the older part, if there was more than one
     /// file's worth, and the newest part. Either may be missing.
     pub fn logs(&self) -> [PathBuf; 2] {
-        [
-            self.root.join("log/output.1.log"),
-            self.root.join("log/output.log"),
-        ]
+        [self.root.join("log/output.1.log"), self.root.join("log/output.log")]
     }
 
     /// Makes the directory and puts the input into it.
@@ -218,15 +215,9 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let dir = RunDir::at(parent.path());
 
-        assert_eq!(
-            dir.bin(Path::new("/opt/wavemark")).unwrap(),
-            Path::new("/opt")
-        );
+        assert_eq!(dir.bin(Path::new("/opt/wavemark")).unwrap(), Path::new("/opt"));
 
         let bin = dir.bin(Path::new("/opt/it-0123")).unwrap();
-        assert_eq!(
-            fs::read_link(bin.join("wavemark")).unwrap(),
-            Path::new("/opt/it-0123")
-        );
+        assert_eq!(fs::read_link(bin.join("wavemark")).unwrap(), Path::new("/opt/it-0123"));
     }
 }

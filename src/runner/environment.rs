@@ -90,14 +90,8 @@ mod tests {
     async fn an_agent_gets_what_was_declared_and_nothing_else() {
         let mut agent = Agent::new("env >$WAVEMARK_OUT/doc/env");
         agent.launch.input.run = RunId::from_uuid(uuid::Uuid::from_u128(7));
-        agent
-            .launch
-            .env
-            .insert("REGION".parse().unwrap(), "eu\nwest".into());
-        agent
-            .launch
-            .secrets
-            .insert("TOKEN".parse().unwrap(), "hunter22".into());
+        agent.launch.env.insert("REGION".parse().unwrap(), "eu\nwest".into());
+        agent.launch.secrets.insert("TOKEN".parse().unwrap(), "hunter22".into());
         agent.launch.host.home = Some("/home/ada".into());
         agent.launch.host.lang = Some("C.UTF-8".into());
         agent.launch.host.tz = Some("Europe/Vienna".into());
@@ -137,10 +131,7 @@ mod tests {
     #[test]
     fn a_declared_path_is_the_path_and_still_finds_wavemark() {
         let mut agent = Agent::new("");
-        agent
-            .launch
-            .env
-            .insert("PATH".parse().unwrap(), "/only/this".into());
+        agent.launch.env.insert("PATH".parse().unwrap(), "/only/this".into());
         let env = environment(&agent.launch, Path::new("/opt"));
         assert_eq!(env[OsStr::new("PATH")], "/opt:/only/this");
     }

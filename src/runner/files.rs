@@ -82,9 +82,8 @@ impl Folder {
     /// What is in it, up to `limit` names.
     pub(super) fn names(&self, limit: usize) -> io::Result<Vec<OsString>> {
         let entries = Dir::read_from(&self.descriptor)?;
-        let names = entries
-            .filter_map(Result::ok)
-            .map(|entry| entry.file_name().to_bytes().to_vec());
+        let names =
+            entries.filter_map(Result::ok).map(|entry| entry.file_name().to_bytes().to_vec());
         let names = names.filter(|name| name != b"." && name != b"..");
         Ok(names.map(OsString::from_vec).take(limit).collect())
     }
@@ -106,9 +105,7 @@ impl Folder {
             FileType::RegularFile => {}
             FileType::Symlink => return Err(bad("is a symlink: put the file itself there")),
             FileType::Directory => {
-                return Err(bad(
-                    "is a folder: artifacts are files, without folders of their own",
-                ));
+                return Err(bad("is a folder: artifacts are files, without folders of their own"));
             }
             _ => return Err(bad("is not a file: artifacts are plain files")),
         }
@@ -145,9 +142,7 @@ impl Folder {
     ) -> Result<(String, Stamp), Unread> {
         let (bytes, stamp) = self.read(name, limit)?;
         if let Some(at) = bytes.iter().position(|&byte| byte == 0) {
-            return Err(Unread::Bad(format!(
-                "has a NUL at byte {at}: only text can be taken"
-            )));
+            return Err(Unread::Bad(format!("has a NUL at byte {at}: only text can be taken")));
         }
         match String::from_utf8(bytes) {
             Ok(text) => Ok((text, stamp)),
@@ -159,10 +154,8 @@ impl Folder {
     }
 }
 
-const FOLDER: OFlags = OFlags::RDONLY
-    .union(OFlags::DIRECTORY)
-    .union(OFlags::NOFOLLOW)
-    .union(OFlags::CLOEXEC);
+const FOLDER: OFlags =
+    OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 fn bad(why: &str) -> Unread {
     Unread::Bad(why.into())

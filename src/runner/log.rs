@@ -48,12 +48,7 @@ impl Log {
             pending: Vec::new(),
             ready: String::new(),
             tail: String::new(),
-            disk: Disk {
-                dir: dir.clone(),
-                max_bytes,
-                file: None,
-                written: 0,
-            },
+            disk: Disk { dir: dir.clone(), max_bytes, file: None, written: 0 },
         }
     }
 
@@ -122,11 +117,7 @@ impl Log {
         let mut at = self.pending.len() - self.redactor.window();
         if let Some(across) = spans.iter().find(|span| span.contains(&at)) {
             // A match from the very start is longer than any secret.
-            at = if across.start > 0 {
-                across.start
-            } else {
-                across.end
-            };
+            at = if across.start > 0 { across.start } else { across.end };
         }
         let rest = self.pending.split_off(at);
         let line = std::mem::replace(&mut self.pending, rest);
@@ -160,11 +151,7 @@ impl Log {
 
     fn write(&mut self) -> io::Result<()> {
         let ready = std::mem::take(&mut self.ready);
-        if ready.is_empty() {
-            Ok(())
-        } else {
-            self.disk.append(&ready)
-        }
+        if ready.is_empty() { Ok(()) } else { self.disk.append(&ready) }
     }
 }
 
@@ -246,9 +233,7 @@ mod tests {
             }
             self.log.finish().unwrap();
             let logs = RunDir::at(self.folder.path()).logs();
-            logs.iter()
-                .map(|log| fs::read_to_string(log).unwrap_or_default())
-                .collect()
+            logs.iter().map(|log| fs::read_to_string(log).unwrap_or_default()).collect()
         }
     }
 
@@ -275,10 +260,7 @@ mod tests {
             let line = format!("{}hunter22{}", "x".repeat(at - shift), "y".repeat(at));
             let text = fixture(&["hunter22"], PLENTY).disk_after(&[line.as_bytes()]);
             let joined = text.replace('\n', "");
-            assert!(
-                !joined.contains("hunter22") && joined.contains("***"),
-                "shift {shift}"
-            );
+            assert!(!joined.contains("hunter22") && joined.contains("***"), "shift {shift}");
         }
     }
 
@@ -312,10 +294,7 @@ mod tests {
     /// Text with secrets in it, whole and broken, in colour and in the middle
     /// of long lines.
     fn output() -> impl Strategy<Value = Vec<u8>> {
-        let key = format!(
-            "-----BEGIN {}-----\nMIIEsecret\n-----END X-----\n",
-            "PRIVATE KEY"
-        );
+        let key = format!("-----BEGIN {}-----\nMIIEsecret\n-----END X-----\n", "PRIVATE KEY");
         let part = prop_oneof![
             Just("p\"ss/wort".to_owned()),
             Just("p%22ss%2Fwort".to_owned()),

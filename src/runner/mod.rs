@@ -59,6 +59,11 @@ pub use stop::{StopWhen, Stopper};
 pub use supervise::{Running, start};
 pub use verdict::{Verdict, verdict};
 
+/// What kind of credential seems to be in `text`, if one is.
+pub fn secret_in(text: &str) -> Option<String> {
+    shapes::kind(text).map(str::to_owned)
+}
+
 /// Why this machine could not start a run. Nothing is known about the agent
 /// then: it counts as lost, not as failed.
 #[derive(Debug, thiserror::Error)]

@@ -203,15 +203,9 @@ impl Outbox {
         now: Instant,
     ) {
         if reply.is_none()
-            && let Some(known) = self
-                .places
-                .get_mut(&(Some(key.kind), key.name.as_str().into()))
+            && let Some(known) = self.places.get_mut(&(Some(key.kind), key.name.as_str().into()))
         {
-            *known = Known {
-                since: now,
-                dealt_with: false,
-                ..*known
-            };
+            *known = Known { since: now, dealt_with: false, ..*known };
         }
         self.taken.insert(key.clone(), Taken { sha256, reply });
     }
@@ -219,10 +213,7 @@ impl Outbox {
     /// Notes something that cannot be taken, once.
     pub(super) fn reject(&mut self, path: String, why: &str) {
         let rejection = match self.rejected.len() {
-            0..TOLD => Some(Rejection {
-                path,
-                why: why.to_owned(),
-            }),
+            0..TOLD => Some(Rejection { path, why: why.to_owned() }),
             TOLD => Some(Rejection {
                 path: "out".into(),
                 why: "holds more like these: no more are named".into(),
@@ -270,16 +261,11 @@ impl Outbox {
         };
         if names.len() == limit {
             let path = kind.map_or("out".to_owned(), |kind| format!("out/{kind}"));
-            self.reject(
-                path,
-                &format!("holds {limit} files or more: only so many are looked at"),
-            );
+            self.reject(path, &format!("holds {limit} files or more: only so many are looked at"));
         }
         for name in names {
-            let known = OURS
-                .iter()
-                .copied()
-                .chain(ArtifactType::ALL.iter().map(|kind| kind.as_str()));
+            let known =
+                OURS.iter().copied().chain(ArtifactType::ALL.iter().map(|kind| kind.as_str()));
             if kind.is_none() && known.into_iter().any(|known| name == known) {
                 continue;
             }
@@ -296,14 +282,7 @@ impl Outbox {
         match self.places.get(&place) {
             Some(known) if known.stamp == stamp => {}
             _ => {
-                self.places.insert(
-                    place,
-                    Known {
-                        stamp,
-                        since: now,
-                        dealt_with: false,
-                    },
-                );
+                self.places.insert(place, Known { stamp, since: now, dealt_with: false });
             }
         }
     }
@@ -320,21 +299,10 @@ impl Outbox {
         match (self.places.get_mut(&place), stamp) {
             (Some(known), stamp) => {
                 let stamp = stamp.unwrap_or(known.stamp);
-                *known = Known {
-                    stamp,
-                    dealt_with: true,
-                    ..*known
-                };
+                *known = Known { stamp, dealt_with: true, ..*known };
             }
             (None, Some(stamp)) => {
-                self.places.insert(
-                    place,
-                    Known {
-                        stamp,
-                        since: now,
-                        dealt_with: true,
-                    },
-                );
+                self.places.insert(place, Known { stamp, since: now, dealt_with: true });
             }
             (None, None) => {}
         }
@@ -358,11 +326,7 @@ impl Outbox {
             return self.refuse(format!("out/{key}"), &why);
         }
         self.count += 1;
-        Took::New(New {
-            key,
-            content,
-            sha256,
-        })
+        Took::New(New { key, content, sha256 })
     }
 }
 
@@ -397,11 +361,7 @@ mod tests {
             fs::create_dir_all(folder.path().join("out").join(kind.as_str())).unwrap();
         }
         let outbox = Outbox::new(&RunDir::at(folder.path()), &Limits::default());
-        Fixture {
-            folder,
-            outbox,
-            now: Instant::now(),
-        }
+        Fixture { folder, outbox, now: Instant::now() }
     }
 
     impl Fixture {
@@ -432,10 +392,7 @@ mod tests {
         assert!(it.after(0).is_empty());
         assert!(it.after(1).is_empty());
         fs::write(it.path(), "half").unwrap();
-        assert!(
-            it.after(1).is_empty(),
-            "quiet since the first look, but not since the last write"
-        );
+        assert!(it.after(1).is_empty(), "quiet since the first look, but not since the last write");
         assert!(it.after(1).is_empty());
         assert_eq!(it.after(1), ["half"]);
         assert!(it.after(9).is_empty());
@@ -447,12 +404,7 @@ mod tests {
         let old = std::time::SystemTime::UNIX_EPOCH;
         let write = |path: &Path, text: &str| {
             fs::write(path, text).unwrap();
-            fs::File::options()
-                .write(true)
-                .open(path)
-                .unwrap()
-                .set_modified(old)
-                .unwrap();
+            fs::File::options().write(true).open(path).unwrap().set_modified(old).unwrap();
         };
         write(&it.path(), "one");
         assert!(it.after(0).is_empty());
@@ -470,11 +422,7 @@ mod tests {
         assert_eq!(it.outbox.due(), Some(it.now + 2 * SECOND));
         it.after(1);
         it.outbox.written(ArtifactType::Doc, "a.md", it.now);
-        assert_eq!(
-            it.outbox.due(),
-            Some(it.now + SECOND),
-            "the same file, as it was"
-        );
+        assert_eq!(it.outbox.due(), Some(it.now + SECOND), "the same file, as it was");
         it.after(1);
         assert_eq!(it.outbox.due(), None);
     }

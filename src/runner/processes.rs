@@ -55,10 +55,7 @@ impl Leader {
     /// Follows what descends from `pid`, which leads a group of its own.
     pub(super) fn new(pid: Pid, run: RunId) -> Self {
         leaders().insert(pid);
-        Self {
-            pid,
-            mark: environment::mark(run),
-        }
+        Self { pid, mark: environment::mark(run) }
     }
 
     /// Signals the leader and everything that stayed in its group.
@@ -69,11 +66,7 @@ impl Leader {
 
     /// The leader was waited for: what is left has no leader.
     pub(super) fn exited(self) -> Remains {
-        Remains {
-            leader: self.pid,
-            mark: self.mark.clone(),
-            known: HashSet::new(),
-        }
+        Remains { leader: self.pid, mark: self.mark.clone(), known: HashSet::new() }
     }
 
     /// What descends from the leader now, so that it is known again later.
@@ -171,10 +164,7 @@ impl Remains {
             return false;
         }
         in_group
-            || self.known.contains(&Process {
-                pid,
-                started: stat.started,
-            })
+            || self.known.contains(&Process { pid, started: stat.started })
             || proc::has_in_environment(pid, &self.mark)
     }
 
@@ -222,10 +212,7 @@ pub(super) fn reap_orphans() {
     static LAST: LazyLock<Mutex<Last>> = LazyLock::new(Mutex::default);
 
     let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
-    if last
-        .looked
-        .is_some_and(|at| at.elapsed() < Duration::from_secs(1))
-    {
+    if last.looked.is_some_and(|at| at.elapsed() < Duration::from_secs(1)) {
         return;
     }
     let own = proc::stat(rustix::process::getpid()).map(|stat| stat.group);
@@ -237,10 +224,7 @@ pub(super) fn reap_orphans() {
     for &pid in dead.intersection(&last.dead) {
         reap(pid);
     }
-    *last = Last {
-        looked: Some(Instant::now()),
-        dead,
-    };
+    *last = Last { looked: Some(Instant::now()), dead };
 }
 
 fn reap(pid: Pid) {
@@ -280,20 +264,15 @@ mod proc {
     }
 
     pub(super) fn has_in_environment(pid: Pid, entry: &str) -> bool {
-        fs::read(format!("/proc/{pid}/environ")).is_ok_and(|env| {
-            env.split(|&byte| byte == 0)
-                .any(|one| one == entry.as_bytes())
-        })
+        fs::read(format!("/proc/{pid}/environ"))
+            .is_ok_and(|env| env.split(|&byte| byte == 0).any(|one| one == entry.as_bytes()))
     }
 
     /// Every process but this one.
     pub(super) fn all() -> Vec<Pid> {
         let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
         let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-        numbers
-            .filter_map(Pid::from_raw)
-            .filter(|&pid| pid != getpid())
-            .collect()
+        numbers.filter_map(Pid::from_raw).filter(|&pid| pid != getpid()).collect()
     }
 
     /// Children that the kernel gave us: to the main thread, always. Those that
@@ -309,16 +288,11 @@ mod proc {
         let mut found = HashSet::new();
         let mut to_visit = vec![root];
         while let Some(pid) = to_visit.pop() {
-            let threads = fs::read_dir(format!("/proc/{pid}/task"))
-                .into_iter()
-                .flatten()
-                .flatten();
+            let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
             for thread in threads {
                 for child in children(&thread.path().to_string_lossy()) {
-                    let process = stat(child).map(|stat| Process {
-                        pid: child,
-                        started: stat.started,
-                    });
+                    let process =
+                        stat(child).map(|stat| Process { pid: child, started: stat.started });
                     if process.is_some_and(|process| found.insert(process)) {
                         to_visit.push(child);
                     }
@@ -330,9 +304,7 @@ mod proc {
 
     fn children(thread: &str) -> Vec<Pid> {
         let list = fs::read_to_string(format!("{thread}/children")).unwrap_or_default();
-        list.split_ascii_whitespace()
-            .filter_map(|pid| Pid::from_raw(pid.parse().ok()?))
-            .collect()
+        list.split_ascii_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)).collect()
     }
 
     /// Signals `pid` if it still is who it should be.
@@ -399,10 +371,7 @@ mod tests {
         let (run, other) = (RunId::random(), RunId::random());
         let start = |run: RunId| {
             let mut command = Command::new("sleep");
-            command
-                .arg("1000")
-                .env("WAVEMARK_RUN", run.to_string())
-                .process_group(0);
+            command.arg("1000").env("WAVEMARK_RUN", run.to_string()).process_group(0);
             command.spawn().unwrap()
         };
         let (mut one, mut two, mut stranger) = (start(run), start(run), start(other));
@@ -410,13 +379,7 @@ mod tests {
 
         assert_eq!(kill_leftovers(run), 2);
 
-        assert!(
-            reaper
-                .join()
-                .unwrap()
-                .iter()
-                .all(|status| status.code().is_none())
-        );
+        assert!(reaper.join().unwrap().iter().all(|status| status.code().is_none()));
         assert!(stranger.try_wait().unwrap().is_none());
         stranger.kill().unwrap();
         stranger.wait().unwrap();
@@ -427,21 +390,13 @@ mod tests {
     async fn orphans_that_died_are_reaped_and_other_children_are_not() {
         adopt_orphans();
         // A grandchild in a session of its own, whose parent ends before it.
-        let output = Command::new("sh")
-            .args(["-c", "setsid sleep 0.05 >/dev/null & echo $!"])
-            .output();
-        let pid: i32 = String::from_utf8(output.unwrap().stdout)
-            .unwrap()
-            .trim()
-            .parse()
-            .unwrap();
+        let output =
+            Command::new("sh").args(["-c", "setsid sleep 0.05 >/dev/null & echo $!"]).output();
+        let pid: i32 = String::from_utf8(output.unwrap().stdout).unwrap().trim().parse().unwrap();
         let orphan = Pid::from_raw(pid).unwrap();
         let mut child = Command::new("true").spawn().unwrap();
         let own = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
-        eventually("the child's end", || {
-            proc::stat(own).is_some_and(|stat| stat.is_dead)
-        })
-        .await;
+        eventually("the child's end", || proc::stat(own).is_some_and(|stat| stat.is_dead)).await;
 
         eventually("the orphan's end", || {
             reap_orphans();

@@ -24,17 +24,10 @@ pub(super) fn prompt(input: &Input) -> String {
         input.agent, input.wave
     );
 
-    let deps = input
-        .deps
-        .iter()
-        .map(|dep| line(&dep.artifact, &dep.path()));
+    let deps = input.deps.iter().map(|dep| line(&dep.artifact, &dep.path()));
     section(&mut text, "What you build on", deps);
     let own = input.checkpoints.iter().map(|own| line(own, &own.path()));
-    section(
-        &mut text,
-        "What you stored in earlier runs: go on from there",
-        own,
-    );
+    section(&mut text, "What you stored in earlier runs: go on from there", own);
     if !input.feedback.is_empty() {
         text += "\n## What people said\n";
         for said in &input.feedback {
@@ -84,11 +77,7 @@ fn section(text: &mut String, title: &str, lines: impl ExactSizeIterator<Item = 
 }
 
 fn line(artifact: &Artifact, path: &str) -> String {
-    format!(
-        "{path}  (version {}, sha256 {})\n",
-        artifact.version,
-        artifact.sha256.short()
-    )
+    format!("{path}  (version {}, sha256 {})\n", artifact.version, artifact.sha256.short())
 }
 
 /// `body` in a fence that is longer than any run of backticks in it.
@@ -160,10 +149,7 @@ mod tests {
 
     #[test]
     fn an_agent_without_a_prompt_gets_its_title() {
-        let input = Input {
-            prompt: None,
-            ..testing::input()
-        };
+        let input = Input { prompt: None, ..testing::input() };
         assert!(prompt(&input).starts_with("Vision, the spreadsheet agent\n"));
     }
 

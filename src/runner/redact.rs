@@ -53,17 +53,10 @@ impl Redactor {
         }
         let longest = patterns.keys().map(Vec::len).max().unwrap_or(0);
         let (patterns, names): (Vec<_>, Vec<_>) = patterns.into_iter().unzip();
-        #[expect(
-            clippy::expect_used,
-            reason = "it takes 2³¹ states to fail: gigabytes of secrets"
-        )]
+        #[expect(clippy::expect_used, reason = "it takes 2³¹ states to fail: gigabytes of secrets")]
         let values = (!patterns.is_empty())
             .then(|| AhoCorasick::new(patterns).expect("secrets of a sane size"));
-        Self {
-            values,
-            names,
-            window: longest.max(shapes::LONGEST),
-        }
+        Self { values, names, window: longest.max(shapes::LONGEST) }
     }
 
     /// How many bytes a secret can be long: text that is cut anywhere must keep
@@ -75,10 +68,7 @@ impl Redactor {
     /// Where secrets are: sorted, and apart from each other.
     pub(super) fn find(&self, text: &[u8]) -> Vec<Range<usize>> {
         // Overlapping, so that of two secrets that overlap none shows an end.
-        let values = self
-            .values
-            .iter()
-            .flat_map(|values| values.find_overlapping_iter(text));
+        let values = self.values.iter().flat_map(|values| values.find_overlapping_iter(text));
         let mut spans: Vec<Range<usize>> = values.map(|found| found.range()).collect();
         spans.extend(shapes::find(text));
         spans.sort_by_key(|span| span.start);
@@ -144,11 +134,7 @@ fn forms(secret: &str) -> Vec<Vec<u8>> {
         forms.push(value.into());
         let url = utf8_percent_encode(value, URI_COMPONENT).to_string();
         forms.push(url.replace("%20", "+").into());
-        forms.push(
-            utf8_percent_encode(value, NON_ALPHANUMERIC)
-                .to_string()
-                .into(),
-        );
+        forms.push(utf8_percent_encode(value, NON_ALPHANUMERIC).to_string().into());
         forms.push(lowercase_escapes(&url).into());
         forms.push(url.into());
         let json = serde_json::Value::from(value).to_string();
@@ -185,10 +171,7 @@ fn base64_forms(bytes: &[u8]) -> Vec<Vec<u8>> {
     for offset in 0..3 {
         let mut around = vec![0; offset];
         around.extend_from_slice(bytes);
-        for engine in [
-            general_purpose::STANDARD_NO_PAD,
-            general_purpose::URL_SAFE_NO_PAD,
-        ] {
+        for engine in [general_purpose::STANDARD_NO_PAD, general_purpose::URL_SAFE_NO_PAD] {
             let text = engine.encode(&around);
             // Six bits a character: these are made of our bytes alone.
             let ours = (offset * 8).div_ceil(6)..(around.len() * 8) / 6;
@@ -214,9 +197,7 @@ fn base64_forms(bytes: &[u8]) -> Vec<Vec<u8>> {
 /// The lines of base64 text that starts a line, but for a tail that is found by
 /// chance.
 fn wrapped(text: &[u8], width: usize) -> impl Iterator<Item = Vec<u8>> {
-    text.chunks(width)
-        .filter(|line| line.len() >= 2 * SHORTEST)
-        .map(<[u8]>::to_vec)
+    text.chunks(width).filter(|line| line.len() >= 2 * SHORTEST).map(<[u8]>::to_vec)
 }
 
 #[cfg(test)]
@@ -237,18 +218,9 @@ mod tests {
             "json    {\"a\":\"p\\\"ss/wörd+1\"}",
             "url     ?a=p%22ss%2Fw%C3%B6rd%2B1&b",
             "lower   ?a=p%22ss%2fw%c3%b6rd%2b1&b",
-            &format!(
-                "base64  {}",
-                general_purpose::STANDARD.encode("p\"ss/wörd+1")
-            ),
-            &format!(
-                "newline {}",
-                general_purpose::STANDARD.encode("p\"ss/wörd+1\n")
-            ),
-            &format!(
-                "urlsafe {}",
-                general_purpose::URL_SAFE_NO_PAD.encode("p\"ss/wörd+1")
-            ),
+            &format!("base64  {}", general_purpose::STANDARD.encode("p\"ss/wörd+1")),
+            &format!("newline {}", general_purpose::STANDARD.encode("p\"ss/wörd+1\n")),
+            &format!("urlsafe {}", general_purpose::URL_SAFE_NO_PAD.encode("p\"ss/wörd+1")),
             &format!("basic   {basic}"),
         ];
         insta::assert_snapshot!(redactor.redact(&text.join("\n")), @r#"
@@ -278,10 +250,7 @@ mod tests {
 
     #[test]
     fn overlapping_secrets_leave_no_end() {
-        let (one, two) = (
-            SecretString::from("abcd1234"),
-            SecretString::from("1234wxyz"),
-        );
+        let (one, two) = (SecretString::from("abcd1234"), SecretString::from("1234wxyz"));
         let redactor = Redactor::new([("one".to_owned(), &one), ("two".to_owned(), &two)]);
         assert_eq!(redactor.redact("abcd1234wxyz abcd1234"), "*** ***");
     }

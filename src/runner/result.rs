@@ -79,10 +79,7 @@ impl Said {
     }
 
     fn reject(&mut self, path: &str, why: String) {
-        self.rejected.push(Rejection {
-            path: path.to_owned(),
-            why,
-        });
+        self.rejected.push(Rejection { path: path.to_owned(), why });
     }
 }
 
@@ -97,15 +94,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("out")).unwrap();
         prepare(folder.path());
-        let Said {
-            finish,
-            summary,
-            rejected,
-        } = read(&RunDir::at(folder.path()));
-        let rejected: Vec<String> = rejected
-            .into_iter()
-            .map(|one| format!("; {} {}", one.path, one.why))
-            .collect();
+        let Said { finish, summary, rejected } = read(&RunDir::at(folder.path()));
+        let rejected: Vec<String> =
+            rejected.into_iter().map(|one| format!("; {} {}", one.path, one.why)).collect();
         format!("{finish:?}, {summary:?}{}", rejected.concat())
     }
 

@@ -13,40 +13,22 @@ pub(super) const LONGEST: usize = 8 * 1024;
 /// What each shape is, and its expression. The names are for people, the order
 /// is that of trying: the more special first.
 const SHAPES: [(&str, &str); 9] = [
-    (
-        "a GitHub token",
-        r"(?:gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{30,})",
-    ),
+    ("a GitHub token", r"(?:gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{30,})"),
     ("an Anthropic key", r"sk-ant-[A-Za-z0-9_-]{16,}"),
-    (
-        "an OpenAI key",
-        r"\bsk-(?:proj-|svcacct-|admin-)[A-Za-z0-9_-]{16,}",
-    ),
+    ("an OpenAI key", r"\bsk-(?:proj-|svcacct-|admin-)[A-Za-z0-9_-]{16,}"),
     ("a secret key", r"\bsk-[A-Za-z0-9]{20,}"),
     ("an AWS key", r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"),
     ("a Slack token", r"xox[a-z]-[A-Za-z0-9-]{10,}"),
     ("a Supabase key", r"sb_secret_[A-Za-z0-9_-]{16,}"),
-    (
-        "a JSON web token",
-        r"eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}",
-    ),
+    ("a JSON web token", r"eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"),
     // In JSON, the line breaks of a key are the two characters `\n`.
-    (
-        "a private key",
-        r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[^-\n]*",
-    ),
+    ("a private key", r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[^-\n]*"),
 ];
 
 /// One expression for all shapes: each is a group of its own.
 static ANY: LazyLock<Regex> = LazyLock::new(|| {
-    let groups: Vec<String> = SHAPES
-        .iter()
-        .map(|(_, shape)| format!("({shape})"))
-        .collect();
-    #[expect(
-        clippy::expect_used,
-        reason = "a constant, compiled by every test below"
-    )]
+    let groups: Vec<String> = SHAPES.iter().map(|(_, shape)| format!("({shape})")).collect();
+    #[expect(clippy::expect_used, reason = "a constant, compiled by every test below")]
     Regex::new(&format!("(?-u){}", groups.join("|"))).expect("a valid expression")
 });
 
@@ -64,10 +46,7 @@ pub(super) fn find(text: &[u8]) -> impl Iterator<Item = Range<usize>> {
 /// What the first token in `text` is, if there is one.
 pub(super) fn kind(text: &str) -> Option<&'static str> {
     let found = ANY.captures(text.as_bytes())?;
-    let which = SHAPES
-        .iter()
-        .enumerate()
-        .find(|(i, _)| found.get(i + 1).is_some());
+    let which = SHAPES.iter().enumerate().find(|(i, _)| found.get(i + 1).is_some());
     which.map(|(_, (kind, _))| *kind)
 }
 
@@ -122,13 +101,7 @@ mod tests {
         ];
         let kinds: Vec<String> = samples
             .iter()
-            .map(|token| {
-                format!(
-                    "{:<14} {}",
-                    &token[..10],
-                    kind(&format!("x={token};")).unwrap()
-                )
-            })
+            .map(|token| format!("{:<14} {}", &token[..10], kind(&format!("x={token};")).unwrap()))
             .collect();
         insta::assert_snapshot!(kinds.join("\n"), @"
         ghp_Ab3dEf     a GitHub token

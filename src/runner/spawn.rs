@@ -76,9 +76,7 @@ fn spawn_apart(
     apart: Apart,
 ) -> Result<(Child, pipe::Receiver), CannotStart> {
     let Some((name, arguments)) = launch.command.split_first() else {
-        return Err(CannotStart::Program(
-            "the command is empty: name a program".into(),
-        ));
+        return Err(CannotStart::Program("the command is empty: name a program".into()));
     };
     let program = locate(name, &launch.repo, env.get(OsStr::new("PATH")))?;
     let (reader, writer) = io::pipe().map_err(CannotStart::Machine)?;
@@ -117,13 +115,9 @@ fn spawn_apart(
     // The wrapper of a session waits for the whole group, background processes
     // included; the process in it for itself alone.
     let process = process.into_inner();
-    let pid = process
-        .id()
-        .and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
+    let pid = process.id().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
     let Some(pid) = pid else {
-        return Err(CannotStart::Machine(io::Error::other(
-            "a process without an id",
-        )));
+        return Err(CannotStart::Machine(io::Error::other("a process without an id")));
     };
     let output = pipe::Receiver::from_owned_fd(reader.into()).map_err(CannotStart::Machine)?;
     Ok((Child { process, pid }, output))
@@ -156,10 +150,8 @@ fn locate(name: &str, repo: &Path, path: Option<&OsString>) -> Result<PathBuf, C
     }
     let path = path.map(OsString::as_os_str).unwrap_or_default();
     let folders = std::env::split_paths(path).filter(|folder| folder.is_absolute());
-    let candidates: Vec<PathBuf> = folders
-        .map(|folder| folder.join(name))
-        .filter(|program| program.is_file())
-        .collect();
+    let candidates: Vec<PathBuf> =
+        folders.map(|folder| folder.join(name)).filter(|program| program.is_file()).collect();
     let runs = |program: &&PathBuf| access(*program, Access::EXEC_OK).is_ok();
     match (candidates.iter().find(runs), candidates.first()) {
         (Some(program), _) => Ok(program.clone()),
@@ -231,20 +223,14 @@ mod tests {
     #[tokio::test]
     async fn a_program_is_found_on_the_path_or_from_the_root_of_the_project() {
         let script = ("hello.sh", "#!/bin/sh\necho hello $1", 0o755);
-        assert_eq!(
-            exit_of(&["./hello.sh", "Ada"], &[script]).await,
-            "Code(0): hello Ada"
-        );
+        assert_eq!(exit_of(&["./hello.sh", "Ada"], &[script]).await, "Code(0): hello Ada");
         assert_eq!(exit_of(&["echo", "a  b"], &[]).await, "Code(0): a  b");
     }
 
     #[tokio::test]
     async fn a_script_that_names_no_interpreter_is_one_for_the_shell() {
         let bare = ("bare.sh", "echo hello $1", 0o755);
-        assert_eq!(
-            exit_of(&["./bare.sh", "a b"], &[bare]).await,
-            "Code(0): hello a b"
-        );
+        assert_eq!(exit_of(&["./bare.sh", "a b"], &[bare]).await, "Code(0): hello a b");
     }
 
     #[tokio::test]
@@ -283,14 +269,8 @@ mod tests {
 
     #[tokio::test]
     async fn how_a_process_ended_is_told() {
-        assert_eq!(
-            exit_of(&["/bin/sh", "-c", "exit 75"], &[]).await,
-            "Code(75): "
-        );
-        assert_eq!(
-            exit_of(&["/bin/sh", "-c", "kill -9 $$"], &[]).await,
-            "Signal(9): "
-        );
+        assert_eq!(exit_of(&["/bin/sh", "-c", "exit 75"], &[]).await, "Code(75): ");
+        assert_eq!(exit_of(&["/bin/sh", "-c", "kill -9 $$"], &[]).await, "Signal(9): ");
     }
 
     #[tokio::test]
@@ -313,9 +293,6 @@ mod tests {
     #[tokio::test]
     async fn an_agent_has_no_input_and_no_terminal() {
         let script = "cat; (exec </dev/tty) 2>/dev/null && echo terminal; echo none";
-        assert_eq!(
-            exit_of(&["/bin/sh", "-c", script], &[]).await,
-            "Code(0): none"
-        );
+        assert_eq!(exit_of(&["/bin/sh", "-c", script], &[]).await, "Code(0): none");
     }
 }

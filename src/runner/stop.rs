@@ -60,20 +60,16 @@ impl Stopper {
     /// two that are as urgent the first. Being superseded beats every reason.
     pub fn stop(&self, reason: StopReason, when: StopWhen) {
         let urgency = match when {
-            StopWhen::AtNextCheckpoint { at_latest } => Urgency::AtNextCheckpoint {
-                at_latest: Instant::now() + at_latest,
-            },
+            StopWhen::AtNextCheckpoint { at_latest } => {
+                Urgency::AtNextCheckpoint { at_latest: Instant::now() + at_latest }
+            }
             StopWhen::Now => Urgency::Now,
             StopWhen::Kill => Urgency::Kill,
         };
         let after = self.checkpoints.borrow().offered;
         self.order.send_if_modified(|order| match order {
             None => {
-                *order = Some(Order {
-                    reason,
-                    after,
-                    urgency,
-                });
+                *order = Some(Order { reason, after, urgency });
                 true
             }
             Some(given) => {
@@ -114,19 +110,8 @@ pub(super) struct Orders {
 pub(super) fn channel(dir: &RunDir, checkpoints: watch::Receiver<Progress>) -> (Stopper, Orders) {
     let (sender, order) = watch::channel(None);
     let dir = dir.clone();
-    let orders = Orders {
-        dir,
-        announced: None,
-        order,
-        checkpoints: checkpoints.clone(),
-    };
-    (
-        Stopper {
-            order: sender,
-            checkpoints,
-        },
-        orders,
-    )
+    let orders = Orders { dir, announced: None, order, checkpoints: checkpoints.clone() };
+    (Stopper { order: sender, checkpoints }, orders)
 }
 
 impl Orders {
@@ -140,11 +125,7 @@ impl Orders {
         loop {
             let order = *self.order.borrow_and_update();
             let waiting = match order {
-                Some(Order {
-                    reason,
-                    after,
-                    urgency: Urgency::AtNextCheckpoint { at_latest },
-                }) => {
+                Some(Order { reason, after, urgency: Urgency::AtNextCheckpoint { at_latest } }) => {
                     self.announce(reason);
                     if self.checkpoints.borrow_and_update().stored > after {
                         return reason;
@@ -187,11 +168,7 @@ impl Orders {
 
     /// Waits until the run is to be killed.
     pub(super) async fn no_mercy(&mut self) {
-        while self
-            .order
-            .borrow_and_update()
-            .is_none_or(|order| order.urgency < Urgency::Kill)
-        {
+        while self.order.borrow_and_update().is_none_or(|order| order.urgency < Urgency::Kill) {
             changed(&mut self.order).await;
         }
     }
@@ -208,9 +185,7 @@ async fn changed<T>(receiver: &mut watch::Receiver<T>) {
 mod tests {
     use super::*;
 
-    const SOON: StopWhen = StopWhen::AtNextCheckpoint {
-        at_latest: Duration::from_secs(9),
-    };
+    const SOON: StopWhen = StopWhen::AtNextCheckpoint { at_latest: Duration::from_secs(9) };
 
     /// What a run is told after these orders.
     fn after(orders: &[(StopReason, StopWhen)]) -> (StopReason, &'static str) {
@@ -233,27 +208,12 @@ mod tests {
         use StopReason::{Feedback, Interrupted, Paused, Superseded, Timeout};
         use StopWhen::{Kill, Now};
 
-        assert_eq!(
-            after(&[(Feedback, SOON), (Paused, SOON)]),
-            (Feedback, "soon")
-        );
+        assert_eq!(after(&[(Feedback, SOON), (Paused, SOON)]), (Feedback, "soon"));
         assert_eq!(after(&[(Feedback, SOON), (Timeout, Now)]), (Timeout, "now"));
         assert_eq!(after(&[(Timeout, Now), (Feedback, SOON)]), (Timeout, "now"));
-        assert_eq!(
-            after(&[(Interrupted, Now), (Timeout, Now)]),
-            (Interrupted, "now")
-        );
-        assert_eq!(
-            after(&[(Interrupted, Now), (Interrupted, Kill)]),
-            (Interrupted, "kill")
-        );
-        assert_eq!(
-            after(&[(Timeout, Now), (Superseded, Now)]),
-            (Superseded, "now")
-        );
-        assert_eq!(
-            after(&[(Superseded, Now), (Timeout, Kill)]),
-            (Superseded, "kill")
-        );
+        assert_eq!(after(&[(Interrupted, Now), (Timeout, Now)]), (Interrupted, "now"));
+        assert_eq!(after(&[(Interrupted, Now), (Interrupted, Kill)]), (Interrupted, "kill"));
+        assert_eq!(after(&[(Timeout, Now), (Superseded, Now)]), (Superseded, "now"));
+        assert_eq!(after(&[(Superseded, Now), (Timeout, Kill)]), (Superseded, "kill"));
     }
 }

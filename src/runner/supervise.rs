@@ -66,41 +66,24 @@ pub struct Running {
 /// Outside of a Tokio runtime.
 pub fn start(mut launch: Launch) -> Result<Running, Error> {
     processes::adopt_orphans();
-    let directory = |source| Error::Directory {
-        path: launch.dir.clone(),
-        source,
-    };
+    let directory = |source| Error::Directory { path: launch.dir.clone(), source };
     launch.dir = std::path::absolute(&launch.dir).map_err(directory)?;
-    let directory = |source| Error::Directory {
-        path: launch.dir.clone(),
-        source,
-    };
+    let directory = |source| Error::Directory { path: launch.dir.clone(), source };
     let dir = RunDir::at(&launch.dir);
     dir.create(&launch.input).map_err(directory)?;
     let bin = dir.bin(&launch.host.wavemark).map_err(directory)?;
     let followed = dir.follow().map_err(directory)?;
 
-    let secrets = launch
-        .secrets
-        .iter()
-        .map(|(name, value)| (format!("`{name}`"), value));
-    let hidden = launch
-        .hidden
-        .iter()
-        .map(|(what, value)| (what.clone(), value));
+    let secrets = launch.secrets.iter().map(|(name, value)| (format!("`{name}`"), value));
+    let hidden = launch.hidden.iter().map(|(what, value)| (what.clone(), value));
     let redactor = Arc::new(Redactor::new(secrets.chain(hidden)));
 
     let (reports, receiver) = mpsc::channel(16);
     let (progress, checkpoints) = watch::channel(Progress::default());
     let (stopper, orders) = super::stop::channel(&dir, checkpoints);
     // Watching starts before the program does.
-    let collector = Collector::new(
-        &dir,
-        &launch.limits,
-        Arc::clone(&redactor),
-        reports.clone(),
-        progress,
-    );
+    let collector =
+        Collector::new(&dir, &launch.limits, Arc::clone(&redactor), reports.clone(), progress);
 
     let pid = match spawn::spawn(&launch, &dir, environment(&launch, &bin)) {
         Ok((child, output)) => {
@@ -126,11 +109,7 @@ pub fn start(mut launch: Launch) -> Result<Running, Error> {
         }
         Err(CannotStart::Machine(source)) => return Err(Error::Spawn { source }),
     };
-    Ok(Running {
-        pid,
-        reports: receiver,
-        stopper,
-    })
+    Ok(Running { pid, reports: receiver, stopper })
 }
 
 struct Run {
@@ -144,14 +123,7 @@ struct Run {
 
 impl Run {
     async fn follow(self, output: pipe::Receiver, collector: Collector) {
-        let Self {
-            leader,
-            mut child,
-            log,
-            limits,
-            reports,
-            mut orders,
-        } = self;
+        let Self { leader, mut child, log, limits, reports, mut orders } = self;
         let (end_reading, reading_ends) = oneshot::channel();
         let (end_collecting, collecting_ends) = oneshot::channel();
         let lead = async {
@@ -163,11 +135,7 @@ impl Run {
                     (exit, Some(orders.reason().unwrap_or(reason)), remains)
                 }
             };
-            let look = if stopped.is_some() {
-                Look::Everywhere
-            } else {
-                Look::AtOrphans
-            };
+            let look = if stopped.is_some() { Look::Everywhere } else { Look::AtOrphans };
             let left = remains.end(look, limits.leftovers).await;
             // Whoever could still print or write is gone.
             drop((end_reading, end_collecting));
@@ -182,10 +150,7 @@ impl Run {
         );
 
         let mut rejected = collected.rejected;
-        rejected.extend(log_error.map(|why| Rejection {
-            path: "log/output.log".into(),
-            why,
-        }));
+        rejected.extend(log_error.map(|why| Rejection { path: "log/output.log".into(), why }));
         rejected.extend(left.into_iter().map(|pid| Rejection {
             path: format!("process {pid}"),
             why: "cannot be killed: look at what it waits for".into(),
@@ -215,10 +180,7 @@ async fn stop(
     use rustix::process::Signal;
 
     let mut descendants = leader.descendants();
-    let rungs = [
-        (Signal::INT, limits.after_interrupt),
-        (Signal::TERM, limits.after_terminate),
-    ];
+    let rungs = [(Signal::INT, limits.after_interrupt), (Signal::TERM, limits.after_terminate)];
     let mut exit = None;
     for (signal, wait) in rungs {
         leader.signal(signal);

@@ -32,10 +32,7 @@ pub(super) fn input() -> Input {
         generation: Generation::FIRST,
         deadline: "2026-11-22T09:00:00Z".parse().unwrap(),
         prompt: Some("Describe the sheet.\n".into()),
-        produces: vec![
-            "doc/summary.md".parse().unwrap(),
-            "schema/sheet.json".parse().unwrap(),
-        ],
+        produces: vec!["doc/summary.md".parse().unwrap(), "schema/sheet.json".parse().unwrap()],
         deps: vec![Dep {
             agent: "brief".parse().unwrap(),
             title: Some("The brief".into()),
@@ -47,16 +44,8 @@ pub(super) fn input() -> Input {
             kind: FeedbackKind::Question,
             resolution: Some(Resolution::Completed),
             messages: vec![
-                Message {
-                    author: "vision".into(),
-                    at,
-                    body: "Which region?".into(),
-                },
-                Message {
-                    author: "ada".into(),
-                    at,
-                    body: "The EU.\n\n```\neu-west-1\n```".into(),
-                },
+                Message { author: "vision".into(), at, body: "Which region?".into() },
+                Message { author: "ada".into(), at, body: "The EU.\n\n```\neu-west-1\n```".into() },
             ],
         }],
     }
@@ -122,10 +111,7 @@ impl Agent {
                 lang: None,
                 tz: None,
             },
-            limits: Limits {
-                quiet: Duration::from_millis(100),
-                ..Limits::default()
-            },
+            limits: Limits { quiet: Duration::from_millis(100), ..Limits::default() },
         };
         Self { folder, launch }
     }
@@ -173,41 +159,22 @@ impl Story {
     /// Takes in one report, and answers it; false after the last.
     pub(super) async fn next(&mut self, running: &mut Running) -> bool {
         let report = tokio::time::timeout(Duration::from_secs(30), running.reports.recv());
-        match report
-            .await
-            .unwrap_or_else(|_| panic!("no more reports after {:?}", self.lines))
-        {
-            Some(Report::Checkpoint {
-                key,
-                content,
-                sha256,
-                secret,
-                reply,
-            }) => {
+        match report.await.unwrap_or_else(|_| panic!("no more reports after {:?}", self.lines)) {
+            Some(Report::Checkpoint { key, content, sha256, secret, reply }) => {
                 assert_eq!(sha256, Digest::of(&content));
-                let secret = secret
-                    .map(|kind| format!(" with {kind}"))
-                    .unwrap_or_default();
+                let secret = secret.map(|kind| format!(" with {kind}")).unwrap_or_default();
                 let shown: String = content.chars().take(40).collect();
                 self.lines.push(format!("stored {key}{secret}: {shown:?}"));
-                let version = self
-                    .lines
-                    .iter()
-                    .filter(|line| line.starts_with("stored"))
-                    .count();
-                reply
-                    .send(Reply::Stored {
-                        version: i32::try_from(version).unwrap(),
-                    })
-                    .unwrap();
+                let version = self.lines.iter().filter(|line| line.starts_with("stored")).count();
+                reply.send(Reply::Stored { version: i32::try_from(version).unwrap() }).unwrap();
             }
             Some(Report::Ask { question, reply }) => {
                 self.lines.push(format!("asked {question:?}"));
                 reply.send(Ok(FeedbackNumber(7))).unwrap();
             }
-            Some(Report::Rejected(one)) => self
-                .lines
-                .push(format!("rejected {}: {}", one.path, one.why)),
+            Some(Report::Rejected(one)) => {
+                self.lines.push(format!("rejected {}: {}", one.path, one.why))
+            }
             Some(Report::Output { line }) => self.lines.push(format!("printed {line:?}")),
             Some(Report::Ended(evidence)) => self.evidence = Some(evidence),
             None => return false,
@@ -218,11 +185,7 @@ impl Story {
     /// Follows until a line that starts so was told.
     pub(super) async fn until(&mut self, running: &mut Running, start: &str) {
         while !self.lines.iter().any(|line| line.starts_with(start)) {
-            assert!(
-                self.next(running).await,
-                "never told {start:?}, but {:?}",
-                self.lines
-            );
+            assert!(self.next(running).await, "never told {start:?}, but {:?}", self.lines);
         }
     }
 
@@ -243,16 +206,9 @@ pub(super) fn processes_of(agent: &Agent, leader: u32) -> usize {
     let is_one = |path: PathBuf| {
         let environment = fs::read(path.join("environ")).unwrap_or_default();
         let stat = fs::read_to_string(path.join("stat")).unwrap_or_default();
-        let group = stat
-            .rsplit(')')
-            .next()
-            .unwrap_or_default()
-            .split(' ')
-            .nth(3);
+        let group = stat.rsplit(')').next().unwrap_or_default().split(' ').nth(3);
         group == Some(&leader.to_string())
-            || environment
-                .split(|&byte| byte == 0)
-                .any(|entry| entry == mark.as_bytes())
+            || environment.split(|&byte| byte == 0).any(|entry| entry == mark.as_bytes())
     };
     entries.filter(|entry| is_one(entry.path())).count()
 }
@@ -261,10 +217,7 @@ pub(super) fn processes_of(agent: &Agent, leader: u32) -> usize {
 pub(super) async fn eventually(what: &str, is_so: impl Fn() -> bool) {
     let begun = Instant::now();
     while !is_so() {
-        assert!(
-            begun.elapsed() < Duration::from_secs(20),
-            "{what} never came true"
-        );
+        assert!(begun.elapsed() < Duration::from_secs(20), "{what} never came true");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

@@ -48,16 +48,14 @@ pub fn verdict(evidence: &Evidence, missing: &[ArtifactKey], asked: bool) -> Ver
             Failed,
             "said that it waits for feedback, but asked nothing: use `wavemark ask`".into(),
         ),
-        _ if says_done => (
-            Failed,
-            format!("{} but did not produce {}", ended(evidence), list(missing)),
-        ),
+        _ if says_done => {
+            (Failed, format!("{} but did not produce {}", ended(evidence), list(missing)))
+        }
         (.., Exit::Unseen(why)) => (Lost, format!("nobody saw it end: {why}")),
         (.., Exit::Code(TRY_AGAIN)) => (Deferred, "exited 75: asked to be tried again".into()),
-        (.., Exit::Code(POINTLESS)) => (
-            Refused,
-            "exited 78: said that trying again is pointless".into(),
-        ),
+        (.., Exit::Code(POINTLESS)) => {
+            (Refused, "exited 78: said that trying again is pointless".into())
+        }
         _ => (Failed, ended(evidence)),
     };
     Verdict { outcome, detail }
@@ -66,23 +64,13 @@ pub fn verdict(evidence: &Evidence, missing: &[ArtifactKey], asked: bool) -> Ver
 fn of_stop(reason: StopReason) -> (Outcome, String) {
     match reason {
         StopReason::Feedback => (Outcome::Paused, "stopped for feedback".into()),
-        StopReason::Paused => (
-            Outcome::Paused,
-            "stopped because an operator paused it".into(),
-        ),
+        StopReason::Paused => (Outcome::Paused, "stopped because an operator paused it".into()),
         StopReason::Timeout => (Outcome::TimedOut, "stopped at its deadline".into()),
-        StopReason::Stalled => (
-            Outcome::Stalled,
-            "stopped because it gave no sign of life".into(),
-        ),
-        StopReason::Interrupted => (
-            Outcome::Interrupted,
-            "stopped because whoever ran it was told to stop".into(),
-        ),
-        StopReason::Superseded => (
-            Outcome::Lost,
-            "stopped because another run took over".into(),
-        ),
+        StopReason::Stalled => (Outcome::Stalled, "stopped because it gave no sign of life".into()),
+        StopReason::Interrupted => {
+            (Outcome::Interrupted, "stopped because whoever ran it was told to stop".into())
+        }
+        StopReason::Superseded => (Outcome::Lost, "stopped because another run took over".into()),
     }
 }
 
@@ -96,11 +84,7 @@ fn ended(evidence: &Evidence) -> String {
 }
 
 fn with_summary(what: &str, evidence: &Evidence) -> String {
-    match evidence
-        .summary
-        .as_deref()
-        .and_then(|text| text.lines().next())
-    {
+    match evidence.summary.as_deref().and_then(|text| text.lines().next()) {
         Some(line) => format!("{what}: {line}"),
         None => what.into(),
     }
@@ -161,20 +145,14 @@ mod tests {
         let mut details = BTreeMap::new();
         for (exit_name, exit) in EXITS {
             for (finish_name, finish) in FINISHES {
-                let evidence = Evidence {
-                    finish,
-                    ..Evidence::of(exit.clone())
-                };
+                let evidence = Evidence { finish, ..Evidence::of(exit.clone()) };
                 let row =
                     [(vec![], false), (gap(), false), (vec![], true)].map(|(missing, asked)| {
                         let verdict = verdict(&evidence, &missing, asked);
                         details.insert(verdict.detail, verdict.outcome);
                         verdict.outcome
                     });
-                assert_eq!(
-                    verdict(&evidence, &gap(), true),
-                    verdict(&evidence, &[], true)
-                );
+                assert_eq!(verdict(&evidence, &gap(), true), verdict(&evidence, &[], true));
                 let [stored, missing, asked] = row;
                 table += &format!(
                     "{exit_name:<8} {finish_name:<9} | {stored:<11} {missing:<12} {asked}\n"
@@ -243,14 +221,7 @@ mod tests {
         for &reason in StopReason::ALL {
             let of = |exit: &Exit, missing: &[ArtifactKey], asked| {
                 let stopped = Some(reason);
-                verdict(
-                    &Evidence {
-                        stopped,
-                        ..Evidence::of(exit.clone())
-                    },
-                    missing,
-                    asked,
-                )
+                verdict(&Evidence { stopped, ..Evidence::of(exit.clone()) }, missing, asked)
             };
             let usual = of(&Exit::Signal(9), &[], false);
             table += &format!("{reason:<11} -> {}: {}\n", usual.outcome, usual.detail);
@@ -258,11 +229,7 @@ mod tests {
             table += &format!("  ended well -> {}: {}\n", well.outcome, well.detail);
 
             for (_, exit) in &EXITS {
-                assert_eq!(
-                    of(exit, &gap(), false),
-                    usual,
-                    "{exit:?}, something missing"
-                );
+                assert_eq!(of(exit, &gap(), false), usual, "{exit:?}, something missing");
                 assert_eq!(of(exit, &[], true), usual, "{exit:?}, asked");
             }
         }

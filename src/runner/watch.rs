@@ -66,10 +66,7 @@ impl Watch {
         folders: impl Iterator<Item = (Folder, impl AsRef<Path>)>,
     ) -> Option<Self> {
         let watches = linux::Watches::new(&sender, folders)?;
-        Some(Self {
-            seen,
-            _watches: watches,
-        })
+        Some(Self { seen, _watches: watches })
     }
 
     #[cfg(not(target_os = "linux"))]
@@ -125,10 +122,7 @@ mod linux {
             folders: impl Iterator<Item = (Folder, impl AsRef<Path>)>,
         ) -> Option<Self> {
             let shared = Shared::get()?;
-            let mut watches = Self {
-                shared,
-                descriptors: Vec::new(),
-            };
+            let mut watches = Self { shared, descriptors: Vec::new() };
             for (folder, path) in folders {
                 let flags = match folder {
                     Folder::Out(_) => WatchFlags::MOVED_TO | WatchFlags::CLOSE_WRITE,
@@ -173,10 +167,7 @@ mod linux {
                 let inotify = inotify::init(CreateFlags::CLOEXEC)
                     .inspect_err(|err| tracing::warn!("cannot watch for files: {err}"))
                     .ok()?;
-                Some(Self {
-                    inotify,
-                    routes: Mutex::default(),
-                })
+                Some(Self { inotify, routes: Mutex::default() })
             });
             let shared = shared.as_ref()?;
             let runs = THREAD.get_or_init(|| {

@@ -134,16 +134,19 @@ impl<'a> Fleet<'a> {
             checkpoints: 0,
             token: begun.token.clone(),
         };
-        match equip::launch(self.cx, &begun).and_then(|launch| {
-            runner::start(launch).map_err(|err| format!("{:#}", anyhow::Error::from(err)))
-        }) {
+        let started = equip::launch(self.cx, &begun).map_err(Exit::NotStarted).and_then(|launch| {
+            // This machine's trouble, and none of the agent's.
+            let cannot = |err| Exit::Unseen(format!("{:#}", anyhow::Error::from(err)));
+            runner::start(launch).map_err(cannot)
+        });
+        match started {
             Ok(running) => {
                 active.stopper = Some(running.stopper);
                 tokio::spawn(forward(run, running.reports, self.sender.clone()));
                 self.active.insert(run, active);
             }
-            Err(why) => {
-                let evidence = Evidence::of(Exit::NotStarted(why));
+            Err(exit) => {
+                let evidence = Evidence::of(exit);
                 self.over.push(Over { run, active, evidence, ended: now });
             }
         }
@@ -383,7 +386,7 @@ impl Over {
                 Exit::Code(code) => Some(code),
                 // As a shell shows it.
                 Exit::Signal(signal) => Some(128 + signal),
-                Exit::NotStarted(_) => None,
+                Exit::NotStarted(_) | Exit::Unseen(_) => None,
             },
             log_tail: self.evidence.log_tail.clone(),
             summary: (verdict.outcome == Outcome::Succeeded)

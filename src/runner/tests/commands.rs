@@ -75,9 +75,7 @@ async fn a_checkpoint_that_is_refused_is_not_mistaken_for_the_one_before() {
     agent.launch.limits.artifact_bytes = 10;
     play(&agent, |agent| {
         agent.checkpoint(&key("doc/a.md"), b"small").unwrap();
-        agent
-            .checkpoint(&key("doc/a.md"), b"much too large")
-            .unwrap_err();
+        agent.checkpoint(&key("doc/a.md"), b"much too large").unwrap_err();
         agent.checkpoint(&key("doc/a.md"), b"small").unwrap();
     })
     .await;
@@ -89,9 +87,7 @@ async fn a_command_that_is_refused_says_why() {
     agent.launch.limits.artifact_bytes = 10;
     let story = play(&agent, |agent| {
         let refusals = [
-            agent
-                .checkpoint(&key("doc/a.md"), b"12345678901")
-                .unwrap_err(),
+            agent.checkpoint(&key("doc/a.md"), b"12345678901").unwrap_err(),
             agent.checkpoint(&key("doc/b.md"), b"a\0b").unwrap_err(),
             agent.ask("  ").unwrap_err(),
         ];
@@ -114,20 +110,13 @@ async fn a_refusal_of_the_supervisor_reaches_the_agent() {
     let Some(Report::Checkpoint { reply, .. }) = running.reports.recv().await else {
         panic!("no checkpoint");
     };
-    reply
-        .send(Reply::Refused {
-            why: "another run took over".into(),
-        })
-        .unwrap();
+    reply.send(Reply::Refused { why: "another run took over".into() }).unwrap();
     match command.await.unwrap() {
         Err(ClientError::Refused(why)) => assert_eq!(why, "another run took over"),
         other => panic!("{other:?}"),
     }
     let_go(&agent);
-    assert!(matches!(
-        running.reports.recv().await,
-        Some(Report::Ended(_))
-    ));
+    assert!(matches!(running.reports.recv().await, Some(Report::Ended(_))));
 }
 
 #[tokio::test]
@@ -142,9 +131,7 @@ async fn bytes_that_were_stored_before_the_run_keep_their_version() {
     reply.send(Reply::Same { version: 4 }).unwrap();
     let stored = Stored { version: 4, sha256 };
     assert_eq!(command.await.unwrap().unwrap(), stored);
-    running
-        .stopper
-        .stop(StopReason::Interrupted, StopWhen::Kill);
+    running.stopper.stop(StopReason::Interrupted, StopWhen::Kill);
 }
 
 #[tokio::test]
@@ -167,10 +154,7 @@ async fn an_agent_can_ask_in_a_file() {
 #[tokio::test]
 async fn summaries_and_questions_are_redacted() {
     let mut agent = waiting();
-    agent
-        .launch
-        .secrets
-        .insert("TOKEN".parse().unwrap(), "hunter22".into());
+    agent.launch.secrets.insert("TOKEN".parse().unwrap(), "hunter22".into());
     let story = play(&agent, |agent| {
         agent.ask("Is hunter22 right?").unwrap();
         agent.finish(Some("I used hunter22.")).unwrap();

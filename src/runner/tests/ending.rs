@@ -79,14 +79,8 @@ async fn an_agent_that_is_interrupted_may_end_gracefully() {
     assert_eq!(story.evidence().exit, Exit::Code(0));
     assert_eq!(story.evidence().log_tail, "up\ntimeout\n");
     let missing = ["doc/b.md".parse().unwrap()];
-    assert_eq!(
-        verdict(story.evidence(), &missing, false).outcome,
-        Outcome::TimedOut
-    );
-    assert_eq!(
-        verdict(story.evidence(), &[], false).outcome,
-        Outcome::Succeeded
-    );
+    assert_eq!(verdict(story.evidence(), &missing, false).outcome, Outcome::TimedOut);
+    assert_eq!(verdict(story.evidence(), &[], false).outcome, Outcome::Succeeded);
 }
 
 #[tokio::test]
@@ -105,9 +99,7 @@ async fn a_run_is_stopped_at_its_next_checkpoint() {
          echo new >../out/.tmp/b; mv ../out/.tmp/b ../out/doc/b.md
          while :; do sleep 0.01; done",
     );
-    let when = StopWhen::AtNextCheckpoint {
-        at_latest: Duration::from_secs(3600),
-    };
+    let when = StopWhen::AtNextCheckpoint { at_latest: Duration::from_secs(3600) };
     let (story, _) = stopped_at(&agent, "stored doc/a.md", when).await;
     assert_eq!(story.lines.last().unwrap(), "stored doc/b.md: \"new\\n\"");
     assert_eq!(story.evidence().exit, Exit::Signal(2));
@@ -116,9 +108,7 @@ async fn a_run_is_stopped_at_its_next_checkpoint() {
 #[tokio::test]
 async fn a_run_without_checkpoints_is_stopped_when_its_grace_is_over() {
     let agent = hasty("echo up; while :; do sleep 0.01; done");
-    let when = StopWhen::AtNextCheckpoint {
-        at_latest: Duration::from_millis(50),
-    };
+    let when = StopWhen::AtNextCheckpoint { at_latest: Duration::from_millis(50) };
     let (story, _) = stopped_at(&agent, "printed \"up\"", when).await;
     assert_eq!(story.evidence().exit, Exit::Signal(2));
     assert_eq!(story.evidence().stopped, Some(StopReason::Timeout));
@@ -127,9 +117,7 @@ async fn a_run_without_checkpoints_is_stopped_when_its_grace_is_over() {
 #[tokio::test]
 async fn an_agent_that_ends_by_itself_in_its_grace_was_still_asked_to_stop() {
     let agent = Agent::new("echo up; until [ -e ../stop ]; do sleep 0.01; done");
-    let when = StopWhen::AtNextCheckpoint {
-        at_latest: Duration::from_secs(3600),
-    };
+    let when = StopWhen::AtNextCheckpoint { at_latest: Duration::from_secs(3600) };
     let (story, _) = stopped_at(&agent, "printed \"up\"", when).await;
     assert_eq!(story.evidence().exit, Exit::Code(0));
     assert_eq!(story.evidence().stopped, Some(StopReason::Timeout));
@@ -164,12 +152,7 @@ async fn one_runs_end_spares_the_processes_of_another() {
     eventually("three sleeps", || processes_of(&busy, leader) == 4).await;
 
     hasty("setsid sleep 1001 & exit 0").run().await;
-    stopped_at(
-        &hasty("echo up; sleep 1002"),
-        "printed \"up\"",
-        StopWhen::Now,
-    )
-    .await;
+    stopped_at(&hasty("echo up; sleep 1002"), "printed \"up\"", StopWhen::Now).await;
     assert_eq!(processes_of(&busy, leader), 4);
 
     running.stopper.stop(StopReason::Interrupted, StopWhen::Now);
@@ -185,10 +168,7 @@ async fn a_run_that_nobody_follows_is_stopped() {
     Story::default().until(&mut running, "printed \"up\"").await;
     drop(running);
     eventually("the end of all", || processes_of(&agent, leader) == 0).await;
-    eventually("the end of the run", || {
-        !RunDir::at(agent.dir()).is_followed()
-    })
-    .await;
+    eventually("the end of the run", || !RunDir::at(agent.dir()).is_followed()).await;
 }
 
 #[tokio::test]

@@ -18,11 +18,7 @@ async fn a_file_that_is_renamed_into_place_is_taken_at_once() {
     agent.launch.limits.quiet = Duration::from_secs(3600);
     let mut running = agent.start();
     put(&agent.dir(), "out/.tmp/a", "whole");
-    fs::rename(
-        agent.dir().join("out/.tmp/a"),
-        agent.dir().join("out/doc/a.md"),
-    )
-    .unwrap();
+    fs::rename(agent.dir().join("out/.tmp/a"), agent.dir().join("out/doc/a.md")).unwrap();
 
     let mut story = Story::default();
     story.until(&mut running, "stored doc/a.md").await;
@@ -126,23 +122,14 @@ async fn a_wild_agent_is_not_followed_for_ever() {
     let agent = Agent::new("cd $WAVEMARK_OUT/doc; for n in $(seq 500); do : >.$n; done");
     let story = agent.run().await;
     assert_eq!(story.lines.len(), 101);
-    assert_eq!(
-        story.lines[100],
-        "rejected out: holds more like these: no more are named"
-    );
+    assert_eq!(story.lines[100], "rejected out: holds more like these: no more are named");
 }
 
 #[tokio::test]
 async fn an_artifact_with_a_secret_is_marked() {
     let mut agent = Agent::new("echo \"key: $TOKEN\" >$WAVEMARK_OUT/doc/a.md");
-    agent
-        .launch
-        .secrets
-        .insert("TOKEN".parse().unwrap(), "hunter22".into());
-    assert_eq!(
-        agent.run().await.text(),
-        "stored doc/a.md with `TOKEN`: \"key: hunter22\\n\""
-    );
+    agent.launch.secrets.insert("TOKEN".parse().unwrap(), "hunter22".into());
+    assert_eq!(agent.run().await.text(), "stored doc/a.md with `TOKEN`: \"key: hunter22\\n\"");
 }
 
 #[tokio::test]
