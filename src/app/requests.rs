@@ -93,13 +93,28 @@ mod tests {
 
     #[test]
     fn a_review_says_how_to_answer() {
-        insta::assert_snapshot!(request(&Request::Review { generation: Generation(2) }), @"");
+        insta::assert_snapshot!(request(&Request::Review { generation: Generation(2) }), @"
+        Echo (`echo`) is built and waits for your review.
+
+        It was built for the second time.
+
+        A sheet with 3 columns.
+        ");
     }
 
     #[test]
     fn a_failure_says_what_happened_last() {
         let failure = Request::Failure { epoch: Epoch(3), generation: Generation::FIRST };
-        insta::assert_snapshot!(request(&failure), @"");
+        insta::assert_snapshot!(request(&failure), @"
+        Echo (`echo`) failed and will not be tried again by itself.
+
+        Its last run: failed: exited 3
+
+        The end of its output:
+
+            one
+            two
+        ");
     }
 
     #[test]
@@ -108,6 +123,16 @@ mod tests {
             generation: Generation::FIRST,
             asked: 0,
             missing: vec!["doc/brief.md".parse().unwrap()],
-        }), @"");
+        }), @"
+        Echo (`echo`) is work for a person.
+
+        Write the brief.
+
+        Still to be handed in:
+
+        - doc/brief.md: `wavemark checkpoint --agent echo doc brief.md FILE`
+
+        When it is done: `wavemark finish --agent echo`
+        ");
     }
 }
