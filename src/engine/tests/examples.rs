@@ -124,7 +124,6 @@ mod status {
             vision: draft <- reel
         "), @"
         pixel: its run is lost
-        echo: stop its run (feedback)
         vision: waits for reel
         ");
     }
