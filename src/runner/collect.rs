@@ -51,6 +51,9 @@ pub(super) struct Collector {
     summary: Option<String>,
     /// Requests that were answered and could not be removed.
     answered: BTreeSet<String>,
+    /// The versions that a request was told about. The watch may be faster than
+    /// the request that belongs to a file, and that is then no repetition.
+    told: BTreeSet<(ArtifactKey, i32)>,
 }
 
 /// What is known when a run has ended.
@@ -87,6 +90,7 @@ impl Collector {
             finish: None,
             summary: None,
             answered: BTreeSet::new(),
+            told: BTreeSet::new(),
         }
     }
 
@@ -225,7 +229,8 @@ impl Collector {
         let refused = |why: String| Answer::Refused { why };
         match self.outbox.taken(key).map(|taken| (taken.sha256, taken.reply.clone())) {
             Some((sha256, Some(Reply::Stored { version }))) => {
-                Answer::Stored(Stored { version, sha256, unchanged: false })
+                let unchanged = !self.told.insert((key.clone(), version));
+                Answer::Stored(Stored { version, sha256, unchanged })
             }
             Some((sha256, Some(Reply::Same { version }))) => {
                 Answer::Stored(Stored { version, sha256, unchanged: true })
