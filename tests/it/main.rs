@@ -18,6 +18,20 @@
 //! | `tidy` | the architecture, executable |
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+mod changes;
+mod contract;
+mod crash;
+mod crowd;
+mod feedback;
+mod order;
+mod remote;
+mod resolving;
+mod retries;
+mod review;
+mod secrets;
+mod signals;
 mod support;
 mod terminal;
+mod ticks;
 mod tidy;
+mod views;

@@ -133,7 +133,6 @@ fn a_second_sync_finds_nothing_to_do() {
     wave foundation (new)
       + echo: create
       + vision: create
-    no problems
     ");
     insta::assert_snapshot!(project.run(&["sync"]), @"
     exit 0
@@ -144,12 +143,10 @@ fn a_second_sync_finds_nothing_to_do() {
     wave foundation (new)
       + echo: create
       + vision: create
-    no problems
     ");
     insta::assert_snapshot!(project.run(&["sync"]), @"
     exit 0
     nothing to change; 2 agents as they should be
-    no problems
     ");
 }
 
@@ -180,7 +177,7 @@ fn the_status_fits_on_a_terminal_and_says_who_waits_for_whom() {
       vision  · draft     0s       0  the next tick
 
     2 agents: 2 draft
-    Nothing moves: wavemark why echo
+    1 agent can start: wavemark run
     ");
 
     project.run(&["run"]).ok();

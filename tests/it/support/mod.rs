@@ -16,7 +16,7 @@ use std::{
 
 pub(crate) use self::{
     plan::Plan,
-    process::{Output, Running},
+    process::Running,
     project::{Project, Traced},
 };
 

@@ -50,9 +50,8 @@ impl Output {
 impl fmt::Display for Output {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = format!("exit {}\n{}{}", self.code, self.stdout, self.stderr);
-        let plain = FILTERS
-            .iter()
-            .fold(text, |text, (from, to)| from.replace_all(&text, *to).into_owned());
+        let plain =
+            FILTERS.iter().fold(text, |text, (from, to)| from.replace_all(&text, *to).into_owned());
         let lines: Vec<&str> = plain.lines().map(str::trim_end).collect();
         f.write_str(&lines.join("\n"))
     }
@@ -72,7 +71,8 @@ static FILTERS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r"(feedback|complete|ready|building|draft)( +)\d\ds\b", "${1}${2} 0s"),
         (r"(feedback|complete|ready|building|draft)( +)\ds\b", "${1}${2}0s"),
         (r"/[^ ]*/\.tmp[A-Za-z0-9]+", "<folder>"),
-        (r" on \S+$", " on <host>"),
+        (r"(?m) on \S+$", " on <host>"),
+        (r"(?m)^\d{4}-\d\d-\d\d UTC$", "<today> UTC"),
     ]
     .map(|(from, to)| (Regex::new(from).unwrap(), to))
     .into()

@@ -79,11 +79,6 @@ impl Project {
         self.env.insert(name.to_owned(), value.to_owned());
     }
 
-    /// Takes a variable away again.
-    pub(crate) fn unset(&mut self, name: &str) {
-        self.env.remove(name);
-    }
-
     /// Writes another plan over this one; nobody is told.
     pub(crate) fn replan(&self, plan: &Plan) {
         plan.write(self.folder.path());
