@@ -1,3 +1,5 @@
+//! `wavemark check`: the plan, offline.
+
 use clap::{Args, ValueEnum};
 
 use super::{Outcome, output};

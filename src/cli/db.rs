@@ -1,3 +1,5 @@
+//! `wavemark db`: the private Postgres.
+
 use std::os::unix::process::CommandExt as _;
 
 use anyhow::{Context as _, bail};

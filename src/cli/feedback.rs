@@ -1,3 +1,5 @@
+//! `wavemark feedback`, `approve` and `send-back`: what people say.
+
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 

@@ -1,3 +1,5 @@
+//! `wavemark tick`, `run` and `build`: one loop, and how far it goes.
+
 use std::time::Duration;
 
 use anyhow::bail;

@@ -1,3 +1,5 @@
+//! `wavemark sync`: the plan, brought into the database.
+
 use clap::Args;
 
 use super::{Outcome, check::good_plan, output};

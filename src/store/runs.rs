@@ -53,7 +53,8 @@ pub struct Claimed {
     pub epoch: Epoch,
     /// What it is to build.
     pub generation: Generation,
-    /// The how-manieth try it is in this generation.
+    /// The how-manieth try it is in this generation; a run that was paused or
+    /// interrupted was none.
     pub attempt: i32,
     /// When it began.
     pub claimed_at: Instant,
@@ -262,6 +263,9 @@ pub(crate) async fn claim(
                      select count(*) from public.runs r
                      where r.agent_id = taken.id and r.epoch > taken.attempts_since
                          and r.generation = taken.generation
+                         and r.outcome in (
+                             'failed', 'refused', 'timed_out', 'stalled', 'deferred', 'lost'
+                         )
                  ),
                  pool, $10, definition_sha256, work_sha256, token,
                  coalesce((

@@ -149,8 +149,8 @@ pub async fn preview(cx: &Context) -> anyhow::Result<Decision> {
 /// statuses and questions are then as people will find them.
 pub async fn nudge(cx: &Context) -> anyhow::Result<()> {
     let (snapshot, ids) = cx.store.snapshot(&cx.project).await?;
-    let mut effects = decide(&snapshot).effects;
-    effects.retain(|effect| !matches!(effect, Effect::Launch { .. }));
+    let effects = decide(&snapshot).effects;
+    let effects: Vec<Effect> = effects.into_iter().filter_map(Effect::without_launching).collect();
     let executor = Executor {
         store: &cx.store,
         project: &cx.project,
@@ -221,6 +221,12 @@ impl Supervisor<'_> {
         let (snapshot, ids) =
             self.cx.store.snapshot(&self.cx.project).await.context("cannot read the facts")?;
         let taken_at = snapshot.taken_at;
+        for run in snapshot.agents.values().filter_map(|agent| agent.run) {
+            // Somebody else may have asked: a person's command, another tick.
+            if let Some(reason) = run.stop {
+                self.fleet.stop(run.id, reason);
+            }
+        }
         let decision = decide(&snapshot);
         let (effects, held_back) = self.allowed(&decision);
         let executor = Executor {
@@ -238,7 +244,8 @@ impl Supervisor<'_> {
     }
 
     /// The effects that this session is there for, and whether a launch had to
-    /// be left out only because this machine has no room.
+    /// be left out only because this machine has no room. An agent that is not
+    /// launched is ready all the same.
     fn allowed(&self, decision: &Decision) -> (Vec<Effect>, bool) {
         let mut room = self.options.jobs.saturating_sub(self.fleet.len());
         let mut held_back = false;
@@ -255,19 +262,19 @@ impl Supervisor<'_> {
             .effects
             .iter()
             .filter(|effect| mine(effect))
-            .filter(|effect| match effect {
-                Effect::Launch { .. } if !may_launch => false,
+            .cloned()
+            .filter_map(|effect| match effect {
+                Effect::Launch { .. } if !may_launch => effect.without_launching(),
                 Effect::Launch { .. } if room == 0 => {
                     held_back = true;
-                    false
+                    effect.without_launching()
                 }
                 Effect::Launch { .. } => {
                     room -= 1;
-                    true
+                    Some(effect)
                 }
-                _ => true,
+                _ => Some(effect),
             })
-            .cloned()
             .collect();
         (effects, held_back)
     }
