@@ -9,7 +9,10 @@ use std::{
 
 use anyhow::Context as _;
 
-use crate::plan::{self, Draft, Facts, Plan, Problems, Program, PromptFile};
+use crate::{
+    model::ProjectName,
+    plan::{self, Facts, Plan, Problems, Program, PromptFile},
+};
 
 /// The folder with the definitions in it.
 const WAVES: &str = "waves";
@@ -61,15 +64,20 @@ impl Workspace {
         Ok(folder)
     }
 
-    /// Reads the YAML files, as far as they can be read.
-    pub fn draft(&self) -> anyhow::Result<Draft> {
-        Ok(plan::read(&self.files()?))
+    /// The name of the project, even where the rest of its plan cannot be read.
+    pub fn project_name(&self) -> anyhow::Result<ProjectName> {
+        let path = format!("{WAVES}/project.yaml");
+        let file = self.root.join(&path);
+        let bytes = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        let draft = plan::read(&BTreeMap::from([(path, bytes)]));
+        let name = draft.project_name().cloned();
+        name.context("waves/project.yaml does not name the project: run `wavemark check`")
     }
 
     /// Reads and checks the plan. The outer error is the machine's, the inner
     /// one the author's.
     pub fn plan(&self) -> anyhow::Result<Result<Plan, Problems>> {
-        let draft = self.draft()?;
+        let draft = plan::read(&self.files()?);
         let wanted = draft.wanted();
         let facts = Facts {
             prompts: wanted

@@ -144,19 +144,8 @@ pub(super) async fn go(
     poll: Duration,
     tell: &mut dyn FnMut(&Progress),
 ) -> anyhow::Result<Session> {
-    let (told, interrupt) = watch::channel(false);
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hangup = signal(SignalKind::hangup())?;
-    let signals = tokio::spawn(async move {
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
-        }
-        // Fails only when everything has ended anyway.
-        told.send(true).ok();
-        std::future::pending::<()>().await;
-    });
+    let (told, interrupt) = watch::channel(0);
+    let signals = tokio::spawn(listen(told)?);
     let mut watcher = Watcher::new();
     let options = Options { until, jobs, poll };
     let mut observe = |progress: Progress| {
@@ -167,6 +156,34 @@ pub(super) async fn go(
     watcher.close();
     signals.abort();
     session
+}
+
+/// Counts the times that this process is told to stop.
+fn listen(told: watch::Sender<u32>) -> anyhow::Result<impl Future<Output = ()>> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hangup = match ignores_hangup() {
+        true => None,
+        false => Some(signal(SignalKind::hangup())?),
+    };
+    Ok(async move {
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+                Some(_) = async { hangup.as_mut()?.recv().await } => {}
+            }
+            told.send_modify(|times| *times += 1);
+        }
+    })
+}
+
+/// Whether this was started by `nohup`, which is not to be undone.
+fn ignores_hangup() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & 1 == 1)
 }
 
 /// Whether everything that was to be done could be done.

@@ -30,10 +30,7 @@ const DEADLINE_SLACK: TimeDelta = TimeDelta::seconds(30);
 
 /// What should happen next in the project that `snapshot` was taken of.
 pub fn decide(snapshot: &Snapshot) -> Decision {
-    let mut planner = Planner {
-        world: Forecast::new(snapshot),
-        decision: Decision::default(),
-    };
+    let mut planner = Planner { world: Forecast::new(snapshot), decision: Decision::default() };
     planner.sweep_lost_runs();
     planner.act_on_resolved_feedback();
     planner.rebuild_what_changed();
@@ -63,10 +60,7 @@ impl<'a> Planner<'a> {
             agent.run = None;
             agent.attempts.infra += 1;
             agent.attempts.last_ended = Some(now);
-            self.decision.effects.push(Effect::Expire {
-                agent: name.clone(),
-                run: run.id,
-            });
+            self.decision.effects.push(Effect::Expire { agent: name.clone(), run: run.id });
         }
     }
 
@@ -109,11 +103,7 @@ impl<'a> Planner<'a> {
             let agent = self.world.change(name, read);
             let from = agent.generation;
             absorb(agent, Consequence::Rebuild { from });
-            self.decision.effects.push(Effect::Rebuild {
-                agent: name.clone(),
-                from,
-                cause,
-            });
+            self.decision.effects.push(Effect::Rebuild { agent: name.clone(), from, cause });
         }
     }
 
@@ -141,15 +131,8 @@ impl<'a> Planner<'a> {
             let Some(reason) = reason_to_stop(agent, &run, facts) else {
                 continue;
             };
-            self.world.change(name, read).run = Some(LiveRun {
-                stop: Some(reason),
-                ..run
-            });
-            self.decision.effects.push(Effect::Stop {
-                agent: name.clone(),
-                run: run.id,
-                reason,
-            });
+            self.world.change(name, read).run = Some(LiveRun { stop: Some(reason), ..run });
+            self.decision.effects.push(Effect::Stop { agent: name.clone(), run: run.id, reason });
         }
     }
 
@@ -166,10 +149,7 @@ impl<'a> Planner<'a> {
         for (name, read) in facts.agents.iter().filter(|(_, agent)| !agent.retired) {
             let (status, wait, ask) = self.status(name, self.world.of(name, read), &shut);
             if let Some(request) = ask {
-                asks.push(Effect::Ask {
-                    agent: name.clone(),
-                    request,
-                });
+                asks.push(Effect::Ask { agent: name.clone(), request });
             }
             // A launch takes the agent from where it stands by itself.
             if status == Status::Ready && wait.is_none() {
@@ -177,11 +157,7 @@ impl<'a> Planner<'a> {
                 continue;
             }
             if status != read.status {
-                moves.push(Effect::Move {
-                    agent: name.clone(),
-                    from: read.status,
-                    to: status,
-                });
+                moves.push(Effect::Move { agent: name.clone(), from: read.status, to: status });
             }
             if let Some(wait) = wait {
                 waiting.insert(name.clone(), wait);
@@ -220,10 +196,7 @@ impl<'a> Planner<'a> {
             return (Status::Complete, None, None);
         }
         if agent.is_exhausted(self.world.facts.settings.infra_retries) && !agent.paused {
-            return asking(Request::Failure {
-                epoch: agent.epoch,
-                generation,
-            });
+            return asking(Request::Failure { epoch: agent.epoch, generation });
         }
 
         if agent.paused {
@@ -233,11 +206,7 @@ impl<'a> Planner<'a> {
             return (Status::Draft, Some(Wait::Barrier(waves.clone())), None);
         }
         if agent.unknown_needs > 0 {
-            return (
-                Status::Draft,
-                Some(Wait::UnknownNeeds(agent.unknown_needs)),
-                None,
-            );
+            return (Status::Draft, Some(Wait::UnknownNeeds(agent.unknown_needs)), None);
         }
         let needs = agent.needs.iter();
         let unmet: Vec<AgentName> = needs.filter(|need| !self.is_met(need)).cloned().collect();
@@ -253,9 +222,7 @@ impl<'a> Planner<'a> {
             });
         }
         let retry = retry_at(name, &agent.attempts, &self.world.facts.settings);
-        let backoff = retry
-            .filter(|&at| at > self.world.facts.taken_at)
-            .map(Wait::Backoff);
+        let backoff = retry.filter(|&at| at > self.world.facts.taken_at).map(Wait::Backoff);
         (Status::Ready, backoff, None)
     }
 
@@ -331,9 +298,5 @@ fn reason_to_stop(agent: &Agent, run: &LiveRun, facts: &Snapshot) -> Option<Stop
 }
 
 fn asking(request: Request) -> (Status, Option<Wait>, Option<Request>) {
-    (
-        Status::Feedback,
-        Some(Wait::Asked(request.kind())),
-        Some(request),
-    )
+    (Status::Feedback, Some(Wait::Asked(request.kind())), Some(request))
 }

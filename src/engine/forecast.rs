@@ -19,11 +19,7 @@ pub(super) struct Forecast<'a> {
 impl<'a> Forecast<'a> {
     /// Before any effect: the facts themselves.
     pub(super) fn new(facts: &'a Snapshot) -> Self {
-        Self {
-            facts,
-            changed: BTreeMap::new(),
-            pools: facts.pools.clone(),
-        }
+        Self { facts, changed: BTreeMap::new(), pools: facts.pools.clone() }
     }
 
     /// What an agent of the snapshot will be.

@@ -227,8 +227,8 @@ pub(crate) async fn claim(
                  and a.paused_at is null and a.retired_at is null
                  and not exists (
                      select from public.feedback f
-                     where f.agent_id = a.id and f.applied_at is null
-                         and f.blocking and not f.resolved
+                     where f.agent_id = a.id and f.applied_at is null and not f.resolved
+                         and (f.blocking or f.kind in ('review', 'failure'))
                          and (f.kind <> 'review' or f.generation = a.generation)
                  )
                  and not exists (

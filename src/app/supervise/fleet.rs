@@ -172,6 +172,13 @@ impl<'a> Fleet<'a> {
         }
     }
 
+    /// Ends every run here without waiting for anything.
+    pub(super) fn kill_all(&self) {
+        for stopper in self.active.values().filter_map(|active| active.stopper.as_ref()) {
+            stopper.stop(StopReason::Interrupted, StopWhen::Kill);
+        }
+    }
+
     /// Waits for the next thing that happens to the runs here; dropping this
     /// loses nothing.
     pub(super) async fn receive(&mut self) -> Received {
