@@ -486,6 +486,18 @@ mod runs {
     }
 
     #[test]
+    fn news_for_a_lost_run_are_acted_on_at_once() {
+        insta::assert_snapshot!(tick("
+            echo: building lease=expired ?7=completed
+        "), @"
+        echo: its run is lost
+        echo: #7 is answered, go on
+        echo: building -> ready
+        echo: is tried again at 00:00:09
+        ");
+    }
+
+    #[test]
     fn a_run_that_takes_too_long_or_does_nothing_is_stopped() {
         insta::assert_snapshot!(tick("
             echo:  building deadline=passed
