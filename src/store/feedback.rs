@@ -277,10 +277,15 @@ pub(crate) async fn open(
         "insert into public.feedback (
              agent_id, feedback_text, kind, author, run_id, request, generation
          )
-         select agent, body, kind, author, run, request, coalesce(generation, 0)
+         select agent, body, kind, author, run, request, coalesce(new.generation, 0)
          from unnest(
              $1::uuid[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::text[], $7::int[]
          ) as new (agent, body, kind, author, run, request, generation)
+         join public.agents a on a.id = new.agent
+         -- What is asked about a generation is asked while it is the current one,
+         -- and nobody is asked about a failure that is being tried again.
+         where (new.generation is null or new.generation = a.generation)
+             and (kind <> 'failure' or a.status <> 'building')
          on conflict (agent_id, request) do nothing
          returning agent_id, number, kind, author, run_id",
     )
