@@ -12,7 +12,7 @@ use clap::Args;
 use super::{Outcome, output, run_directory};
 use crate::{
     app::{Context, Settings, nudge},
-    model::{AgentName, ArtifactKey, ArtifactType, FeedbackKind, FileName, Resolution},
+    model::{AgentName, ArtifactKey, ArtifactType, FeedbackKind, FileName, Resolution, credential},
     runner::client::Client,
     store::{Kept, Maker},
 };
@@ -87,9 +87,9 @@ pub(super) async fn checkpoint(
     let content = String::from_utf8(content).context("artifacts are UTF-8 text")?;
     ensure!(!content.contains('\0'), "artifacts are text, without NUL bytes");
     let handle = cx.store.agent(cx.project.id, agent).await?;
-    let secret = crate::runner::secret_in(&content);
+    let secret = credential::kind(&content);
     let maker = Maker::Person(handle.id);
-    let kept = cx.store.keep(cx.project.id, maker, &key, &content, secret.as_deref()).await?;
+    let kept = cx.store.keep(cx.project.id, maker, &key, &content, secret).await?;
     nudge(&cx).await?;
     match kept {
         Kept::New { version } => output::say(&format!("{key} version {version} stored\n"))?,

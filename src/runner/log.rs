@@ -14,8 +14,8 @@ use std::{
 use super::{
     clean::Cleaner,
     dir::RunDir,
+    key_block::KeyBlock,
     redact::{HIDDEN, Redactor},
-    shapes::KeyBlock,
 };
 
 /// Longer lines are broken: one line of an agent's event stream can hold a
