@@ -26,6 +26,7 @@ pub async fn status(cx: &Context) -> anyhow::Result<StatusView> {
     let (snapshot, _) = cx.store.snapshot(&cx.project).await?;
     let rows = cx.store.agent_rows(cx.project.id).await?;
     let feedback = cx.store.feedback(cx.project.id, None, false).await?;
+    let project = cx.store.project(&cx.project.name).await?;
     let decision = decide(&snapshot);
 
     let mut waves: Vec<WaveView> = Vec::new();
@@ -40,9 +41,9 @@ pub async fn status(cx: &Context) -> anyhow::Result<StatusView> {
         }
     }
     Ok(StatusView::new(
-        cx.project.name.clone(),
+        project.name,
         snapshot.taken_at,
-        cx.project.last_tick_at,
+        project.last_tick_at,
         waves,
         feedback.into_iter().map(feedback_view).collect(),
     ))

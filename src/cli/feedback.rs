@@ -100,7 +100,9 @@ pub(super) async fn feedback(settings: Settings, args: FeedbackArgs) -> anyhow::
             nudge(&cx).await?;
             match json {
                 true => output::say_json(&serde_json::json!({ "number": number }))?,
-                false => output::say(&format!("{number} waits: {agent} pauses until it is resolved\n"))?,
+                false => {
+                    output::say(&format!("{number} waits: {agent} pauses until it is resolved\n"))?
+                }
             }
         }
         FeedbackCommand::List { agent, all, json } => {
@@ -151,8 +153,7 @@ async fn resolve(
     resolution: Resolution,
     comment: Option<&str>,
 ) -> anyhow::Result<Outcome> {
-    let was_open =
-        cx.store.resolve(cx.project.id, number, resolution, comment, cx.user()).await?;
+    let was_open = cx.store.resolve(cx.project.id, number, resolution, comment, cx.user()).await?;
     nudge(cx).await?;
     output::say(&match was_open {
         true => format!("{number} is resolved: {resolution}\n"),

@@ -71,9 +71,8 @@ pub(super) async fn checkpoint(
     let content = read(args.file.as_deref())?;
     let Some(agent) = &args.agent else {
         let stored = client(&settings)?.checkpoint(&key, &content)?;
-        let again = if stored.unchanged { ", as before" } else { "" };
         output::say(&format!(
-            "{key} version {} stored{again}, sha-256 {}\n",
+            "{key} version {} stored, sha-256 {}\n",
             stored.version, stored.sha256
         ))?;
         return Ok(Outcome::Done);
@@ -94,7 +93,9 @@ pub(super) async fn checkpoint(
     nudge(&cx).await?;
     match kept {
         Kept::New { version } => output::say(&format!("{key} version {version} stored\n"))?,
-        Kept::Same { version } => output::say(&format!("{key} version {version} stored, as before\n"))?,
+        Kept::Same { version } => {
+            output::say(&format!("{key} version {version} stored, as before\n"))?
+        }
         Kept::Stale => bail!("{agent} is being built by a run"),
     }
     Ok(Outcome::Done)

@@ -30,10 +30,7 @@ const SHAPES: [&str; 12] = [
     r"(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\z)",
 ];
 
-#[expect(
-    clippy::expect_used,
-    reason = "the pattern is fixed, and every test runs it"
-)]
+#[expect(clippy::expect_used, reason = "the pattern is fixed, and every test runs it")]
 static ANY: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(&SHAPES.join("|")).expect("a valid pattern"));
 
@@ -46,10 +43,7 @@ pub(super) fn find(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
 /// where they are.
 pub(super) fn mask(text: &str) -> Cow<'_, str> {
     ANY.replace_all(text, |found: &regex::Captures<'_>| -> String {
-        found[0]
-            .bytes()
-            .map(|b| if b == b'\n' { '\n' } else { '*' })
-            .collect()
+        found[0].bytes().map(|b| if b == b'\n' { '\n' } else { '*' }).collect()
     })
 }
 
@@ -70,13 +64,7 @@ mod tests {
         ] {
             assert!(find(&token).eq(std::iter::once(0..token.len())), "{token}");
         }
-        for prose in [
-            "ghp_",
-            "a `sk-ant-…` key",
-            "AKIA",
-            "eyJ.eyJ.x",
-            "sb_secret_yours",
-        ] {
+        for prose in ["ghp_", "a `sk-ant-…` key", "AKIA", "eyJ.eyJ.x", "sb_secret_yours"] {
             assert_eq!(find(prose).count(), 0, "{prose}");
         }
     }

@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `launch`, `contract`, `environment`, `prompt`, `dir` | what an agent gets |
 //! | `spawn`, `processes`, `stop`, `supervise` | its processes, from the first to the last |
-//! | `watch`, `outbox`, `files`, `collect` | what it makes |
+//! | `watch`, `outbox`, `files`, `collect`, `result` | what it makes |
 //! | `control`, `client` | what it asks, and how |
 //! | `log`, `clean`, `redact`, `shapes` | what it prints |
 //! | `report`, `verdict` | what is known, and what that means |
@@ -36,12 +36,15 @@ mod processes;
 mod prompt;
 mod redact;
 mod report;
+mod result;
 mod shapes;
 mod spawn;
 mod stop;
 mod supervise;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod verdict;
 mod watch;
 

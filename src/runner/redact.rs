@@ -260,7 +260,8 @@ mod tests {
         let key = "-----BEGIN RSA KEY-----\nMIIEabc\n-----END RSA KEY-----\nbye";
         let key = key.replace("KEY", "PRIVATE KEY");
         insta::assert_snapshot!(redactor("").redact(&key), @"
-        ******
+        ***
+        ***
         ***
         bye
         ");

@@ -22,7 +22,7 @@ const SHAPES: [(&str, &str); 9] = [
     ("a Supabase key", r"sb_secret_[A-Za-z0-9_-]{16,}"),
     ("a JSON web token", r"eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"),
     // In JSON, the line breaks of a key are the two characters `\n`.
-    ("a private key", r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[^-]*"),
+    ("a private key", r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[^-\n]*"),
 ];
 
 /// One expression for all shapes: each is a group of its own.
@@ -32,10 +32,11 @@ static ANY: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(&format!("(?-u){}", groups.join("|"))).expect("a valid expression")
 });
 
-/// The opening line of a private key.
-const BEGIN_KEY: &str = "-----BEGIN";
-/// The end of its last line.
-const END_KEY: &str = "-----END";
+/// The first line of a private key ends so; a colour may have swallowed its
+/// start. The last line ends so, too.
+const KEY_LINE: &str = "PRIVATE KEY-----";
+/// The last line starts so.
+const LAST_LINE: &str = "-----END";
 
 /// Where in `text` something looks like a token.
 pub(super) fn find(text: &[u8]) -> impl Iterator<Item = Range<usize>> {
@@ -67,9 +68,9 @@ impl KeyBlock {
         if inside {
             self.lines_left -= 1;
         }
-        if has(END_KEY) {
+        if has(LAST_LINE) {
             self.lines_left = 0;
-        } else if has(BEGIN_KEY) && has("PRIVATE KEY-----") {
+        } else if has(KEY_LINE) {
             self.lines_left = Self::LONGEST;
         }
         inside

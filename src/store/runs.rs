@@ -117,7 +117,8 @@ impl Store {
     /// Prolongs the leases of runs; returns what each is to do.
     ///
     /// A run whose lease had run out gets it back if nobody took over and its
-    /// pool still has room.
+    /// pool still has room. No lease outlives the deadline by more than it takes
+    /// to stop a program.
     pub async fn heartbeat(&self, project: &Project, beats: &[Beat]) -> Result<Vec<Pulse>> {
         let lease = project.settings.lease;
         self.tx(async |tx| {
@@ -128,7 +129,10 @@ impl Store {
                          as beat (run, token, idle, progress)
                  ), kept as (
                      update public.runs r
-                     set lease_until = now() + make_interval(secs => $5),
+                     set lease_until = least(
+                             now() + make_interval(secs => $5),
+                             r.deadline_at + interval '2 minutes'
+                         ),
                          progress_at = greatest(
                              r.progress_at, now() - make_interval(secs => beat.idle)
                          ),
@@ -227,8 +231,8 @@ pub(crate) async fn claim(
                  and a.paused_at is null and a.retired_at is null
                  and not exists (
                      select from public.feedback f
-                     where f.agent_id = a.id and f.applied_at is null
-                         and f.blocking and not f.resolved
+                     where f.agent_id = a.id and f.applied_at is null and not f.resolved
+                         and (f.blocking or f.kind in ('review', 'failure'))
                          and (f.kind <> 'review' or f.generation = a.generation)
                  )
                  and not exists (
@@ -364,7 +368,7 @@ async fn revive(tx: &mut Tx, project: ProjectId, lease: Duration, beats: &[Beat]
                  lease_until = now() + make_interval(secs => $2)
              from public.agents a, wavemark.pools p
              where r.id = $1 and r.outcome = 'lost'
-                 and a.id = r.agent_id and a.epoch = r.epoch
+                 and r.deadline_at + interval '2 minutes' > now() and a.id = r.agent_id and a.epoch = r.epoch
                  and p.project_id = r.project_id and p.name = r.pool
                  and p.cap > (
                      select count(*) from public.runs live
@@ -402,7 +406,12 @@ async fn finish(tx: &mut Tx, project: ProjectId, endings: &[Ending]) -> Result<V
              from ending join public.runs r
                  on r.id = ending.run and r.token_sha256 = ending.token
              join public.agents a on a.id = r.agent_id and a.epoch = r.epoch
-             where r.finished_at is null or r.outcome = 'lost'
+             where r.finished_at is null or (r.outcome = 'lost' and not exists (
+                 -- It cannot know what people said after it was given up.
+                 select from public.feedback f
+                 where f.agent_id = r.agent_id and f.applied_at > r.finished_at
+                     and f.kind in ('comment', 'question') and f.resolution = 'completed'
+             ))
              order by r.id
              for no key update of r
          ), ended as (
@@ -446,7 +455,27 @@ async fn finish(tx: &mut Tx, project: ProjectId, endings: &[Ending]) -> Result<V
         })
         .collect();
     events::record(tx, project, &notes).await?;
-    Ok(ended.into_iter().map(|ended| ended.id).collect())
+    let mut counted: Vec<RunId> = ended.into_iter().map(|ended| ended.id).collect();
+    if counted.len() < endings.len() {
+        counted.extend(already_finished(tx, endings).await?);
+    }
+    Ok(counted)
+}
+
+/// Those that ended so before: when the connection was lost at the commit, all
+/// of it is done a second time.
+async fn already_finished(tx: &mut Tx, endings: &[Ending]) -> Result<Vec<RunId>> {
+    Ok(query_scalar(
+        "select r.id
+         from unnest($1::uuid[], $2::text[], $3::text[]) as ending (run, token, outcome)
+         join public.runs r on r.id = ending.run and r.token_sha256 = ending.token
+         where r.outcome = ending.outcome and r.finished_at < now()",
+    )
+    .bind(endings.iter().map(|ending| ending.run).collect::<Vec<_>>())
+    .bind(endings.iter().map(|ending| ending.token).collect::<Vec<_>>())
+    .bind(endings.iter().map(|ending| ending.outcome).collect::<Vec<_>>())
+    .fetch_all(tx.conn())
+    .await?)
 }
 
 /// Text that Postgres can hold.

@@ -114,7 +114,7 @@ pub struct Session {
 }
 
 /// Goes on with the project of `cx` as far as `options` say, or until
-/// `interrupt` becomes true.
+/// `interrupt` says how urgently to stop: 1 for gracefully, more for at once.
 ///
 /// # Errors
 ///
@@ -125,7 +125,7 @@ pub async fn supervise(
     cx: &Context,
     options: Options,
     observe: &mut dyn FnMut(Progress),
-    interrupt: watch::Receiver<bool>,
+    interrupt: watch::Receiver<u32>,
 ) -> anyhow::Result<Session> {
     let supervisor = Supervisor {
         cx,
@@ -166,7 +166,7 @@ pub async fn nudge(cx: &Context) -> anyhow::Result<()> {
 struct Supervisor<'a> {
     cx: &'a Context,
     options: Options,
-    interrupt: watch::Receiver<bool>,
+    interrupt: watch::Receiver<u32>,
     fleet: Fleet<'a>,
     pusher: Pusher,
     /// Whether the one decision of [`Until::Once`] and [`Until::Built`] was
@@ -293,7 +293,7 @@ impl Supervisor<'_> {
     }
 
     fn is_interrupted(&self) -> bool {
-        *self.interrupt.borrow()
+        *self.interrupt.borrow() > 0
     }
 
     /// Whether a failing database is a reason to wait, and not to give up.
@@ -338,7 +338,7 @@ impl Supervisor<'_> {
         observe: &mut dyn FnMut(Progress),
     ) {
         loop {
-            let told_to_stop = self.is_interrupted();
+            let told = *self.interrupt.borrow();
             // Whatever is dropped half-way here has not taken anything yet.
             tokio::select! {
                 received = self.fleet.receive() => {
@@ -351,9 +351,14 @@ impl Supervisor<'_> {
                 () = tokio::time::sleep_until(wake) => return,
                 _ = beat.tick() => self.fleet.heartbeat().await,
                 pushed = self.pusher.next() => observe_push(pushed, observe),
-                () = told(&mut self.interrupt), if !told_to_stop => {
-                    info!("told to stop: ending the runs here gracefully");
-                    self.fleet.stop_all(StopReason::Interrupted);
+                () = told_again(&mut self.interrupt, told) => {
+                    if told == 0 {
+                        info!("told to stop: ending the runs here gracefully");
+                        self.fleet.stop_all(StopReason::Interrupted);
+                    } else {
+                        info!("told to stop at once: killing the runs here");
+                        self.fleet.kill_all();
+                    }
                     return;
                 }
             }
@@ -389,9 +394,9 @@ fn lost_a_race(effects: &[Effect], applied: &Applied) -> bool {
     launches.count() > applied.begun.len()
 }
 
-/// Returns when it is time to stop.
-async fn told(interrupt: &mut watch::Receiver<bool>) {
-    if interrupt.wait_for(|&stop| stop).await.is_err() {
+/// Returns when it is more urgent to stop than it was.
+async fn told_again(interrupt: &mut watch::Receiver<u32>, before: u32) {
+    if interrupt.wait_for(|&told| told > before).await.is_err() {
         // Nobody is left who could tell.
         std::future::pending::<()>().await;
     }
