@@ -292,6 +292,7 @@ fn the_top_level_stays_as_it_is() {
     let allowed = [
         ".cargo",
         ".ci",
+        ".clippy.toml",
         ".config",
         ".git",
         ".github",
@@ -303,7 +304,6 @@ fn the_top_level_stays_as_it_is() {
         "LICENSE-MIT",
         "README.md",
         "build.rs",
-        "clippy.toml",
         "migrations",
         "rust-toolchain.toml",
         "rustfmt.toml",
