@@ -139,14 +139,10 @@ impl Archive {
         let refname = format!("refs/heads/{}", place.branch);
         if !git2::Reference::is_valid_name(&refname) {
             return Err(
-                git2::Error::from_str(&format!("`{}` cannot name a branch", place.branch)).into(),
+                git2::Error::from_str(&format!("`{}` cannot name a branch", place.branch)).into()
             );
         }
-        Ok(Self {
-            place,
-            address,
-            refname,
-        })
+        Ok(Self { place, address, refname })
     }
 
     /// Commits each entry, in order, on the newest head, and pushes once.
@@ -154,11 +150,10 @@ impl Archive {
     /// `known` is a commit up to which every artifact's row is stamped; it only
     /// saves time. An entry that is found after it gets no second commit. When
     /// this fails, no entry may be taken for published; try all of them again.
+    ///
+    /// A batch is held in memory twice, so give a thousand at a time.
     pub fn publish(&self, entries: &[Entry], known: Option<&str>) -> Result<Vec<Landed>, Error> {
-        if let Some(bad) = entries
-            .iter()
-            .find(|entry| Digest::of(&entry.content) != entry.sha256)
-        {
+        if let Some(bad) = entries.iter().find(|entry| Digest::of(&entry.content) != entry.sha256) {
             return Err(Error::WrongDigest { artifact: bad.id });
         }
         if entries.is_empty() {
@@ -195,10 +190,8 @@ impl Archive {
         let repo = self.repo()?;
         let head = self.newest(&repo)?;
         let mut landed = landed::find(&repo, head, known, entries)?;
-        let missing: Vec<&Entry> = entries
-            .iter()
-            .filter(|entry| !landed.contains_key(&entry.id))
-            .collect();
+        let missing: Vec<&Entry> =
+            entries.iter().filter(|entry| !landed.contains_key(&entry.id)).collect();
         let chain = chain::build(&repo, head, &missing)?;
         if self.deliver(&repo, head, &chain)? == Delivered::Again {
             return Ok(None);
@@ -209,12 +202,7 @@ impl Archive {
                 Some((commit, path)) => (commit, path, Written::Same),
                 None => (new.next()?, Mark::of(entry).path(), Written::New),
             };
-            Some(Landed {
-                id: entry.id,
-                commit: commit.to_string(),
-                path,
-                written,
-            })
+            Some(Landed { id: entry.id, commit: commit.to_string(), path, written })
         };
         Ok(entries.iter().map(place).collect())
     }
@@ -244,7 +232,7 @@ impl Archive {
     /// For a remote behind a server, [`log`](Self::log) and
     /// [`history`](Self::history) show what was there at the last such look.
     pub fn fetch(&self) -> Result<Option<String>, Error> {
-        let _turn = self.turn()?;
+        let _turn = self.turn_at_cache()?;
         let head = match self.newest(&self.repo()?) {
             Err(Error::Other(_)) if self.address == Address::Server => {
                 self.newest(&server::rebuild(&self.place.remote, &self.place.cache)?)?
@@ -281,7 +269,7 @@ impl Archive {
         read: impl Fn(&Repository, Option<Oid>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let look = || {
-            let _turn = self.turn()?;
+            let _turn = self.turn_at_cache()?;
             let repo = self.repo()?;
             let head = local::head(&repo, &self.refname)?;
             read(&repo, head)
@@ -314,8 +302,16 @@ impl Archive {
         }
     }
 
-    /// Waits until no other process of this machine uses the cache. Dropping
-    /// the file, or dying, lets the next one in.
+    /// A turn, if there is a cache: reading a folder disturbs nobody.
+    fn turn_at_cache(&self) -> Result<Option<File>, Error> {
+        match self.address {
+            Address::Folder(_) => Ok(None),
+            Address::Server => self.turn().map(Some),
+        }
+    }
+
+    /// Waits until no other process of this machine publishes from this place,
+    /// or reads its cache. Dropping the file, or dying, lets the next one in.
     fn turn(&self) -> Result<File, Error> {
         let mut path = self.place.cache.clone().into_os_string();
         path.push(".lock");
@@ -326,9 +322,6 @@ impl Archive {
             file.lock()?;
             Ok(file)
         };
-        lock().map_err(|source| Error::Disk {
-            path: path.clone(),
-            source,
-        })
+        lock().map_err(|source| Error::Disk { path: path.clone(), source })
     }
 }

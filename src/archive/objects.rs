@@ -8,7 +8,7 @@
 //! returns ids, and the objects can be read once [`Objects::finish`] returns.
 
 use std::{
-    io::Write as _,
+    io::{self, Write as _},
     path::{Path, PathBuf},
 };
 
@@ -84,17 +84,20 @@ impl<'repo> Objects<'repo> {
             Kind::Packed(pack) => {
                 let folder = self.folder.join("pack");
                 let mut indexer = Indexer::new(Some(&self.odb), &folder, 0, false)?;
-                indexer
-                    .write_all(&pack.finish())
-                    .map_err(|err| git2::Error::from_str(&err.to_string()))?;
+                indexer.write_all(&pack.finish()).map_err(unwrapped)?;
                 let name = indexer.commit()?;
                 self.odb.refresh()?;
-                Ok(["pack", "idx"]
-                    .map(|kind| folder.join(format!("pack-{name}.{kind}")))
-                    .into())
+                Ok(["pack", "idx"].map(|kind| folder.join(format!("pack-{name}.{kind}"))).into())
             }
         }
     }
+}
+
+/// The error of libgit2's that came through [`std::io::Write`].
+fn unwrapped(err: io::Error) -> git2::Error {
+    let text = err.to_string();
+    let inner = err.into_inner().and_then(|inner| inner.downcast().ok());
+    inner.map_or_else(|| git2::Error::from_str(&text), |inner| *inner)
 }
 
 fn loose(folder: &Path, id: Oid) -> PathBuf {

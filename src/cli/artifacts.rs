@@ -1,3 +1,5 @@
+//! `wavemark artifacts`, `show`, `history` and `verify`: what was made, and where it is.
+
 use anyhow::Context as _;
 use clap::Args;
 

@@ -1,3 +1,5 @@
+//! `wavemark check`: the plan, offline.
+
 use clap::{Args, ValueEnum};
 
 use super::{Outcome, output};
@@ -40,7 +42,9 @@ pub(super) fn check(settings: &Settings, args: &CheckArgs) -> anyhow::Result<Out
         Format::Json => output::say_json(&problems.to_json())?,
         Format::Lines => output::say(&problems.to_lines())?,
         Format::Text => {
-            output::say(&problems.to_text())?;
+            if !problems.is_empty() {
+                output::say(&problems.to_text())?;
+            }
             if let Ok(plan) = &checked {
                 output::say(&good_news(plan))?;
             }

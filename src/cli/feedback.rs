@@ -1,3 +1,5 @@
+//! `wavemark feedback`, `approve` and `send-back`: what people say.
+
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 
@@ -98,7 +100,9 @@ pub(super) async fn feedback(settings: Settings, args: FeedbackArgs) -> anyhow::
             nudge(&cx).await?;
             match json {
                 true => output::say_json(&serde_json::json!({ "number": number }))?,
-                false => output::say(&format!("{number} waits: {agent} pauses until it is resolved\n"))?,
+                false => {
+                    output::say(&format!("{number} waits: {agent} pauses until it is resolved\n"))?
+                }
             }
         }
         FeedbackCommand::List { agent, all, json } => {
@@ -149,8 +153,7 @@ async fn resolve(
     resolution: Resolution,
     comment: Option<&str>,
 ) -> anyhow::Result<Outcome> {
-    let was_open =
-        cx.store.resolve(cx.project.id, number, resolution, comment, cx.user()).await?;
+    let was_open = cx.store.resolve(cx.project.id, number, resolution, comment, cx.user()).await?;
     nudge(cx).await?;
     output::say(&match was_open {
         true => format!("{number} is resolved: {resolution}\n"),

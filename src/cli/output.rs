@@ -79,7 +79,10 @@ pub(super) fn log(verbosity: u8) {
         .with_env_filter(filter)
         .with_target(false)
         .without_time()
-        .with_ansi(is_watched() && anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never)
+        .with_ansi(
+            is_watched()
+                && anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never,
+        )
         .with_writer(Stderr)
         .init();
 }

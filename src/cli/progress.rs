@@ -44,7 +44,8 @@ impl Watcher {
     pub(super) fn see(&mut self, progress: Progress) {
         match progress {
             Progress::Started(agent, attempt) => {
-                let again = if attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
+                let again =
+                    if attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
                 self.tell(agent.as_str(), &format!("started{again}"));
                 self.add(agent);
             }

@@ -1,3 +1,5 @@
+//! `wavemark status`, `why` and `events`: where things stand.
+
 use clap::Args;
 
 use super::{Outcome, output};

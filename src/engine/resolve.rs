@@ -24,7 +24,7 @@ pub(super) fn consequence(
     let from = agent.generation;
     let since = agent.epoch;
     match (feedback.kind, resolution) {
-        (_, Superseded) | (Comment, Dismissed) => Consequence::Nothing,
+        (Comment | Review | Question, Superseded) | (Comment, Dismissed) => Consequence::Nothing,
         (Comment, Completed) if built => Consequence::Rebuild { from },
         (Comment, Completed) => Consequence::Resume,
         (Review, Completed) => Consequence::Approve,
@@ -36,8 +36,8 @@ pub(super) fn consequence(
         }
         (Question, Completed | Dismissed) => Consequence::Resume,
         // A late finish was accepted in the meantime.
-        (Failure, Completed | Dismissed) if built => Consequence::Nothing,
-        (Failure, Completed) => Consequence::Retry { since },
+        (Failure, _) if built => Consequence::Nothing,
+        (Failure, Completed | Superseded) => Consequence::Retry { since },
         (Failure, Dismissed) => Consequence::Pause { since },
     }
 }

@@ -126,7 +126,9 @@ pub(crate) struct Move {
 /// Moves agents, each provided it still stands at `from`; returns those moved.
 ///
 /// The `where` clause is the optimistic lock: a decision made from an old
-/// snapshot can be late, but it can never undo a newer one.
+/// snapshot can be late, but it can never undo a newer one. Building is what a
+/// live run makes it: an agent may have been claimed again in between, and then
+/// stands at the same status for another reason.
 pub(crate) async fn advance(tx: &mut Tx, moves: &[Move]) -> Result<Vec<AgentId>> {
     debug_assert!(moves.iter().all(|step| step.from.may_become(step.to)), "{moves:?}");
     if moves.is_empty() {
@@ -136,6 +138,9 @@ pub(crate) async fn advance(tx: &mut Tx, moves: &[Move]) -> Result<Vec<AgentId>>
         "update public.agents a set status = step.next, status_since = now()
          from unnest($1::uuid[], $2::text[], $3::text[]) as step (id, last, next)
          where a.id = step.id and a.status = step.last
+             and (step.next = 'building') = exists (
+                 select from public.runs r where r.agent_id = a.id and r.finished_at is null
+             )
          returning a.id",
     )
     .bind(moves.iter().map(|step| step.agent).collect::<Vec<_>>())

@@ -52,7 +52,8 @@ pub struct Claimed {
     pub epoch: Epoch,
     /// What it is to build.
     pub generation: Generation,
-    /// The how-manieth try it is in this generation.
+    /// The how-manieth try it is in this generation; a run that was paused or
+    /// interrupted was none.
     pub attempt: i32,
     /// When it began.
     pub claimed_at: Instant,
@@ -119,7 +120,8 @@ impl Store {
     /// Prolongs the leases of runs; returns what each is to do.
     ///
     /// A run whose lease had run out gets it back if nobody took over and its
-    /// pool still has room.
+    /// pool still has room. No lease outlives the deadline by more than it takes
+    /// to stop a program.
     pub async fn heartbeat(&self, project: &Project, beats: &[Beat]) -> Result<Vec<Pulse>> {
         let lease = project.settings.lease;
         self.tx(async |tx| {
@@ -130,7 +132,10 @@ impl Store {
                          as beat (run, token, idle, progress)
                  ), kept as (
                      update public.runs r
-                     set lease_until = now() + make_interval(secs => $5),
+                     set lease_until = least(
+                             now() + make_interval(secs => $5),
+                             r.deadline_at + interval '2 minutes'
+                         ),
                          progress_at = greatest(
                              r.progress_at, now() - make_interval(secs => beat.idle)
                          ),
@@ -228,8 +233,8 @@ pub(crate) async fn claim(
                  and a.paused_at is null and a.retired_at is null
                  and not exists (
                      select from public.feedback f
-                     where f.agent_id = a.id and f.applied_at is null
-                         and f.blocking and not f.resolved
+                     where f.agent_id = a.id and f.applied_at is null and not f.resolved
+                         and (f.blocking or f.kind in ('review', 'failure'))
                          and (f.kind <> 'review' or f.generation = a.generation)
                  )
                  and not exists (
@@ -269,6 +274,9 @@ pub(crate) async fn claim(
                      select count(*) from public.runs r
                      where r.agent_id = taken.id and r.epoch > taken.attempts_since
                          and r.generation = taken.generation
+                         and r.outcome in (
+                             'failed', 'refused', 'timed_out', 'stalled', 'deferred', 'lost'
+                         )
                  ),
                  pool, $9, definition_sha256, work_sha256, token,
                  coalesce((
@@ -352,7 +360,7 @@ async fn revive(tx: &mut Tx, project: ProjectId, lease: Duration, beats: &[Beat]
                  lease_until = now() + make_interval(secs => $2)
              from public.agents a, wavemark.pools p
              where r.id = $1 and r.outcome = 'lost'
-                 and a.id = r.agent_id and a.epoch = r.epoch
+                 and r.deadline_at + interval '2 minutes' > now() and a.id = r.agent_id and a.epoch = r.epoch
                  and p.project_id = r.project_id and p.name = r.pool
                  and p.cap > (
                      select count(*) from public.runs live
@@ -372,7 +380,7 @@ async fn finish(tx: &mut Tx, project: ProjectId, endings: &[Ending]) -> Result<V
     if endings.is_empty() {
         return Ok(Vec::new());
     }
-    Ok(query_scalar(
+    let mut counted: Vec<RunId> = query_scalar(
         "with ending as (
              select * from unnest(
                  $1::uuid[], $2::text[], $3::text[], $4::text[], $5::int[], $6::text[], $7::text[]
@@ -385,7 +393,12 @@ async fn finish(tx: &mut Tx, project: ProjectId, endings: &[Ending]) -> Result<V
              from ending, public.agents a
              where r.id = ending.run and r.token_sha256 = ending.token
                  and a.id = r.agent_id and a.epoch = r.epoch
-                 and (r.finished_at is null or r.outcome = 'lost')
+                 and (r.finished_at is null or (r.outcome = 'lost' and not exists (
+                     -- It cannot know what people said after it was given up.
+                     select from public.feedback f
+                     where f.agent_id = r.agent_id and f.applied_at > r.finished_at
+                         and f.kind in ('comment', 'question') and f.resolution = 'completed'
+                 )))
              returning r.id, r.agent_id, r.generation, r.work_sha256, r.inputs,
                  ending.*
          ), built as (
@@ -413,6 +426,26 @@ async fn finish(tx: &mut Tx, project: ProjectId, endings: &[Ending]) -> Result<V
     .bind(endings.iter().map(|ending| clean(&ending.log_tail)).collect::<Vec<_>>())
     .bind(endings.iter().map(|ending| ending.summary.as_deref().map(clean)).collect::<Vec<_>>())
     .bind(project)
+    .fetch_all(tx.conn())
+    .await?;
+    if counted.len() < endings.len() {
+        counted.extend(already_finished(tx, endings).await?);
+    }
+    Ok(counted)
+}
+
+/// Those that ended so before: when the connection was lost at the commit, all
+/// of it is done a second time.
+async fn already_finished(tx: &mut Tx, endings: &[Ending]) -> Result<Vec<RunId>> {
+    Ok(query_scalar(
+        "select r.id
+         from unnest($1::uuid[], $2::text[], $3::text[]) as ending (run, token, outcome)
+         join public.runs r on r.id = ending.run and r.token_sha256 = ending.token
+         where r.outcome = ending.outcome and r.finished_at < now()",
+    )
+    .bind(endings.iter().map(|ending| ending.run).collect::<Vec<_>>())
+    .bind(endings.iter().map(|ending| ending.token).collect::<Vec<_>>())
+    .bind(endings.iter().map(|ending| ending.outcome).collect::<Vec<_>>())
     .fetch_all(tx.conn())
     .await?)
 }

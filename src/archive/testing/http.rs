@@ -115,15 +115,9 @@ fn answer(root: &PathBuf, rules: &Rules, mut stream: &TcpStream) -> std::io::Res
         }
     }
     let said = backend(root, (method, path, query), &header, &body)?;
-    let split = said
-        .windows(4)
-        .position(|four| four == b"\r\n\r\n")
-        .unwrap_or(said.len());
+    let split = said.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or(said.len());
     let head = String::from_utf8_lossy(&said[..split]);
-    let status = head
-        .lines()
-        .find_map(|line| line.strip_prefix("Status: "))
-        .unwrap_or("200 OK");
+    let status = head.lines().find_map(|line| line.strip_prefix("Status: ")).unwrap_or("200 OK");
     let body = said.get(split + 4..).unwrap_or_default();
     write!(
         stream,
@@ -155,7 +149,10 @@ impl Header {
     fn body(&self, reader: &mut BufReader<&TcpStream>) -> std::io::Result<Vec<u8>> {
         let mut body = vec![0; self.length];
         reader.read_exact(&mut body)?;
-        while self.chunked {
+        if !self.chunked {
+            return Ok(body);
+        }
+        loop {
             let mut line = String::new();
             reader.read_line(&mut line)?;
             let size = usize::from_str_radix(line.trim(), 16).unwrap_or(0);
@@ -164,10 +161,9 @@ impl Header {
             reader.read_exact(&mut chunk)?;
             body.extend_from_slice(&chunk[..size]);
             if size == 0 {
-                break;
+                return Ok(body);
             }
         }
-        Ok(body)
     }
 }
 

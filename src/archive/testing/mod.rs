@@ -4,6 +4,7 @@ mod http;
 
 use std::{
     fs,
+    io::Write as _,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -39,17 +40,7 @@ pub(super) struct World {
 impl World {
     pub(super) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        git(
-            dir.path(),
-            &[
-                "init",
-                "--quiet",
-                "--bare",
-                "--initial-branch",
-                BRANCH,
-                "remote.git",
-            ],
-        );
+        git(dir.path(), &["init", "--quiet", "--bare", "--initial-branch", BRANCH, "remote.git"]);
         let http = Http::serve(dir.path());
         Self { dir, http }
     }
@@ -100,17 +91,8 @@ impl World {
 
     /// Complains unless git finds the remote sound to the last object.
     pub(super) fn fsck(&self) {
-        let found = self.git(&[
-            "fsck",
-            "--strict",
-            "--full",
-            "--no-dangling",
-            "--no-progress",
-        ]);
-        assert!(
-            found.lines().all(|line| line.starts_with("notice: ")),
-            "{found}"
-        );
+        let found = self.git(&["fsck", "--strict", "--full", "--no-dangling", "--no-progress"]);
+        assert!(found.lines().all(|line| line.starts_with("notice: ")), "{found}");
     }
 
     /// Every path on the branch.
@@ -122,24 +104,30 @@ impl World {
     /// A person's clone, with the branch checked out.
     pub(super) fn clone_branch(&self) -> PathBuf {
         let clone = self.dir.path().join("clone");
-        git(
-            self.dir.path(),
-            &["clone", "--quiet", self.folder().to_str().unwrap(), "clone"],
-        );
+        git(self.dir.path(), &["clone", "--quiet", self.folder().to_str().unwrap(), "clone"]);
         git(&clone, &["checkout", "--quiet", "-B", BRANCH]);
         clone
     }
 
     /// What a person does who pushes to the branch. What is in the way goes.
     pub(super) fn somebody_commits(&self, path: &str, content: &str) {
-        let clone = self.clone_branch();
-        let file = clone.join(path);
-        fs::create_dir_all(file.parent().unwrap()).unwrap();
-        fs::write(file, content).unwrap();
-        git(&clone, &["add", "--all"]);
-        git(&clone, &["commit", "--quiet", "--message", "Say hello"]);
-        git(&clone, &["push", "--quiet", "origin", BRANCH]);
-        fs::remove_dir_all(clone).unwrap();
+        let from = match self.count() {
+            0 => String::new(),
+            _ => format!("from refs/heads/{BRANCH}^0\n"),
+        };
+        let stream = format!(
+            "commit refs/heads/{BRANCH}\n\
+             committer Somebody <somebody@example.org> 1790000000 +0000\n\
+             data 9\nSay hello\n\
+             {from}\
+             M 100644 inline {path}\ndata {}\n{content}\n",
+            content.len()
+        );
+        let mut command = Command::new("git");
+        command.arg("-C").arg(self.folder()).args(["fast-import", "--quiet"]);
+        let mut child = isolated(&mut command).stdin(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(stream.as_bytes()).unwrap();
+        assert!(child.wait().unwrap().success());
     }
 
     pub(super) fn hook(&self, name: &str, script: &str) {
@@ -152,12 +140,7 @@ impl World {
 
 pub(super) fn archive(remote: Remote, cache: PathBuf) -> Archive {
     let branch = BRANCH.to_owned();
-    Archive::open(Place {
-        cache,
-        remote,
-        branch,
-    })
-    .unwrap()
+    Archive::open(Place { cache, remote, branch }).unwrap()
 }
 
 /// Runs git, untouched by the configuration of whoever runs the tests.
@@ -204,15 +187,7 @@ pub(super) fn entry(number: u32, key: &str, content: &str) -> Entry {
 /// So many entries, spread over a few folders.
 pub(super) fn entries(numbers: std::ops::Range<u32>) -> Vec<Entry> {
     let kind = |n: u32| ["doc", "schema", "prompt"][n as usize % 3];
-    numbers
-        .map(|n| {
-            entry(
-                n,
-                &format!("{}/file-{n}.md", kind(n)),
-                &format!("text {n}\n"),
-            )
-        })
-        .collect()
+    numbers.map(|n| entry(n, &format!("{}/file-{n}.md", kind(n)), &format!("text {n}\n"))).collect()
 }
 
 pub(super) fn ids(entries: &[Entry]) -> Vec<String> {

@@ -215,6 +215,7 @@ fn say_value(agent: &mut Agent, word: &str) -> Option<()> {
             agent.produces.push(value.parse().ok()?);
             agent.missing.push(value.parse().ok()?);
         }
+        "handed-in" => agent.handed_in = value.parse().ok()?,
         "asked" => agent.asked = value.parse().ok()?,
         "stop" => agent.run.as_mut()?.stop = Some(value.parse().ok()?),
         _ => return None,

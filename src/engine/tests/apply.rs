@@ -1,0 +1,280 @@
+//! What becomes of the world when an effect is carried out.
+//!
+//! This is what the store does, without Postgres. Each effect is void when the
+//! facts that it names have moved on, so a decision may be carried out late,
+//! twice, or only in part.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{rule, world};
+use crate::{
+    engine::{Agent, Attempts, Build, Consequence, Decision, Effect, Feedback, Request, Snapshot},
+    model::{
+        AgentName, Epoch, FeedbackKind, FeedbackNumber, Generation, Instant, Resolution, RunId,
+        RunnerKind, Status,
+    },
+};
+
+/// The facts, with what the store knows besides.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct World {
+    /// What a decision is made from.
+    pub(super) facts: Snapshot,
+    /// Every request that was ever made of people.
+    asked: BTreeSet<(AgentName, String)>,
+    /// The newest artifact that each run was given.
+    inputs: BTreeMap<RunId, i64>,
+    /// The last number that each agent's feedback was given.
+    numbers: i64,
+}
+
+impl World {
+    /// The world in which these are the facts.
+    pub(super) fn new(facts: Snapshot) -> Self {
+        let mut asked = BTreeSet::new();
+        let mut numbers = 0;
+        for (name, agent) in &facts.agents {
+            let generation = agent.generation;
+            let mut ask = |request: Request| asked.insert((name.clone(), request.key()));
+            for count in 0..agent.asked {
+                ask(hand_in(agent, count));
+            }
+            for feedback in &agent.feedback {
+                numbers = numbers.max(feedback.number.0);
+                // Otherwise somebody wrote it before there was anything to review.
+                let was_asked = feedback.generation == generation
+                    && rule::is_built(agent)
+                    && feedback.resolution != Some(Resolution::Dismissed);
+                match feedback.kind {
+                    FeedbackKind::Review if was_asked => ask(Request::Review { generation }),
+                    FeedbackKind::Failure if agent.run.is_none() => ask(failure(agent)),
+                    _ => continue,
+                };
+            }
+        }
+        Self { facts, asked, inputs: BTreeMap::new(), numbers }
+    }
+
+    /// The world after `decision` was carried out.
+    pub(super) fn after(mut self, decision: &Decision) -> Self {
+        for effect in &decision.effects {
+            self.apply(effect);
+        }
+        self
+    }
+
+    /// Carries out one effect, if it still is to the point.
+    pub(super) fn apply(&mut self, effect: &Effect) {
+        let now = self.facts.taken_at;
+        let name = effect.agent();
+        match effect {
+            Effect::Apply { feedback, then, .. } => self.act_on(name, *feedback, *then),
+            Effect::Rebuild { from, .. } => rebuild(self.agent(name), *from),
+            Effect::Expire { run, .. } => {
+                let agent = self.agent(name);
+                if agent.run.is_some_and(|live| live.id == *run && live.lease_until < now) {
+                    self.end_run(name);
+                    let attempts = &mut self.agent(name).attempts;
+                    attempts.infra += 1;
+                    attempts.last_ended = Some(now);
+                }
+            }
+            Effect::Stop { run, reason, .. } => {
+                if let Some(live) = &mut self.agent(name).run
+                    && live.id == *run
+                {
+                    live.stop.get_or_insert(*reason);
+                }
+            }
+            Effect::Ask { request, .. } => self.ask(name, request),
+            Effect::Move { from, to, .. } => {
+                let agent = self.agent(name);
+                let is_possible = agent.run.is_some() == (*to == Status::Building);
+                if agent.status == *from && is_possible {
+                    agent.status = *to;
+                }
+            }
+            Effect::Launch { from, epoch, generation, .. } => {
+                let agent = self.agent(name);
+                let is_current =
+                    (agent.status, agent.epoch, agent.generation) == (*from, *epoch, *generation);
+                if is_current && may_be_claimed(agent) {
+                    self.claim(name, now);
+                }
+            }
+        }
+        // A snapshot is not given what is over and done with.
+        let agent = self.agent(name);
+        let generation = agent.generation;
+        agent.feedback.retain(|feedback| {
+            let is_gate =
+                feedback.kind == FeedbackKind::Review && feedback.generation == generation;
+            is_gate || !feedback.applied
+        });
+    }
+
+    /// An agent of this world.
+    pub(super) fn agent(&mut self, name: &AgentName) -> &mut Agent {
+        self.facts.agents.get_mut(name).unwrap()
+    }
+
+    /// Adds feedback about what is there now.
+    pub(super) fn add_feedback(&mut self, name: &AgentName, kind: FeedbackKind) {
+        self.numbers += 1;
+        let number = FeedbackNumber(self.numbers);
+        let agent = self.agent(name);
+        agent.feedback.push(Feedback {
+            number,
+            kind,
+            blocking: true,
+            generation: agent.generation,
+            resolution: None,
+            applied: false,
+        });
+    }
+
+    /// Ends the run of an agent, however it went.
+    pub(super) fn end_run(&mut self, name: &AgentName) {
+        let agent = self.agent(name);
+        agent.run = None;
+        let pool = agent.pool.clone();
+        if let Some(pool) = self.facts.pools.get_mut(&pool) {
+            pool.live -= 1;
+        }
+    }
+
+    /// Accepts what the run that was last claimed has made, and ends it.
+    pub(super) fn finish(&mut self, name: &AgentName) {
+        if self.agent(name).run.is_some() {
+            self.end_run(name);
+        }
+        let outputs = self.newest_artifact() + 1;
+        let agent = self.agent(name);
+        let id = world::run(name, agent.epoch, Instant::UNIX_EPOCH).id;
+        let built = Build {
+            generation: agent.generation,
+            work: agent.work,
+            outputs,
+            inputs: self.inputs.get(&id).copied().unwrap_or_default(),
+        };
+        self.agent(name).built = Some(built);
+    }
+
+    fn claim(&mut self, name: &AgentName, now: Instant) {
+        let pool = self.facts.agents[name].pool.clone();
+        let Some(pool) = self.facts.pools.get_mut(&pool) else {
+            return;
+        };
+        if pool.live >= pool.cap {
+            return;
+        }
+        pool.live += 1;
+        let given = self.newest_input(name);
+        let agent = self.agent(name);
+        agent.epoch = Epoch(agent.epoch.0 + 1);
+        agent.status = Status::Building;
+        let run = world::run(name, agent.epoch, now);
+        agent.run = Some(run);
+        self.inputs.insert(run.id, given);
+    }
+
+    fn act_on(&mut self, name: &AgentName, number: FeedbackNumber, then: Consequence) {
+        let given = self.newest_input(name);
+        let agent = self.agent(name);
+        let Some(feedback) = (agent.feedback.iter_mut())
+            .find(|feedback| feedback.number == number && !feedback.applied)
+        else {
+            return;
+        };
+        feedback.applied = true;
+        match then {
+            Consequence::Nothing | Consequence::Resume | Consequence::Approve => (),
+            Consequence::Rebuild { from } => rebuild(agent, from),
+            Consequence::Retry { since } => forgive(agent, since),
+            Consequence::Pause { since } => {
+                forgive(agent, since);
+                agent.paused = true;
+            }
+            Consequence::HandIn { generation } if generation == agent.generation => {
+                agent.built = Some(Build {
+                    generation,
+                    work: agent.work,
+                    outputs: agent.handed_in,
+                    inputs: given,
+                });
+            }
+            Consequence::HandIn { .. } => (),
+        }
+    }
+
+    fn ask(&mut self, name: &AgentName, request: &Request) {
+        let agent = self.agent(name);
+        let is_current = match request {
+            Request::Review { generation } => *generation == agent.generation,
+            Request::Failure { epoch, .. } => *epoch == agent.epoch && !rule::is_built(agent),
+            Request::HandIn { generation, asked, .. } => {
+                (*generation, *asked) == (agent.generation, agent.asked)
+            }
+        };
+        if is_current && self.asked.insert((name.clone(), request.key())) {
+            self.add_feedback(name, request.kind());
+            if let Request::HandIn { .. } = request {
+                self.agent(name).asked += 1;
+            }
+        }
+    }
+
+    fn newest_input(&self, name: &AgentName) -> i64 {
+        let needs = self.facts.agents[name].needs.iter();
+        let built = needs.filter_map(|need| self.facts.agents[need].built);
+        built.map(|built| built.outputs).max().unwrap_or(0)
+    }
+
+    pub(super) fn newest_artifact(&self) -> i64 {
+        let agents = self.facts.agents.values();
+        let newest = agents.map(|agent| {
+            let built = agent.built.map_or(0, |built| built.outputs.max(built.inputs));
+            built.max(agent.handed_in)
+        });
+        newest.max().unwrap_or(0)
+    }
+}
+
+/// What a claim checks under its locks.
+fn may_be_claimed(agent: &Agent) -> bool {
+    agent.run.is_none()
+        && agent.runner != RunnerKind::Manual
+        && !agent.paused
+        && !agent.retired
+        && rule::open(agent).next().is_none()
+}
+
+fn rebuild(agent: &mut Agent, from: Generation) {
+    if agent.generation != from {
+        return;
+    }
+    for feedback in &mut agent.feedback {
+        if feedback.kind == FeedbackKind::Review && feedback.resolution.is_none() {
+            feedback.resolution = Some(Resolution::Superseded);
+            feedback.applied = true;
+        }
+    }
+    agent.generation = from.next();
+    agent.attempts = Attempts::default();
+    agent.asked = 0;
+    agent.missing.clone_from(&agent.produces);
+}
+
+fn forgive(agent: &mut Agent, since: Epoch) {
+    if agent.epoch == since {
+        agent.attempts = Attempts::default();
+    }
+}
+
+fn hand_in(agent: &Agent, asked: u32) -> Request {
+    Request::HandIn { generation: agent.generation, asked, missing: agent.missing.clone() }
+}
+
+fn failure(agent: &Agent) -> Request {
+    Request::Failure { epoch: agent.epoch, generation: agent.generation }
+}
