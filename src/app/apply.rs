@@ -89,6 +89,9 @@ impl Executor<'_> {
     }
 
     async fn all_at_once(&self, effects: &[Effect]) -> store::Result<Applied> {
+        if effects.is_empty() {
+            return Ok(Applied::default());
+        }
         let batch = Batch::of(effects, self.ids);
         self.store.tx(async |tx| batch.apply(tx, self).await).await
     }
@@ -264,17 +267,23 @@ impl Batch {
         Ok(opened.len())
     }
 
-    /// Gives each run what its agent gets: two statements for all of them.
+    /// Gives each run what its agent gets: two statements for all of them, or
+    /// none where there is nothing to give.
     async fn equip(&self, tx: &mut Tx, claimed: Vec<Claimed>) -> store::Result<Vec<Begun>> {
         if claimed.is_empty() {
             return Ok(Vec::new());
         }
-        let own: Vec<AgentId> = claimed.iter().map(|run| run.agent_id).collect();
-        let mut makers: BTreeSet<AgentId> = own.iter().copied().collect();
-        makers.extend(claimed.iter().flat_map(|run| &run.dependencies));
+        let talked: Vec<AgentId> =
+            claimed.iter().filter(|run| run.gets_threads).map(|run| run.agent_id).collect();
+        let makers: BTreeSet<AgentId> = claimed
+            .iter()
+            .filter(|run| run.gets_artifacts)
+            .flat_map(|run| run.dependencies.iter().chain([&run.agent_id]))
+            .copied()
+            .collect();
         let makers: Vec<AgentId> = makers.into_iter().collect();
         let latest = artifacts::latest(tx, &makers).await?;
-        let mut threads = feedback::threads(tx, &own).await?;
+        let mut threads = feedback::threads(tx, &talked).await?;
         let mut tokens: HashMap<RunId, RunToken> =
             self.claims.iter().map(|claim| (claim.run, claim.token.clone())).collect();
         let of = |agent: &AgentId| latest.get(agent).cloned().unwrap_or_default();

@@ -54,14 +54,19 @@ pub struct Context {
 
 /// The database of the project in this folder, its schema up to date.
 pub async fn open_store(settings: &Settings, workspace: &Workspace) -> anyhow::Result<Store> {
-    let options = match &settings.database_url {
-        Some(url) => url.expose_secret().parse::<PgConnectOptions>().map_err(StoreError::BadUrl)?,
-        None => Embedded::at(&workspace.private())
-            .start()
-            .await
-            .context("cannot start the embedded database")?
-            .connect_options(),
-    };
+    if let Some(url) = &settings.database_url {
+        let options = url.expose_secret().parse::<PgConnectOptions>();
+        return Ok(Store::open(options.map_err(StoreError::BadUrl)?).await?);
+    }
+    let embedded = Embedded::at(&workspace.private());
+    // The usual case, and it costs one connection less than to make sure first.
+    if let Ok(Some(address)) = embedded.likely()
+        && let Ok(store) = Store::open(address.connect_options()).await
+    {
+        return Ok(store);
+    }
+    let address = embedded.start().await.context("cannot start the embedded database")?;
+    let options = address.connect_options();
     Ok(Store::open(options).await?)
 }
 

@@ -86,13 +86,10 @@ pub(super) async fn tick(settings: Settings, args: &TickArgs) -> anyhow::Result<
         }
         return Ok(if decision.effects.is_empty() { Outcome::Done } else { Outcome::Found });
     }
-    let decision = preview(&cx).await?;
     let session = go(&cx, Until::Once, usize::MAX, Duration::from_secs(1), &mut |_| ()).await?;
     match args.json {
-        true => output::say_json(&decision)?,
-        false => {
-            output::say(&decision.to_string())?;
-        }
+        true => output::say_json(&session.first)?,
+        false => output::say(&session.first.to_string())?,
     }
     verdict(&session)
 }

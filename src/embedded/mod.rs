@@ -93,11 +93,10 @@ impl Embedded {
     /// subreaper) should start it before it becomes one, lest it takes the
     /// server for a straggler of its own.
     pub async fn start(&self) -> Result<Address, Error> {
-        if let Some((folder, home)) = self.ready()?
-            && Kinship::of(&home, &folder) == Kinship::Own
-            && connect::is_usable(&home.address()).await
+        if let Some(address) = self.likely()?
+            && connect::is_usable(&address).await
         {
-            return Ok(home.address());
+            return Ok(address);
         }
         let folder = Folder::create(&self.dir)?;
         let _lock = folder.lock().await?;
@@ -111,6 +110,14 @@ impl Embedded {
         };
         tracing::info!("started the database server in {}", home.path().display());
         Ok(address)
+    }
+
+    /// How to reach the server, if everything on disk says that it is ours and
+    /// ready. Whoever finds that it does not answer calls [`start`](Self::start).
+    pub fn likely(&self) -> Result<Option<Address>, Error> {
+        let ready = self.ready()?;
+        let own = ready.filter(|(folder, home)| Kinship::of(home, folder) == Kinship::Own);
+        Ok(own.map(|(_, home)| home.address()))
     }
 
     /// How to reach the server, if it is running and ready.

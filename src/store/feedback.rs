@@ -229,6 +229,9 @@ pub(crate) async fn threads(
     tx: &mut Tx,
     agents: &[AgentId],
 ) -> Result<BTreeMap<AgentId, Vec<Thread>>> {
+    if agents.is_empty() {
+        return Ok(BTreeMap::new());
+    }
     let rows: Vec<ThreadRow> = query_as(concat!(
         "select f.agent_id, a.name as agent, f.number, f.kind, f.resolution, m.*
          from public.feedback f join public.agents a on a.id = f.agent_id ",

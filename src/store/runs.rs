@@ -11,7 +11,6 @@ use sqlx::types::Json;
 
 use super::{
     Project, Result, Store,
-    events::{self, Note},
     sql::{Tx, query, query_as, query_scalar},
 };
 use crate::model::{
@@ -68,6 +67,10 @@ pub struct Claimed {
     /// Whether an earlier run of it was lost, so that something of it may
     /// still be alive on this machine.
     pub lost_before: Option<RunId>,
+    /// Whether it or what it needs made anything yet.
+    pub gets_artifacts: bool,
+    /// Whether anything was ever said about it.
+    pub gets_threads: bool,
 }
 
 /// A sign of life of a run.
@@ -215,18 +218,17 @@ pub(crate) async fn claim(
     if claims.is_empty() {
         return Ok(Vec::new());
     }
-    let pools = lock_pools(tx, project.id, claims).await?;
-    let (names, free): (Vec<PoolName>, Vec<i64>) = pools.into_iter().unzip();
+    lock_pools(tx, project.id, claims).await?;
     Ok(query_as(
         "with wish as (
              select * from unnest(
-                 $1::uuid[], $2::text[], $3::int[], $4::int[], $5::uuid[], $6::text[]
-             ) with ordinality as wish (agent, last, epoch, generation, run, token, rank)
+                 $1::uuid[], $2::text[], $3::int[], $4::int[], $5::text[], $6::uuid[], $7::text[]
+             ) with ordinality as wish (agent, last, epoch, generation, pool, run, token, rank)
          ), locked as (
              select a.id, a.pool, wish.run, wish.token, wish.rank
              from wish join public.agents a on a.id = wish.agent
              where a.status = wish.last and a.epoch = wish.epoch
-                 and a.generation = wish.generation
+                 and a.generation = wish.generation and a.pool = wish.pool
                  and a.built_generation is distinct from a.generation
                  and a.paused_at is null and a.retired_at is null
                  and not exists (
@@ -248,11 +250,16 @@ pub(crate) async fn claim(
              for no key update of a skip locked
          ), ranked as (
              select *, row_number() over (partition by pool order by rank) as place from locked
+         ), room as (
+             select name as pool, cap - (
+                 select count(*) from public.runs r
+                 where r.project_id = p.project_id and r.pool = p.name and r.finished_at is null
+             ) as free
+             from wavemark.pools p where p.project_id = $8
          ), taken as (
              update public.agents a
              set status = 'building', epoch = a.epoch + 1, status_since = now()
-             from ranked join unnest($7::text[], $8::bigint[]) as room (pool, free)
-                 on room.pool = ranked.pool and ranked.place <= room.free
+             from ranked join room on room.pool = ranked.pool and ranked.place <= room.free
              where a.id = ranked.id
              returning a.id, a.name, a.wave_id, a.epoch, a.generation, a.attempts_since, a.pool,
                  a.definition_sha256, a.work_sha256, a.timeout_seconds, a.dependencies,
@@ -262,7 +269,7 @@ pub(crate) async fn claim(
                  id, project_id, agent_id, epoch, generation, attempt, pool, host,
                  definition_sha256, work_sha256, token_sha256, inputs, lease_until, deadline_at
              )
-             select run, $9, id, epoch, generation,
+             select run, $8, id, epoch, generation,
                  1 + (
                      select count(*) from public.runs r
                      where r.agent_id = taken.id and r.epoch > taken.attempts_since
@@ -271,12 +278,12 @@ pub(crate) async fn claim(
                              'failed', 'refused', 'timed_out', 'stalled', 'deferred', 'lost'
                          )
                  ),
-                 pool, $10, definition_sha256, work_sha256, token,
+                 pool, $9, definition_sha256, work_sha256, token,
                  coalesce((
                      select max(need.built_outputs) from public.agents need
                      where need.id = any (taken.dependencies)
                  ), 0),
-                 now() + make_interval(secs => $11),
+                 now() + make_interval(secs => $10),
                  now() + make_interval(secs => timeout_seconds)
              from taken
              returning id, agent_id, attempt, claimed_at, deadline_at
@@ -289,7 +296,12 @@ pub(crate) async fn claim(
                  select r.id from public.runs r
                  where r.agent_id = taken.id and r.outcome = 'lost'
                  order by r.epoch desc limit 1
-             ) as lost_before
+             ) as lost_before,
+             exists (
+                 select from public.artifacts t
+                 where t.agent_id = taken.id or t.agent_id = any (taken.dependencies)
+             ) as gets_artifacts,
+             exists (select from public.feedback f where f.agent_id = taken.id) as gets_threads
          from began join taken on taken.run = began.id
          left join public.waves w on w.id = taken.wave_id
          left join wavemark.definitions d on d.sha256 = taken.definition_sha256",
@@ -298,10 +310,9 @@ pub(crate) async fn claim(
     .bind(claims.iter().map(|claim| claim.from).collect::<Vec<_>>())
     .bind(claims.iter().map(|claim| claim.epoch).collect::<Vec<_>>())
     .bind(claims.iter().map(|claim| claim.generation).collect::<Vec<_>>())
+    .bind(claims.iter().map(|claim| claim.pool.as_str()).collect::<Vec<_>>())
     .bind(claims.iter().map(|claim| claim.run).collect::<Vec<_>>())
     .bind(claims.iter().map(|claim| claim.token.digest()).collect::<Vec<_>>())
-    .bind(names)
-    .bind(free)
     .bind(project.id)
     .bind(host)
     .bind(project.settings.lease.as_secs_f64())
@@ -309,39 +320,20 @@ pub(crate) async fn claim(
     .await?)
 }
 
-/// Locks the pools that are claimed from, and counts their room.
+/// Locks the pools that are claimed from.
 ///
-/// The count comes after the lock, in a statement of its own: only then does
+/// Their room is counted after that, in a statement of its own: only then does
 /// it see what the last holder of the lock committed.
-async fn lock_pools(
-    tx: &mut Tx,
-    project: ProjectId,
-    claims: &[Claim],
-) -> Result<Vec<(PoolName, i64)>> {
-    let mut names: Vec<&PoolName> = claims.iter().map(|claim| &claim.pool).collect();
-    names.sort();
-    names.dedup();
-    let caps: Vec<(PoolName, i32)> = query_as(
-        "select name, cap from wavemark.pools where project_id = $1 and name = any ($2)
+async fn lock_pools(tx: &mut Tx, project: ProjectId, claims: &[Claim]) -> Result<()> {
+    query(
+        "select from wavemark.pools where project_id = $1 and name = any ($2)
          order by name for update",
     )
     .bind(project)
-    .bind(names.iter().map(|name| name.as_str()).collect::<Vec<_>>())
-    .fetch_all(tx.conn())
+    .bind(claims.iter().map(|claim| claim.pool.as_str()).collect::<Vec<_>>())
+    .execute(tx.conn())
     .await?;
-    let live: Vec<PoolName> =
-        query_scalar("select pool from public.runs where project_id = $1 and finished_at is null")
-            .bind(project)
-            .fetch_all(tx.conn())
-            .await?;
-    Ok(caps
-        .into_iter()
-        .map(|(name, cap)| {
-            let live = live.iter().filter(|pool| **pool == name).count();
-            let room = i64::from(cap) - i64::try_from(live).unwrap_or(i64::MAX);
-            (name, room.max(0))
-        })
-        .collect())
+    Ok(())
 }
 
 /// Gives runs that were declared lost their lease back, where nobody took over
@@ -384,57 +376,47 @@ async fn revive(tx: &mut Tx, project: ProjectId, lease: Duration, beats: &[Beat]
     Ok(())
 }
 
-#[derive(sqlx::FromRow)]
-struct Ended {
-    id: RunId,
-    agent_id: AgentId,
-    outcome: Outcome,
-    detail: String,
-}
-
 async fn finish(tx: &mut Tx, project: ProjectId, endings: &[Ending]) -> Result<Vec<RunId>> {
     if endings.is_empty() {
         return Ok(Vec::new());
     }
-    let ended: Vec<Ended> = query_as(
+    let mut counted: Vec<RunId> = query_scalar(
         "with ending as (
              select * from unnest(
                  $1::uuid[], $2::text[], $3::text[], $4::text[], $5::int[], $6::text[], $7::text[]
              ) as ending (run, token, outcome, detail, exit_code, log_tail, summary)
-         ), fenced as (
-             select r.id, r.agent_id, r.generation, r.work_sha256, r.inputs, ending.*
-             from ending join public.runs r
-                 on r.id = ending.run and r.token_sha256 = ending.token
-             join public.agents a on a.id = r.agent_id and a.epoch = r.epoch
-             where r.finished_at is null or (r.outcome = 'lost' and not exists (
-                 -- It cannot know what people said after it was given up.
-                 select from public.feedback f
-                 where f.agent_id = r.agent_id and f.applied_at > r.finished_at
-                     and f.kind in ('comment', 'question') and f.resolution = 'completed'
-             ))
-             order by r.id
-             for no key update of r
          ), ended as (
              update public.runs r
-             set finished_at = now(), lease_until = null, outcome = fenced.outcome,
-                 detail = nullif(fenced.detail, ''), exit_code = fenced.exit_code,
-                 log_tail = nullif(fenced.log_tail, ''), progress = null
-             from fenced where r.id = fenced.id
-             returning r.id
+             set finished_at = now(), lease_until = null, outcome = ending.outcome,
+                 detail = nullif(ending.detail, ''), exit_code = ending.exit_code,
+                 log_tail = nullif(ending.log_tail, ''), progress = null
+             from ending, public.agents a
+             where r.id = ending.run and r.token_sha256 = ending.token
+                 and a.id = r.agent_id and a.epoch = r.epoch
+                 and (r.finished_at is null or (r.outcome = 'lost' and not exists (
+                     -- It cannot know what people said after it was given up.
+                     select from public.feedback f
+                     where f.agent_id = r.agent_id and f.applied_at > r.finished_at
+                         and f.kind in ('comment', 'question') and f.resolution = 'completed'
+                 )))
+             returning r.id, r.agent_id, r.generation, r.work_sha256, r.inputs,
+                 ending.*
          ), built as (
              update public.agents a
-             set built_generation = fenced.generation, built_work_sha256 = fenced.work_sha256,
-                 built_at = now(), built_inputs = fenced.inputs,
+             set built_generation = ended.generation, built_work_sha256 = ended.work_sha256,
+                 built_at = now(), built_inputs = ended.inputs,
                  built_outputs = coalesce((
                      select max(t.seq) from public.artifacts t where t.agent_id = a.id
                  ), 0),
-                 output_summary = coalesce(fenced.summary, a.output_summary)
-             from fenced
-             where a.id = fenced.agent_id and fenced.outcome = 'succeeded'
-                 and a.generation >= fenced.generation
+                 output_summary = coalesce(ended.summary, a.output_summary)
+             from ended
+             where a.id = ended.agent_id and ended.outcome = 'succeeded'
+                 and a.generation >= ended.generation
+         ), noted as (
+             insert into public.events (project_id, agent_id, run_id, kind, detail)
+             select $8, agent_id, id, outcome, detail from ended
          )
-         select fenced.id, fenced.agent_id, fenced.outcome, fenced.detail
-         from fenced join ended on ended.id = fenced.id",
+         select id from ended",
     )
     .bind(endings.iter().map(|ending| ending.run).collect::<Vec<_>>())
     .bind(endings.iter().map(|ending| ending.token).collect::<Vec<_>>())
@@ -443,19 +425,9 @@ async fn finish(tx: &mut Tx, project: ProjectId, endings: &[Ending]) -> Result<V
     .bind(endings.iter().map(|ending| ending.exit_code).collect::<Vec<_>>())
     .bind(endings.iter().map(|ending| clean(&ending.log_tail)).collect::<Vec<_>>())
     .bind(endings.iter().map(|ending| ending.summary.as_deref().map(clean)).collect::<Vec<_>>())
+    .bind(project)
     .fetch_all(tx.conn())
     .await?;
-    let notes: Vec<Note> = ended
-        .iter()
-        .map(|ended| Note {
-            agent: Some(ended.agent_id),
-            run: Some(ended.id),
-            kind: ended.outcome.as_str(),
-            detail: ended.detail.clone(),
-        })
-        .collect();
-    events::record(tx, project, &notes).await?;
-    let mut counted: Vec<RunId> = ended.into_iter().map(|ended| ended.id).collect();
     if counted.len() < endings.len() {
         counted.extend(already_finished(tx, endings).await?);
     }

@@ -1,8 +1,10 @@
 //! Reads the facts that a decision is made from: always the same few
 //! statements, however large the plan is.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
+use serde::Deserialize;
+use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::{
@@ -42,7 +44,25 @@ struct AgentRow {
     retired: bool,
 }
 
+/// Everything but the agents, as one row.
 #[derive(sqlx::FromRow)]
+struct Surroundings {
+    taken_at: Instant,
+    waves: Json<Vec<WaveRow>>,
+    pools: Json<Vec<(PoolName, u32)>>,
+    runs: Json<Vec<RunRow>>,
+    failures: Json<Vec<FailureRow>>,
+    feedback: Json<Vec<FeedbackRow>>,
+}
+
+#[derive(Deserialize)]
+struct WaveRow {
+    id: Uuid,
+    name: WaveName,
+    after: Vec<Uuid>,
+}
+
+#[derive(Deserialize)]
 struct RunRow {
     agent_id: AgentId,
     id: RunId,
@@ -54,16 +74,16 @@ struct RunRow {
     stop: Option<StopReason>,
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(Deserialize)]
 struct FailureRow {
     agent_id: AgentId,
-    own: i64,
-    infra: i64,
+    own: u32,
+    infra: u32,
     refused: bool,
     last_ended: Instant,
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(Deserialize)]
 struct FeedbackRow {
     agent_id: AgentId,
     number: FeedbackNumber,
@@ -78,16 +98,9 @@ struct FeedbackRow {
 struct ManualRow {
     id: AgentId,
     asked: i64,
-    body: Option<sqlx::types::Json<Definition>>,
+    body: Option<Json<Definition>>,
     stored: Vec<String>,
     handed_in: i64,
-}
-
-#[derive(sqlx::FromRow)]
-struct WaveRow {
-    id: Uuid,
-    name: WaveName,
-    after: Vec<Uuid>,
 }
 
 /// The facts about `project`, and which agent has which id.
@@ -98,12 +111,18 @@ pub(super) async fn load(
     tx: &mut Tx,
     project: &Project,
 ) -> Result<(Snapshot, HashMap<AgentName, AgentId>)> {
-    let taken_at: Instant = super::sql::query_scalar("select now()").fetch_one(tx.conn()).await?;
-    let waves = waves(tx, project).await?;
-    let rows = agents(tx, project).await?;
-    let runs = runs(tx, project).await?;
-    let pools = pools(tx, project, &runs).await?;
+    let around = surroundings(tx, project).await?;
+    let waves: HashMap<Uuid, WaveRow> =
+        around.waves.0.into_iter().map(|row| (row.id, row)).collect();
+    let runs = around.runs.0;
+    let live = |name: &PoolName| runs.iter().filter(|run| run.pool == *name).count();
+    let pools = around.pools.0.into_iter().map(|(name, cap)| {
+        let live = u32::try_from(live(&name)).unwrap_or(u32::MAX);
+        (name, Pool { cap, live })
+    });
+    let pools = pools.collect();
 
+    let rows = agents(tx, project).await?;
     let names: HashMap<AgentId, AgentName> =
         rows.iter().map(|row| (row.id, row.name.clone())).collect();
     let mut ids = HashMap::with_capacity(rows.len());
@@ -125,17 +144,17 @@ pub(super) async fn load(
             });
         }
     }
-    for row in failures(tx, project).await? {
+    for row in around.failures.0 {
         if let Some(agent) = agents.get_mut(&row.agent_id) {
             agent.attempts = Attempts {
-                own: u32::try_from(row.own).unwrap_or(u32::MAX),
-                infra: u32::try_from(row.infra).unwrap_or(u32::MAX),
+                own: row.own,
+                infra: row.infra,
                 refused: row.refused,
                 last_ended: Some(row.last_ended),
             };
         }
     }
-    for row in feedback(tx, project).await? {
+    for row in around.feedback.0 {
         if let Some(agent) = agents.get_mut(&row.agent_id) {
             agent.feedback.push(Feedback {
                 number: row.number,
@@ -163,7 +182,7 @@ pub(super) async fn load(
         .filter_map(|(id, agent)| Some((names.get(&id)?.clone(), agent)))
         .collect();
     let snapshot = Snapshot {
-        taken_at,
+        taken_at: around.taken_at,
         settings: project.settings.clone(),
         waves: waves
             .values()
@@ -222,14 +241,50 @@ fn agent(
     }
 }
 
-async fn waves(tx: &mut Tx, project: &Project) -> Result<HashMap<Uuid, WaveRow>> {
-    let rows: Vec<WaveRow> = query_as(
-        "select id, name, after from public.waves where project_id = $1 and retired_at is null",
+/// Reads what is few in one statement: what a distant database costs is round
+/// trips.
+async fn surroundings(tx: &mut Tx, project: &Project) -> Result<Surroundings> {
+    Ok(query_as(
+        "select now() as taken_at,
+             (select coalesce(json_agg(t), '[]') from (
+                 select id, name, after from public.waves
+                 where project_id = $1 and retired_at is null
+             ) t) as waves,
+             (select coalesce(json_agg(json_build_array(name, cap)), '[]')
+                 from wavemark.pools where project_id = $1) as pools,
+             (select coalesce(json_agg(t), '[]') from (
+                 select agent_id, id, epoch, pool, lease_until, deadline_at, progress_at, stop
+                 from public.runs where project_id = $1 and finished_at is null
+             ) t) as runs,
+             (select coalesce(json_agg(t), '[]') from (
+                 select r.agent_id,
+                     count(*) filter (where r.outcome in ('failed', 'timed_out', 'stalled')) as own,
+                     count(*) filter (where r.outcome in ('lost', 'deferred')) as infra,
+                     bool_or(r.outcome = 'refused') as refused,
+                     max(r.finished_at) as last_ended
+                 from public.runs r join public.agents a on a.id = r.agent_id
+                 where a.project_id = $1 and a.retired_at is null
+                     and r.outcome in (
+                         'failed', 'refused', 'timed_out', 'stalled', 'deferred', 'lost'
+                     )
+                     and r.epoch > a.attempts_since and r.generation = a.generation
+                 group by r.agent_id
+             ) t) as failures,
+             (select coalesce(json_agg(t), '[]') from (
+                 select agent_id, number, kind, blocking, generation, resolution,
+                     applied_at is not null as applied
+                 from public.feedback where project_id = $1 and applied_at is null
+                 union all
+                 select f.agent_id, f.number, f.kind, f.blocking, f.generation, f.resolution, true
+                 from public.feedback f join public.agents a on a.id = f.agent_id
+                 where f.kind = 'review' and f.applied_at is not null
+                     and a.project_id = $1 and f.generation = a.generation
+                 order by 2
+             ) t) as feedback",
     )
     .bind(project.id)
-    .fetch_all(tx.conn())
-    .await?;
-    Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+    .fetch_one(tx.conn())
+    .await?)
 }
 
 async fn agents(tx: &mut Tx, project: &Project) -> Result<Vec<AgentRow>> {
@@ -243,74 +298,6 @@ async fn agents(tx: &mut Tx, project: &Project) -> Result<Vec<AgentRow>> {
          where project_id = $1 and (retired_at is null or exists (
              select from public.runs r where r.agent_id = a.id and r.finished_at is null
          ))",
-    )
-    .bind(project.id)
-    .fetch_all(tx.conn())
-    .await?)
-}
-
-async fn runs(tx: &mut Tx, project: &Project) -> Result<Vec<RunRow>> {
-    Ok(query_as(
-        "select agent_id, id, epoch, pool, lease_until, deadline_at, progress_at, stop
-         from public.runs where project_id = $1 and finished_at is null",
-    )
-    .bind(project.id)
-    .fetch_all(tx.conn())
-    .await?)
-}
-
-async fn pools(
-    tx: &mut Tx,
-    project: &Project,
-    runs: &[RunRow],
-) -> Result<BTreeMap<PoolName, Pool>> {
-    let caps: Vec<(PoolName, i32)> =
-        query_as("select name, cap from wavemark.pools where project_id = $1")
-            .bind(project.id)
-            .fetch_all(tx.conn())
-            .await?;
-    let live = |name: &PoolName| runs.iter().filter(|run| run.pool == *name).count();
-    Ok(caps
-        .into_iter()
-        .map(|(name, cap)| {
-            let pool = Pool {
-                cap: u32::try_from(cap).unwrap_or(0),
-                live: u32::try_from(live(&name)).unwrap_or(u32::MAX),
-            };
-            (name, pool)
-        })
-        .collect())
-}
-
-async fn failures(tx: &mut Tx, project: &Project) -> Result<Vec<FailureRow>> {
-    Ok(query_as(
-        "select r.agent_id,
-             count(*) filter (where r.outcome in ('failed', 'timed_out', 'stalled')) as own,
-             count(*) filter (where r.outcome in ('lost', 'deferred')) as infra,
-             bool_or(r.outcome = 'refused') as refused,
-             max(r.finished_at) as last_ended
-         from public.runs r join public.agents a on a.id = r.agent_id
-         where a.project_id = $1 and a.retired_at is null
-             and r.outcome in ('failed', 'refused', 'timed_out', 'stalled', 'deferred', 'lost')
-             and r.epoch > a.attempts_since and r.generation = a.generation
-         group by r.agent_id",
-    )
-    .bind(project.id)
-    .fetch_all(tx.conn())
-    .await?)
-}
-
-async fn feedback(tx: &mut Tx, project: &Project) -> Result<Vec<FeedbackRow>> {
-    Ok(query_as(
-        "select agent_id, number, kind, blocking, generation, resolution,
-             applied_at is not null as applied
-         from public.feedback where project_id = $1 and applied_at is null
-         union all
-         select f.agent_id, f.number, f.kind, f.blocking, f.generation, f.resolution, true
-         from public.feedback f join public.agents a on a.id = f.agent_id
-         where f.kind = 'review' and f.applied_at is not null
-             and a.project_id = $1 and f.generation = a.generation
-         order by 2",
     )
     .bind(project.id)
     .fetch_all(tx.conn())

@@ -99,6 +99,8 @@ pub struct Ended {
 /// What a session came to.
 #[derive(Clone, Debug, Default)]
 pub struct Session {
+    /// The first decision, and the only one that [`Until::Once`] starts from.
+    pub first: Decision,
     /// The last decision.
     pub decision: Decision,
     /// Every run that ended here, in that order.
@@ -238,6 +240,9 @@ impl Supervisor<'_> {
         let applied = executor.apply(&effects).await;
         let changed = applied.changes > 0;
         let held_back = held_back || lost_a_race(&effects, &applied);
+        if !self.launched {
+            self.session.first.clone_from(&decision);
+        }
         self.obey(applied, &effects, observe);
         self.session.decision = decision;
         Ok(Round { taken_at, changed, held_back })
@@ -369,9 +374,10 @@ impl Supervisor<'_> {
     async fn finish(mut self, observe: &mut dyn FnMut(Progress)) -> anyhow::Result<Session> {
         self.session.interrupted = self.is_interrupted();
         self.launched = true;
-        if self.options.until == Until::Quiet && !self.session.interrupted {
-            // Nothing is left to decide: that is why it ended.
-        } else {
+        let ended_by_itself = self.options.until == Until::Quiet && !self.session.interrupted;
+        // A second decision right after a first finds nothing left to do.
+        let nothing_ran = self.session.ended.is_empty();
+        if !ended_by_itself && !nothing_ran {
             self.options.jobs = 0;
             self.round(observe).await?;
         }
