@@ -227,7 +227,7 @@ impl Project {
     #[track_caller]
     pub(crate) fn run_dir(&self, agent: &str, epoch: i32) -> PathBuf {
         let folder = self.path(".wavemark/runs").join(agent);
-        let wanted = format!("{epoch:04}-");
+        let wanted = format!("{epoch:06}-");
         fs::read_dir(&folder)
             .unwrap()
             .map(|entry| entry.unwrap().path())
