@@ -1,0 +1,3 @@
+//! Every query against a real Postgres, one file per table.
+
+mod agents;
