@@ -17,7 +17,7 @@ mod facts;
 mod resolve;
 mod snapshot;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use backoff::retry_at;
 pub use decide::decide;
