@@ -210,8 +210,8 @@ pub(crate) async fn claim(
     if claims.is_empty() {
         return Ok(Vec::new());
     }
-    let pools = lock_pools(tx, project.id, claims).await?;
-    let (names, free): (Vec<PoolName>, Vec<i64>) = pools.into_iter().unzip();
+    let caps = lock_pools(tx, project.id, claims).await?;
+    let (names, free) = room(tx, project.id, caps).await?;
     Ok(query_as(
         "with wish as (
              select * from unnest(
@@ -227,7 +227,8 @@ pub(crate) async fn claim(
                  and not exists (
                      select from public.feedback f
                      where f.agent_id = a.id and f.applied_at is null
-                         and f.blocking and not f.resolved
+                         and (f.blocking or f.kind in ('review', 'failure'))
+                         and not f.resolved
                          and (f.kind <> 'review' or f.generation = a.generation)
                  )
                  and not exists (
@@ -301,26 +302,37 @@ pub(crate) async fn claim(
     .await?)
 }
 
-/// Locks the pools that are claimed from, and counts their room.
-///
-/// The count comes after the lock, in a statement of its own: only then does
-/// it see what the last holder of the lock committed.
-async fn lock_pools(
+/// Locks the pools that are claimed from; returns their caps.
+pub(crate) async fn lock_pools(
     tx: &mut Tx,
     project: ProjectId,
     claims: &[Claim],
-) -> Result<Vec<(PoolName, i64)>> {
+) -> Result<Vec<(PoolName, i32)>> {
+    if claims.is_empty() {
+        return Ok(Vec::new());
+    }
     let mut names: Vec<&PoolName> = claims.iter().map(|claim| &claim.pool).collect();
     names.sort();
     names.dedup();
-    let caps: Vec<(PoolName, i32)> = query_as(
+    Ok(query_as(
         "select name, cap from wavemark.pools where project_id = $1 and name = any ($2)
          order by name for update",
     )
     .bind(project)
     .bind(names.iter().map(|name| name.as_str()).collect::<Vec<_>>())
     .fetch_all(tx.conn())
-    .await?;
+    .await?)
+}
+
+/// How many more runs each of these pools has room for.
+///
+/// Their rows are locked: only a statement that begins after that sees what the
+/// last holder of the lock committed.
+async fn room(
+    tx: &mut Tx,
+    project: ProjectId,
+    caps: Vec<(PoolName, i32)>,
+) -> Result<(Vec<PoolName>, Vec<i64>)> {
     let live: Vec<PoolName> =
         query_scalar("select pool from public.runs where project_id = $1 and finished_at is null")
             .bind(project)
@@ -333,7 +345,7 @@ async fn lock_pools(
             let room = i64::from(cap) - i64::try_from(live).unwrap_or(i64::MAX);
             (name, room.max(0))
         })
-        .collect())
+        .unzip())
 }
 
 /// Gives runs that were declared lost their lease back, where nobody took over
