@@ -2,14 +2,12 @@
 
 mod server;
 
-use std::{fmt::Debug, ops::Deref, time::Duration};
+use std::{ops::Deref, time::Duration};
 
-use sqlx::{AssertSqlSafe, Postgres};
+use sqlx::{AssertSqlSafe, Decode, Postgres, Row as _, Type};
 
 pub(crate) use self::server::Database;
-use super::{
-    Beat, Claim, Claimed, Ending, Error, Kept, Maker, Project, Result, Store, runs, sql::Tx,
-};
+use super::{Beat, Claim, Claimed, Ending, Error, Kept, Maker, Project, Result, Store, runs};
 use crate::{
     engine::{Agent, Snapshot},
     model::{AgentId, AgentName, Digest, Outcome, RunId, RunToken, Status},
@@ -135,6 +133,15 @@ impl TestStore {
         self.id(name).await
     }
 
+    /// Feedback on every agent there is, with these columns.
+    pub(crate) async fn given_feedback(&self, columns: &str, values: &str) {
+        self.sql(&format!(
+            "insert into feedback (agent_id, feedback_text, {columns})
+             select id, 'Hm.', {values} from agents"
+        ))
+        .await;
+    }
+
     /// Begins a run of an agent.
     pub(crate) async fn claim(&self, agent: &str) -> Running {
         self.try_claim(agent).await.unwrap()
@@ -204,27 +211,15 @@ impl TestStore {
 
     /// Does it if the database lets it; else says what the database said.
     pub(crate) async fn try_sql(&self, sql: &str) -> Result<(), String> {
-        let done = self.tx(async |tx| run(tx, sql).await).await;
-        done.map_err(|err| match err {
-            Error::Database(err) => match err.into_database_error() {
-                Some(err) => err.message().to_owned(),
-                None => "no answer".to_owned(),
-            },
-            err => err.to_string(),
-        })
+        try_sql(self, sql).await
     }
 
     /// The first value of the first row.
     pub(crate) async fn value<T>(&self, sql: &str) -> T
     where
-        T: for<'r> sqlx::Decode<'r, Postgres> + sqlx::Type<Postgres> + Debug,
+        T: for<'r> Decode<'r, Postgres> + Type<Postgres>,
     {
-        use sqlx::Row as _;
-        let row = self
-            .tx(async |tx| Ok(sqlx::raw_sql(AssertSqlSafe(sql)).fetch_one(tx.conn()).await?))
-            .await
-            .unwrap();
-        row.get(0)
+        value(self, sql).await
     }
 }
 
@@ -238,7 +233,44 @@ pub(crate) async fn claim_with(store: &Store, project: &Project, claims: &[Claim
     begun.into_iter().filter_map(running).collect()
 }
 
-async fn run(tx: &mut Tx, sql: &str) -> Result<()> {
-    sqlx::raw_sql(AssertSqlSafe(sql)).execute(tx.conn()).await?;
-    Ok(())
+/// Does all of this at once; returns what each came to.
+pub(crate) async fn at_once<T: 'static>(
+    work: impl IntoIterator<Item = impl Future<Output = T> + 'static>,
+) -> Vec<T> {
+    let tasks = tokio::task::LocalSet::new();
+    let all: Vec<_> = work.into_iter().map(|one| tasks.spawn_local(one)).collect();
+    tasks.await;
+    let mut answers = vec![];
+    for one in all {
+        answers.push(one.await.unwrap());
+    }
+    answers
+}
+
+/// Does something in SQL if the database lets it; else says what the database
+/// said.
+pub(crate) async fn try_sql(store: &Store, sql: &str) -> Result<(), String> {
+    let done = store.tx(async |tx| {
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(tx.conn()).await?;
+        Ok(())
+    });
+    done.await.map_err(refusal)
+}
+
+/// The first value of the first row.
+pub(crate) async fn value<T>(store: &Store, sql: &str) -> T
+where
+    T: for<'r> Decode<'r, Postgres> + Type<Postgres>,
+{
+    let row =
+        store.tx(async |tx| Ok(sqlx::raw_sql(AssertSqlSafe(sql)).fetch_one(tx.conn()).await?));
+    row.await.unwrap().get(0)
+}
+
+/// What the database said.
+pub(crate) fn refusal(err: Error) -> String {
+    match err {
+        Error::Database(sqlx::Error::Database(err)) => err.message().to_owned(),
+        err => format!("{err:?}"),
+    }
 }
