@@ -22,6 +22,10 @@ mod projects;
 pub(crate) mod runs;
 mod snapshot;
 mod sql;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 mod views;
 
 pub use agents::{Handle, Operator};
