@@ -86,7 +86,7 @@ fn the_run_directory_holds_what_the_agent_is_told() {
     assert_eq!(input["produces"], serde_json::json!(["doc/a.md"]));
     assert_eq!(input["deps"][0]["path"], "deps/brief/doc/brief.md");
     assert_eq!(input["deps"][0]["title"], "The brief");
-    for folder in ["checkpoints", "feedback", "work", "out", "log"] {
+    for folder in ["work", "out/doc", "out/prompt", "out/schema", "out/.tmp"] {
         assert!(project.path("seen").join(folder).is_dir(), "{folder}");
     }
 }
@@ -151,7 +151,7 @@ fn commands_inside_a_run_need_no_credential_and_say_what_happened() {
         lines[..4],
         [
             "doc/a.md version 1 stored",
-            "doc/a.md version 1 stored, as before",
+            "doc/a.md version 1 stored",
             "doc/a.md version 2 stored",
             "schema/b.json version 1 stored",
         ],
