@@ -22,6 +22,12 @@ pub struct Store {
 const CONNECTIONS: u32 = 4;
 /// How long the first connection may take before its cause is looked into.
 const DOUBT: Duration = Duration::from_millis(200);
+/// A process that is frozen in the middle of a transaction lets go of its locks
+/// after this long. It goes with the `begin`: a pooler keeps no session.
+const BEGIN: &str = "begin; set local idle_in_transaction_session_timeout = '60s'";
+/// All statements see one moment, and none may write.
+const BEGIN_READ: &str = "begin isolation level repeatable read, read only;
+    set local idle_in_transaction_session_timeout = '60s'";
 /// How often a transaction that lost a race is tried.
 const TRIES: u32 = 8;
 
@@ -67,13 +73,13 @@ impl Store {
     ///
     /// Whatever `work` answers; nothing of it is kept then.
     pub async fn tx<T>(&self, work: impl AsyncFn(&mut Tx) -> Result<T>) -> Result<T> {
-        self.begin("begin", &work).await
+        self.begin(BEGIN, &work).await
     }
 
     /// Like [`tx`](Self::tx), but all statements see one moment, and none may
     /// write.
     pub async fn read<T>(&self, work: impl AsyncFn(&mut Tx) -> Result<T>) -> Result<T> {
-        self.begin("begin isolation level repeatable read, read only", &work).await
+        self.begin(BEGIN_READ, &work).await
     }
 
     async fn begin<T>(

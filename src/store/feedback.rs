@@ -288,7 +288,9 @@ pub(crate) async fn open(
          -- What is asked about a generation is asked while it is the current one,
          -- and nobody is asked about a failure that is being tried again.
          where (new.generation is null or new.generation = a.generation)
-             and (kind <> 'failure' or a.status <> 'building')
+             and (kind <> 'failure' or not exists (
+                 select from public.runs r where r.agent_id = a.id and r.finished_at is null
+             ))
          on conflict (agent_id, request) do nothing
          returning agent_id, number, kind, author, run_id",
     )

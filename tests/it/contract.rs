@@ -86,7 +86,7 @@ fn the_run_directory_holds_what_the_agent_is_told() {
     assert_eq!(input["produces"], serde_json::json!(["doc/a.md"]));
     assert_eq!(input["deps"][0]["path"], "deps/brief/doc/brief.md");
     assert_eq!(input["deps"][0]["title"], "The brief");
-    for folder in ["checkpoints", "feedback", "work", "out", "log"] {
+    for folder in ["work", "out/doc", "out/prompt", "out/schema", "out/.tmp"] {
         assert!(project.path("seen").join(folder).is_dir(), "{folder}");
     }
 }

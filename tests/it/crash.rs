@@ -196,7 +196,19 @@ fn a_run_whose_machine_vanished_is_taken_over_and_its_late_end_does_not_count() 
     let slow = project.start(&["run"]);
     wait_until("it is being built", || project.has_noted("reel", "begun"));
     // As everybody else sees it when its machine cannot be reached.
-    rustix::process::kill_process(slow.pid(), rustix::process::Signal::STOP).unwrap();
+    // Not amid a transaction: the others would wait for it, as they would for
+    // a machine that is slow.
+    wait_until("it is frozen between two transactions", || {
+        slow.signal(rustix::process::Signal::STOP);
+        let between = project.sql(
+            "select count(*) = 0 from pg_stat_activity
+             where datname = current_database() and pid <> pg_backend_pid() and state <> 'idle'",
+        ) == "t";
+        if !between {
+            slow.signal(rustix::process::Signal::CONT);
+        }
+        between
+    });
     project.sql("update runs set lease_until = now() - interval '1 second'");
     project.open("go-2");
     project.run(&["run"]).ok();

@@ -227,11 +227,13 @@ impl Project {
     #[track_caller]
     pub(crate) fn run_dir(&self, agent: &str, epoch: i32) -> PathBuf {
         let folder = self.path(".wavemark/runs").join(agent);
-        let wanted = format!("{epoch:06}-");
         fs::read_dir(&folder)
             .unwrap()
             .map(|entry| entry.unwrap().path())
-            .find(|path| path.file_name().unwrap().to_string_lossy().starts_with(&wanted))
+            .find(|path| {
+                let name = path.file_name().unwrap().to_string_lossy().into_owned();
+                name.split('-').next().is_some_and(|first| first.parse() == Ok(epoch))
+            })
             .unwrap_or_else(|| panic!("{agent} has no run {epoch}"))
     }
 }

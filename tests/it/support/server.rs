@@ -75,7 +75,9 @@ pub(super) fn runtime() -> Runtime {
 }
 
 async fn answer(options: &PgConnectOptions, sql: &str) -> String {
-    let mut connection = PgConnection::connect_with(options).await.unwrap();
+    // Whoever holds what it needs for so long will not let go of it.
+    let options = options.clone().options([("lock_timeout", "60s"), ("statement_timeout", "60s")]);
+    let mut connection = PgConnection::connect_with(&options).await.unwrap();
     let rows = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut connection).await;
     let rows = rows.unwrap_or_else(|err| panic!("{sql}: {err}"));
     connection.close().await.unwrap();
