@@ -84,7 +84,7 @@ for each row execute function wavemark.complete_artifact();
 create function wavemark.keep_artifact() returns trigger
 language plpgsql set search_path = '' as $$
 begin
-    if tg_op = 'DELETE' then
+    if tg_op in ('DELETE', 'TRUNCATE') then
         raise 'artifacts are never deleted';
     end if;
     if (new.id, new.agent_id, new.artifact_type, new.name, new.version, new.sha256, new.content)
@@ -101,6 +101,9 @@ end $$;
 
 create trigger keep_artifact before update or delete on public.artifacts
 for each row execute function wavemark.keep_artifact();
+
+create trigger keep_artifacts before truncate on public.artifacts
+for each statement execute function wavemark.keep_artifact();
 
 create function wavemark.complete_feedback() returns trigger
 language plpgsql security definer set search_path = '' as $$

@@ -1,6 +1,10 @@
 //! Carries a decision out.
 //!
-//! All effects of a decision go into one transaction, one statement per kind.
+//! All effects of a decision go into one transaction, one statement per kind,
+//! in the order in which everybody takes locks: pools, runs, agents, and rows of
+//! one kind by their ids. So two ticks, or a tick and a heartbeat, wait for each
+//! other in a line and never in a circle.
+//!
 //! Should that fail, each agent's effects are tried in a transaction of their
 //! own: one agent's trouble must never hold up its neighbours.
 
@@ -11,7 +15,7 @@ use tracing::{error, info, warn};
 use super::requests;
 use crate::{
     engine::{Cause, Consequence, Effect, Request},
-    model::{AgentId, AgentName, FeedbackNumber, RunId, RunToken, Status, Thread},
+    model::{AgentId, AgentName, FeedbackNumber, Generation, RunId, RunToken, Status, Thread},
     store::{
         self, Claim, Claimed, NewFeedback, Project, Store, StoredArtifact, Tx,
         agents::{self, Move},
@@ -115,7 +119,7 @@ fn chain(err: &(dyn std::error::Error + 'static)) -> String {
 #[derive(Default)]
 struct Batch {
     resolved: Vec<(AgentId, AgentName, FeedbackNumber, Consequence)>,
-    rebuilds: Vec<(AgentId, AgentName, crate::model::Generation, Cause)>,
+    rebuilds: Vec<(AgentId, AgentName, Generation, Cause)>,
     expired: Vec<RunId>,
     stops: Vec<(RunId, crate::model::StopReason)>,
     asks: Vec<(AgentId, AgentName, Request)>,
@@ -150,6 +154,10 @@ impl Batch {
                 }),
             }
         }
+        batch.expired.sort();
+        batch.stops.sort();
+        batch.rebuilds.sort_by_key(|(id, ..)| *id);
+        batch.moves.sort_by_key(|step| step.agent);
         batch
     }
 
@@ -157,8 +165,7 @@ impl Batch {
         let mut notes = Vec::new();
         let mut changes = 0;
 
-        changes += self.act_on_resolved(tx, &mut notes).await?;
-        changes += self.rebuild(tx, &mut notes).await?;
+        let pools = runs::lock_pools(tx, to.project.id, &self.claims).await?;
         for (run, agent) in runs::expire(tx, &self.expired).await? {
             changes += 1;
             notes.push(note(agent, Some(run), "lost", "nothing was heard of its run".to_owned()));
@@ -169,12 +176,14 @@ impl Batch {
             let reason = reason.map_or_else(String::new, |reason| reason.to_string());
             notes.push(note(agent, Some(run), "stopping", reason));
         }
+        changes += self.act_on_resolved(tx, &mut notes).await?;
+        changes += self.rebuild(tx, &mut notes).await?;
         changes += self.ask(tx, to).await?;
         let moved = agents::advance(tx, &self.moves).await?;
         changes += moved.len();
         notes.extend(self.moves.iter().filter(|step| moved.contains(&step.agent)).filter_map(told));
 
-        let claimed = runs::claim(tx, to.project, to.host, &self.claims).await?;
+        let claimed = runs::claim(tx, &pools, to.project, to.host, &self.claims).await?;
         changes += claimed.len();
         notes.extend(claimed.iter().map(|run| {
             let detail = format!("attempt {} on {}", run.attempt, to.host);
@@ -189,21 +198,22 @@ impl Batch {
         let numbers: Vec<FeedbackNumber> =
             self.resolved.iter().map(|(_, _, number, _)| *number).collect();
         let applied = feedback::apply(tx, &numbers).await?;
-        let mut again = Vec::new();
-        let mut handed_in = Vec::new();
+        let mut turns = Turns::default();
         for (id, _, number, then) in &self.resolved {
             if !applied.contains(number) {
                 continue;
             }
             match *then {
                 Consequence::Nothing | Consequence::Resume | Consequence::Approve => (),
-                Consequence::Rebuild { from } => again.push((*id, from)),
+                Consequence::Rebuild { from } => turns.next(*id).rebuilds.push((*id, from)),
                 Consequence::Retry { since } => agents::forgive(tx, *id, since).await?,
                 Consequence::Pause { since } => {
                     agents::forgive(tx, *id, since).await?;
                     agents::pause(tx, *id).await?;
                 }
-                Consequence::HandIn { generation } => handed_in.push((*id, generation)),
+                Consequence::HandIn { generation } => {
+                    turns.next(*id).handed_in.push((*id, generation));
+                }
             }
             let (kind, detail) = match then {
                 Consequence::Nothing => continue,
@@ -216,8 +226,10 @@ impl Batch {
             };
             notes.push(note(*id, None, kind, detail));
         }
-        agents::rebuild(tx, &again).await?;
-        agents::hand_in(tx, &handed_in).await?;
+        for turn in &turns.in_order {
+            agents::rebuild(tx, &turn.rebuilds).await?;
+            agents::hand_in(tx, &turn.handed_in).await?;
+        }
         Ok(applied.len())
     }
 
@@ -244,7 +256,7 @@ impl Batch {
             .iter()
             .filter_map(|(id, name, request)| {
                 let background = background.iter().find(|background| background.id == *id)?;
-                Some(NewFeedback {
+                requests::is_current(request, background).then(|| NewFeedback {
                     agent: *id,
                     kind: request.kind(),
                     text: requests::text(name, request, background),
@@ -299,6 +311,32 @@ impl Batch {
                 })
             })
             .collect())
+    }
+}
+
+/// What is to happen to many agents, one thing at a time to each: a remark on
+/// what was just handed in has it built again.
+#[derive(Default)]
+struct Turns {
+    in_order: Vec<Turn>,
+    taken: HashMap<AgentId, usize>,
+}
+
+#[derive(Default)]
+struct Turn {
+    rebuilds: Vec<(AgentId, Generation)>,
+    handed_in: Vec<(AgentId, Generation)>,
+}
+
+impl Turns {
+    /// The first turn in which nothing happens to `agent` yet.
+    fn next(&mut self, agent: AgentId) -> &mut Turn {
+        let taken = self.taken.entry(agent).or_insert(0);
+        *taken += 1;
+        if self.in_order.len() < *taken {
+            self.in_order.push(Turn::default());
+        }
+        &mut self.in_order[*taken - 1]
     }
 }
 

@@ -10,6 +10,8 @@ mod publish;
 mod requests;
 mod supervise;
 mod sync;
+#[cfg(test)]
+mod tests;
 pub mod views;
 mod workspace;
 

@@ -69,6 +69,16 @@ fn quoted_tail(tail: &str) -> String {
     quoted.join("\n")
 }
 
+/// Whether what a person is to be asked for has not been overtaken.
+pub(super) fn is_current(request: &Request, now: &Background) -> bool {
+    match request {
+        Request::Failure { epoch, .. } => *epoch == now.epoch && !now.is_built,
+        Request::Review { generation } | Request::HandIn { generation, .. } => {
+            *generation == now.generation
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,6 +88,9 @@ mod tests {
         let project = ProjectId::of(&"seed".parse().unwrap());
         Background {
             id: AgentId::of(project, &"echo".parse().unwrap()),
+            epoch: Epoch(1),
+            generation: Generation(1),
+            is_built: false,
             title: Some("Echo".to_owned()),
             prompt: Some("Write the brief.\n".to_owned()),
             summary: Some("A sheet with 3 columns.".to_owned()),

@@ -107,17 +107,11 @@ pub(super) async fn feedback(settings: Settings, args: FeedbackArgs) -> anyhow::
         }
         FeedbackCommand::List { agent, all, json } => {
             let view = views::feedback(&cx, agent.as_ref(), all).await?;
-            match json {
-                true => output::say_json(&view)?,
-                false => output::say(&view.render(output::width()))?,
-            }
+            output::show(json, &view, |width| view.render(width))?;
         }
         FeedbackCommand::Show { id, json } => {
             let view = views::thread(&cx, id).await?;
-            match json {
-                true => output::say_json(&view)?,
-                false => output::say(&view.render(output::width()))?,
-            }
+            output::show(json, &view, |width| view.render(width))?;
         }
         FeedbackCommand::Resolve { id, dismiss, comment } => {
             let resolution = if dismiss { Resolution::Dismissed } else { Resolution::Completed };

@@ -36,6 +36,18 @@ pub(super) fn say(text: &str) -> anyhow::Result<()> {
     }))
 }
 
+/// Prints a view: as JSON, or as `render` writes it for the width there is.
+pub(super) fn show(
+    json: bool,
+    view: &impl Serialize,
+    render: impl FnOnce(usize) -> String,
+) -> anyhow::Result<()> {
+    match json {
+        true => say_json(view),
+        false => say(&render(width())),
+    }
+}
+
 /// Prints bytes as they are.
 pub(super) fn say_raw(bytes: &[u8]) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();

@@ -13,7 +13,7 @@ use super::output;
 use crate::{
     app::Progress,
     model::{AgentName, Instant as At},
-    report::LiveView,
+    report::{self, LiveView},
 };
 
 /// How often the elapsed time is drawn anew.
@@ -74,7 +74,8 @@ impl Watcher {
                 self.tell(agent.as_str(), &format!("{outcome} after {took:.1}s: {detail}"));
             }
             Progress::Published(count) => {
-                self.tell("", &format!("committed {count} artifacts to git"));
+                let artifacts = report::count(count, "artifact");
+                self.tell("", &format!("committed {artifacts} to git"));
             }
         }
         self.draw();

@@ -100,10 +100,7 @@ pub(super) async fn run(settings: Settings, args: &RunArgs) -> anyhow::Result<Ou
     let jobs = args.jobs.map_or(usize::MAX, |jobs| jobs as usize);
     let session = go(&cx, until, jobs, args.poll, &mut |_| ()).await?;
     let summary = views::summary(&cx, &session).await?;
-    match args.json {
-        true => output::say_json(&summary)?,
-        false => output::say(&summary.render(output::width()))?,
-    }
+    output::show(args.json, &summary, |width| summary.render(width))?;
     verdict(&session)
 }
 

@@ -18,7 +18,7 @@ mod forecast;
 mod resolve;
 mod snapshot;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use backoff::retry_at;
 pub use decide::decide;

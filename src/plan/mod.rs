@@ -33,7 +33,7 @@ mod runner;
 mod secret;
 mod suggest;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod units;

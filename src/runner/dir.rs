@@ -13,15 +13,13 @@
 //! result.json                  how it says it ended, if it does
 //! stop                         appears, with the reason, when it is to stop
 //! control/                     how `wavemark checkpoint|ask|finish` talk to us
-//! log/                         what it printed, once it printed something
+//! log/                         what it printed
 //! bin/wavemark                 only if the binary has another name
 //! ```
 //!
-//! A trivial agent should cost little more than its process, and on a usual
-//! file system each file or folder costs a tenth of that. So nothing is flushed
-//! to disk (what counts is stored elsewhere, and a run does not outlive its
-//! machine), and a folder that would be empty and is only read is not made:
-//! without feedback there is no `feedback/`.
+//! A trivial agent should cost little more than its process, so nothing is
+//! flushed to disk: what counts is stored elsewhere, and a run does not outlive
+//! its machine.
 
 use std::{
     fs::{self, File},
@@ -100,7 +98,11 @@ impl RunDir {
             }
             (created, _) => created?,
         }
-        for folder in ["work", "control", "out", "out/.tmp"] {
+        // All that the contract names is there, empty or not: a program that lists
+        // a folder should not have to ask first.
+        for folder in
+            ["deps", "checkpoints", "feedback", "log", "work", "control", "out", "out/.tmp"]
+        {
             fs::create_dir(self.root.join(folder))?;
         }
         for kind in ArtifactType::ALL {

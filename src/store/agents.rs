@@ -191,13 +191,21 @@ pub(crate) async fn pause(tx: &mut Tx, agent: AgentId) -> Result<bool> {
     Ok(done.rows_affected() > 0)
 }
 
-/// Lets an agent go on and forgets its failures; says whether that changed
-/// anything.
+/// Lets an agent go on and forgets its failures, but not one that a live run of
+/// it is yet to make; says whether that changed anything.
 async fn resume(tx: &mut Tx, agent: AgentId) -> Result<bool> {
     let done = query(
-        "update public.agents set paused_at = null, attempts_since = epoch
-         where id = $1 and (paused_at is not null or (
-             attempts_since < epoch and built_generation is distinct from generation
+        "update public.agents a
+         set paused_at = null, attempts_since = greatest(a.attempts_since, ended.epoch)
+         from (
+             select a.id, a.epoch - count(r.id) as epoch
+             from public.agents a
+             left join public.runs r on r.agent_id = a.id and r.finished_at is null
+             where a.id = $1 group by a.id
+         ) ended
+         where a.id = ended.id and (a.paused_at is not null or (
+             a.attempts_since < ended.epoch
+             and a.built_generation is distinct from a.generation
          ))",
     )
     .bind(agent)
@@ -206,11 +214,16 @@ async fn resume(tx: &mut Tx, agent: AgentId) -> Result<bool> {
     Ok(done.rows_affected() > 0)
 }
 
-/// Forgets an agent's failures up to the claim `since`, and lets it go on.
+/// Forgets an agent's failures up to the claim `since`, but not one that a live
+/// run of it is yet to make, and lets it go on.
 pub(crate) async fn forgive(tx: &mut Tx, agent: AgentId, since: Epoch) -> Result<()> {
     query(
-        "update public.agents set paused_at = null, attempts_since = greatest(attempts_since, $2)
-         where id = $1 and epoch >= $2",
+        "update public.agents a
+         set paused_at = null, attempts_since = greatest(a.attempts_since, $2 - (
+             select count(*) from public.runs r
+             where r.agent_id = a.id and r.epoch = $2 and r.finished_at is null
+         ))
+         where a.id = $1 and a.epoch >= $2",
     )
     .bind(agent)
     .bind(since)
@@ -251,6 +264,10 @@ pub(crate) async fn hand_in(tx: &mut Tx, agents: &[(AgentId, Generation)]) -> Re
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub(crate) struct Background {
     pub(crate) id: AgentId,
+    pub(crate) epoch: Epoch,
+    pub(crate) generation: Generation,
+    /// Whether it finished that generation.
+    pub(crate) is_built: bool,
     pub(crate) title: Option<String>,
     /// The prompt of its definition.
     pub(crate) prompt: Option<String>,
@@ -262,13 +279,16 @@ pub(crate) struct Background {
     pub(crate) log_tail: Option<String>,
 }
 
-/// What people need to know about these agents when they are asked something.
+/// What people need to know about these agents when they are asked something;
+/// it stays so until the transaction ends.
 pub(crate) async fn background(tx: &mut Tx, agents: &[AgentId]) -> Result<Vec<Background>> {
     if agents.is_empty() {
         return Ok(Vec::new());
     }
     Ok(query_as(
-        "select a.id, a.title, d.body ->> 'prompt' as prompt, a.output_summary as summary,
+        "select a.id, a.epoch, a.generation,
+             a.built_generation is not distinct from a.generation as is_built,
+             a.title, d.body ->> 'prompt' as prompt, a.output_summary as summary,
              last.outcome, last.detail, last.log_tail
          from public.agents a
          left join wavemark.definitions d on d.sha256 = a.definition_sha256
@@ -276,7 +296,9 @@ pub(crate) async fn background(tx: &mut Tx, agents: &[AgentId]) -> Result<Vec<Ba
              select r.outcome, r.detail, r.log_tail from public.runs r
              where r.agent_id = a.id order by r.epoch desc limit 1
          ) last on true
-         where a.id = any ($1)",
+         where a.id = any ($1)
+         order by a.id
+         for no key update of a",
     )
     .bind(agents)
     .fetch_all(tx.conn())

@@ -27,7 +27,7 @@ const LOCK: &str = "set local lock_timeout = '30s';
 const TABLES: [&str; 8] =
     ["projects", "waves", "agents", "runs", "artifacts", "feedback", "feedback_comments", "events"];
 
-fn migrator() -> Migrator {
+pub(super) fn migrator() -> Migrator {
     let mut migrator = sqlx::migrate!("./migrations");
     migrator.set_locking(false);
     migrator.dangerous_set_table_name("wavemark_migrations._sqlx_migrations");

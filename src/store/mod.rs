@@ -5,7 +5,7 @@
 //! different client's statement of the same name is waiting. Therefore:
 //!
 //! **Invariant:** every statement runs inside [`Store::tx`] and is unnamed. The
-//! functions of [`sql`] are the only ones that make statements, and a tidy test
+//! functions of `sql` are the only ones that make statements, and a tidy test
 //! keeps it so.
 
 pub(crate) mod agents;
@@ -22,6 +22,10 @@ mod projects;
 pub(crate) mod runs;
 mod snapshot;
 mod sql;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 mod views;
 
 pub use agents::{Handle, Operator};

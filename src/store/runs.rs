@@ -207,10 +207,18 @@ impl Store {
     }
 }
 
+/// Proof that the pools to be claimed from are locked.
+#[derive(Debug)]
+pub(crate) struct PoolsLocked(());
+
 /// Claims agents, best first, as far as nothing changed since it was decided
 /// and their pools have room. Returns the runs that began.
+///
+/// The room is counted in a statement after the one that locked the pools: only
+/// then does it see what the last holder of the lock committed.
 pub(crate) async fn claim(
     tx: &mut Tx,
+    _: &PoolsLocked,
     project: &Project,
     host: &str,
     claims: &[Claim],
@@ -218,7 +226,6 @@ pub(crate) async fn claim(
     if claims.is_empty() {
         return Ok(Vec::new());
     }
-    lock_pools(tx, project.id, claims).await?;
     Ok(query_as(
         "with wish as (
              select * from unnest(
@@ -320,20 +327,24 @@ pub(crate) async fn claim(
     .await?)
 }
 
-/// Locks the pools that are claimed from.
-///
-/// Their room is counted after that, in a statement of its own: only then does
-/// it see what the last holder of the lock committed.
-async fn lock_pools(tx: &mut Tx, project: ProjectId, claims: &[Claim]) -> Result<()> {
-    query(
-        "select from wavemark.pools where project_id = $1 and name = any ($2)
-         order by name for update",
-    )
-    .bind(project)
-    .bind(claims.iter().map(|claim| claim.pool.as_str()).collect::<Vec<_>>())
-    .execute(tx.conn())
-    .await?;
-    Ok(())
+/// Locks the pools that are claimed from: before anything else, because that is
+/// the order in which everybody locks.
+pub(crate) async fn lock_pools(
+    tx: &mut Tx,
+    project: ProjectId,
+    claims: &[Claim],
+) -> Result<PoolsLocked> {
+    if !claims.is_empty() {
+        query(
+            "select from wavemark.pools where project_id = $1 and name = any ($2)
+             order by name for update",
+        )
+        .bind(project)
+        .bind(claims.iter().map(|claim| claim.pool.as_str()).collect::<Vec<_>>())
+        .execute(tx.conn())
+        .await?;
+    }
+    Ok(PoolsLocked(()))
 }
 
 /// Gives runs that were declared lost their lease back, where nobody took over

@@ -40,7 +40,7 @@ pub(crate) fn bench() -> anyhow::Result<()> {
 
 fn entry(number: usize) -> anyhow::Result<Entry> {
     // Text that differs from its neighbours and does not pack to nothing.
-    let line = |line: usize| format!("{}\n", Digest::of(&format!("{number}/{line}")));
+    let line = |line: usize| format!("{}\n", Digest::of(format!("{number}/{line}")));
     let content: String = (0..SIZE / 65).map(line).collect();
     let agent = number % AGENTS;
     Ok(Entry {

@@ -151,7 +151,7 @@ fn commands_inside_a_run_need_no_credential_and_say_what_happened() {
         lines[..4],
         [
             "doc/a.md version 1 stored",
-            "doc/a.md version 1 stored, as before",
+            "doc/a.md version 1 stored",
             "doc/a.md version 2 stored",
             "schema/b.json version 1 stored",
         ],

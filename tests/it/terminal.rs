@@ -81,7 +81,7 @@ fn check_reports_everything_that_is_wrong_at_once() {
     waves/one.yaml:4:13: error: there is no agent `ecko` (did you mean `echo`?)
     waves/one.yaml:5:5: error: `tiemout` is not a field of agent `vision` (did you mean `timeout`?)
     waves/one.yaml:7:16: error: `doc/../../etc/passwd` is not an artifact: write `<type>/<name>`, such as `doc/summary.md`
-    waves/one.yaml:8:19: error: these can never start, each waits for the next: echo -> pixel -> echo (drop one of these needs)
+    waves/one.yaml:8:19: error: these can never start, each waits for the next: echo -> pixel -> echo (drop one of these needs; and this: waves/one.yaml:9:20)
     waves/one.yaml:9:41: error: there is no program `sh/nowhere` (a program with a slash is looked for from the repo's root)
     ");
 }
@@ -231,9 +231,6 @@ fn why_says_what_would_help() {
         `echo` failed and will not be tried again by itself.
 
         Its last run: refused: exited 78: said that trying again is pointless
-
-        Try again from its last checkpoint: `wavemark retry echo`
-        Give up: dismiss this; the agent is paused until `wavemark retry echo`
 
     → see why: wavemark log echo
     → try again: wavemark retry echo

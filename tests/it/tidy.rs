@@ -292,6 +292,7 @@ fn the_top_level_stays_as_it_is() {
     let allowed = [
         ".cargo",
         ".ci",
+        ".clippy.toml",
         ".config",
         ".git",
         ".github",
@@ -303,7 +304,6 @@ fn the_top_level_stays_as_it_is() {
         "LICENSE-MIT",
         "README.md",
         "build.rs",
-        "clippy.toml",
         "migrations",
         "rust-toolchain.toml",
         "rustfmt.toml",
@@ -319,4 +319,17 @@ fn the_top_level_stays_as_it_is() {
         .filter(|name| !allowed.contains(&name.as_str()) && name != ".wavemark")
         .collect();
     assert!(stray.is_empty(), "put these into one of the folders: {stray:?}");
+}
+
+#[test]
+fn the_readme_names_every_command_and_every_exit_code() {
+    let readme = fs::read_to_string(Path::new(ROOT).join("README.md")).unwrap_or_default();
+    let missing: Vec<String> = commands()
+        .into_iter()
+        .filter(|name| !readme.contains(&format!("wavemark {name}")))
+        .collect();
+    assert!(missing.is_empty(), "README.md says nothing of: {}", missing.join(", "));
+    for word in ["Exit code", "DATABASE_URL", "WAVEMARK_GIT_REMOTE", "WAVEMARK_DIR"] {
+        assert!(readme.contains(word), "README.md says nothing of {word}");
+    }
 }

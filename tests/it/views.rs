@@ -87,14 +87,11 @@ fn every_version_can_be_shown_and_says_where_it_is() {
     exit 0
     #1 failure of broken, 0s ago
         `broken` failed and will not be tried again by itself. Its last run: failed:
-        exited 3 Try again from its last checkpoint: `wavemark retry broken` Give
-        up: dismiss this; the agent is paused until `wavemark retry broken`
+        exited 3
         → see why: wavemark log broken
         → try again: wavemark retry broken
     #2 review of vision, 0s ago
-        `vision` is built and waits for your review. Look: `wavemark artifacts
-        vision` Approve: `wavemark approve vision` Send back: `wavemark send-back
-        vision "what to change"`
+        `vision` is built and waits for your review.
         → approve: wavemark approve vision
         → send back: wavemark send-back vision "…"
 

@@ -17,9 +17,9 @@ use crate::{
 
 /// The facts, with what the store knows besides.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct World {
+pub(crate) struct World {
     /// What a decision is made from.
-    pub(super) facts: Snapshot,
+    pub(crate) facts: Snapshot,
     /// Every request that was ever made of people.
     asked: BTreeSet<(AgentName, String)>,
     /// The newest artifact that each run was given.
@@ -30,7 +30,7 @@ pub(super) struct World {
 
 impl World {
     /// The world in which these are the facts.
-    pub(super) fn new(facts: Snapshot) -> Self {
+    pub(crate) fn new(facts: Snapshot) -> Self {
         let mut asked = BTreeSet::new();
         let mut numbers = 0;
         for (name, agent) in &facts.agents {
@@ -64,7 +64,7 @@ impl World {
     }
 
     /// Carries out one effect, if it still is to the point.
-    pub(super) fn apply(&mut self, effect: &Effect) {
+    pub(crate) fn apply(&mut self, effect: &Effect) {
         let now = self.facts.taken_at;
         let name = effect.agent();
         match effect {
@@ -98,7 +98,8 @@ impl World {
                 let agent = self.agent(name);
                 let is_current =
                     (agent.status, agent.epoch, agent.generation) == (*from, *epoch, *generation);
-                if is_current && may_be_claimed(agent) {
+                let is_free = is_current && may_be_claimed(agent);
+                if is_free && self.has_its_needs(name) {
                     self.claim(name, now);
                 }
             }
@@ -183,6 +184,7 @@ impl World {
         let agent = self.agent(name);
         let Some(feedback) = (agent.feedback.iter_mut())
             .find(|feedback| feedback.number == number && !feedback.applied)
+            .filter(|feedback| feedback.resolution.is_some())
         else {
             return;
         };
@@ -222,6 +224,11 @@ impl World {
                 self.agent(name).asked += 1;
             }
         }
+    }
+
+    fn has_its_needs(&self, name: &AgentName) -> bool {
+        let mut needs = self.facts.agents[name].needs.iter();
+        needs.all(|need| rule::is_built(&self.facts.agents[need]))
     }
 
     fn newest_input(&self, name: &AgentName) -> i64 {

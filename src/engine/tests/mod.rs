@@ -4,7 +4,7 @@
 //! Nothing here knows how the decision is made. A test writes down facts, and
 //! looks at the answer or at what becomes of the world when it is carried out.
 
-mod apply;
+pub(crate) mod apply;
 mod examples;
 mod laws;
 mod night;

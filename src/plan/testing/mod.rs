@@ -12,7 +12,7 @@ pub(super) use self::random::{Style, any_files, written};
 use super::{Facts, Plan, Problems, Program, PromptFile, read};
 
 /// The plan in `text`, or what is wrong with it.
-pub(super) fn check(text: &str) -> Result<Plan, Problems> {
+pub(crate) fn check(text: &str) -> Result<Plan, Problems> {
     let mut files =
         BTreeMap::from([("waves/project.yaml".to_owned(), b"project: demo\n".to_vec())]);
     let mut facts = Facts::default();

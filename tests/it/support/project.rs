@@ -27,7 +27,7 @@ pub(crate) struct Traced {
 
 enum Database {
     /// On the server of all tests.
-    Shared { server: Server, name: String, address: Address },
+    Shared { server: Box<Server>, name: String, address: Address },
     /// The private one that the binary starts by itself.
     Private(Embedded),
 }
@@ -49,7 +49,7 @@ impl Project {
 
     /// A project with this plan, and a database with nothing in it.
     pub(crate) fn unsynced(plan: &Plan) -> Self {
-        let server = Server::join();
+        let server = Box::new(Server::join());
         let name = format!("it_{}", Uuid::new_v4().simple());
         let address = server.create_database(&name);
         Self::at(plan, Database::Shared { server, name, address })
@@ -227,7 +227,7 @@ impl Project {
     #[track_caller]
     pub(crate) fn run_dir(&self, agent: &str, epoch: i32) -> PathBuf {
         let folder = self.path(".wavemark/runs").join(agent);
-        let wanted = format!("{epoch:04}-");
+        let wanted = format!("{epoch:06}-");
         fs::read_dir(&folder)
             .unwrap()
             .map(|entry| entry.unwrap().path())

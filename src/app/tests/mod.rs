@@ -1,0 +1,4 @@
+//! What several adapters promise together.
+
+mod agreement;
+mod crowd;

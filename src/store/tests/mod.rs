@@ -1,0 +1,14 @@
+//! Every query against a real Postgres, one file per table.
+
+mod access;
+mod agents;
+mod artifacts;
+mod by_hand;
+mod claims;
+mod feedback;
+mod migrate;
+mod outbox;
+mod runs;
+mod schema;
+mod snapshot;
+mod sync;
