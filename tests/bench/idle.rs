@@ -26,7 +26,7 @@ const PLANS: [(&str, &str); 3] = [
 
 const FILL: &str = "
     create function wavemark.fill(size int) returns void language sql as $$
-        truncate public.agents cascade;
+        delete from public.agents;
         insert into public.agents (name, runner, wave_id, paused_at)
         select 'held', 'exec', id, now() from public.waves;
         insert into public.agents (
