@@ -291,6 +291,10 @@ impl Supervisor<'_> {
             }
         }
         self.launched = true;
+        if matches!(self.options.until, Until::Quiet | Until::Interrupted) {
+            // Whatever was tried again went well this time, or fails again below.
+            self.session.failed.retain(|agent| !effects.iter().any(|it| it.agent() == agent));
+        }
         self.session.failed.extend(applied.failed);
         for begun in applied.begun {
             self.fleet.start(begun, observe);
