@@ -8,7 +8,9 @@ use std::collections::HashMap;
 use super::{
     Error, Project, Result, Store,
     events::{self, Note},
-    feedback, snapshot,
+    feedback,
+    known::Known,
+    snapshot,
     sql::{Tx, query, query_as, query_scalar},
 };
 use crate::{
@@ -48,7 +50,18 @@ impl Store {
         &self,
         project: &Project,
     ) -> Result<(Snapshot, HashMap<AgentName, AgentId>)> {
-        self.read(async |tx| snapshot::load(tx, project).await).await
+        self.look_again(project, &mut Known::default()).await
+    }
+
+    /// Like [`snapshot`](Self::snapshot), but of the agents only those are read
+    /// that changed since the last such look.
+    pub async fn look_again(
+        &self,
+        project: &Project,
+        known: &mut Known,
+    ) -> Result<(Snapshot, HashMap<AgentName, AgentId>)> {
+        let reading = self.read(async |tx| snapshot::read(tx, project, known).await).await?;
+        snapshot::assemble(project, known, reading)
     }
 
     /// The agent called `name`.

@@ -5,49 +5,27 @@ use std::collections::{BTreeSet, HashMap};
 
 use serde::Deserialize;
 use sqlx::types::Json;
-use uuid::Uuid;
 
 use super::{
     Error, Project, Result,
+    known::{AgentRow, Known, Version},
     sql::{Tx, query_as},
 };
 use crate::{
     engine::{Agent, Attempts, Build, Feedback, LiveRun, Pool, Snapshot},
     model::{
-        AgentId, AgentName, ArtifactKey, Definition, Digest, Epoch, FeedbackKind, FeedbackNumber,
-        Generation, Instant, OnStale, PoolName, Resolution, Review, RunId, RunnerKind, Status,
-        StopReason, WaveName,
+        AgentId, AgentName, ArtifactKey, Definition, Epoch, FeedbackKind, FeedbackNumber,
+        Generation, Instant, PoolName, Resolution, RunId, RunnerKind, StopReason, WaveId, WaveName,
     },
 };
-
-#[derive(sqlx::FromRow)]
-struct AgentRow {
-    id: AgentId,
-    name: AgentName,
-    wave_id: Option<Uuid>,
-    status: Status,
-    dependencies: Vec<AgentId>,
-    runner: RunnerKind,
-    review: Review,
-    on_stale: OnStale,
-    pool: PoolName,
-    priority: i32,
-    retries: i32,
-    work_sha256: Option<Digest>,
-    generation: Generation,
-    epoch: Epoch,
-    built_generation: Option<Generation>,
-    built_work_sha256: Option<Digest>,
-    built_outputs: Option<i64>,
-    built_inputs: Option<i64>,
-    paused: bool,
-    retired: bool,
-}
 
 /// Everything but the agents, as one row.
 #[derive(sqlx::FromRow)]
 struct Surroundings {
     taken_at: Instant,
+    /// The agents that count, and of each the transaction that wrote its row.
+    agents: Vec<AgentId>,
+    written_by: Vec<i64>,
     waves: Json<Vec<WaveRow>>,
     pools: Json<Vec<(PoolName, u32)>>,
     runs: Json<Vec<RunRow>>,
@@ -57,9 +35,9 @@ struct Surroundings {
 
 #[derive(Deserialize)]
 struct WaveRow {
-    id: Uuid,
+    id: WaveId,
     name: WaveName,
-    after: Vec<Uuid>,
+    after: Vec<WaveId>,
 }
 
 #[derive(Deserialize)]
@@ -103,16 +81,39 @@ struct ManualRow {
     handed_in: i64,
 }
 
-/// The facts about `project`, and which agent has which id.
+/// What was read at one moment.
+pub(super) struct Reading {
+    around: Surroundings,
+    present: HashMap<AgentId, Version>,
+    changed: Vec<AgentRow>,
+    manual: Vec<ManualRow>,
+}
+
+/// Reads the facts about `project`, as far as they are not `known`.
 ///
 /// To be called in [`Store::read`](super::Store::read): all of it must be of
 /// one moment.
-pub(super) async fn load(
-    tx: &mut Tx,
-    project: &Project,
-) -> Result<(Snapshot, HashMap<AgentName, AgentId>)> {
+pub(super) async fn read(tx: &mut Tx, project: &Project, known: &Known) -> Result<Reading> {
     let around = surroundings(tx, project).await?;
-    let waves: HashMap<Uuid, WaveRow> =
+    let versions = around.written_by.iter().copied().map(Version);
+    let present = around.agents.iter().copied().zip(versions).collect();
+    let changed = known.read_changed(tx, project, &present).await?;
+    let any_manual = known.rows().chain(&changed).any(|row| row.runner == RunnerKind::Manual);
+    let manual = if any_manual { manual(tx, project).await? } else { Vec::new() };
+    Ok(Reading { around, present, changed, manual })
+}
+
+/// Puts together what was known and what was read: the facts, and which agent
+/// has which id.
+pub(super) fn assemble(
+    project: &Project,
+    known: &mut Known,
+    reading: Reading,
+) -> Result<(Snapshot, HashMap<AgentName, AgentId>)> {
+    let Reading { around, present, changed, manual } = reading;
+    known.update(changed, &present);
+
+    let waves: HashMap<WaveId, WaveRow> =
         around.waves.0.into_iter().map(|row| (row.id, row)).collect();
     let runs = around.runs.0;
     let live = |name: &PoolName| runs.iter().filter(|run| run.pool == *name).count();
@@ -122,12 +123,10 @@ pub(super) async fn load(
     });
     let pools = pools.collect();
 
-    let rows = agents(tx, project).await?;
-    let names: HashMap<AgentId, AgentName> =
-        rows.iter().map(|row| (row.id, row.name.clone())).collect();
-    let mut ids = HashMap::with_capacity(rows.len());
-    let mut agents: HashMap<AgentId, Agent> = HashMap::with_capacity(rows.len());
-    for row in rows {
+    let names: HashMap<AgentId, &AgentName> = known.rows().map(|row| (row.id, &row.name)).collect();
+    let mut ids = HashMap::with_capacity(names.len());
+    let mut agents: HashMap<AgentId, Agent> = HashMap::with_capacity(names.len());
+    for row in known.rows() {
         ids.insert(row.name.clone(), row.id);
         agents.insert(row.id, agent(row, &waves, &names));
     }
@@ -166,20 +165,17 @@ pub(super) async fn load(
             });
         }
     }
-    let any_manual = agents.values().any(|agent| agent.runner == RunnerKind::Manual);
-    if any_manual {
-        for row in manual(tx, project).await? {
-            if let Some(agent) = agents.get_mut(&row.id) {
-                agent.asked = u32::try_from(row.asked).unwrap_or(u32::MAX);
-                agent.handed_in = row.handed_in;
-                (agent.produces, agent.missing) = outputs(row)?;
-            }
+    for row in manual {
+        if let Some(agent) = agents.get_mut(&row.id) {
+            agent.asked = u32::try_from(row.asked).unwrap_or(u32::MAX);
+            agent.handed_in = row.handed_in;
+            (agent.produces, agent.missing) = outputs(row)?;
         }
     }
 
     let agents = agents
         .into_iter()
-        .filter_map(|(id, agent)| Some((names.get(&id)?.clone(), agent)))
+        .filter_map(|(id, agent)| Some(((*names.get(&id)?).clone(), agent)))
         .collect();
     let snapshot = Snapshot {
         taken_at: around.taken_at,
@@ -198,12 +194,12 @@ pub(super) async fn load(
 }
 
 fn agent(
-    row: AgentRow,
-    waves: &HashMap<Uuid, WaveRow>,
-    names: &HashMap<AgentId, AgentName>,
+    row: &AgentRow,
+    waves: &HashMap<WaveId, WaveRow>,
+    names: &HashMap<AgentId, &AgentName>,
 ) -> Agent {
     let needs: BTreeSet<AgentName> =
-        row.dependencies.iter().filter_map(|id| names.get(id)).cloned().collect();
+        row.dependencies.iter().filter_map(|id| names.get(id).copied()).cloned().collect();
     let unknown = row.dependencies.iter().filter(|id| !names.contains_key(id)).count();
     let built = match (row.built_generation, row.built_outputs, row.built_inputs) {
         (Some(generation), Some(outputs), Some(inputs)) => {
@@ -222,7 +218,7 @@ fn agent(
         runner: row.runner,
         review: row.review,
         on_stale: row.on_stale,
-        pool: row.pool,
+        pool: row.pool.clone(),
         priority: row.priority,
         retries: u32::try_from(row.retries).unwrap_or(0),
         work: row.work_sha256,
@@ -245,7 +241,7 @@ fn agent(
 /// trips.
 async fn surroundings(tx: &mut Tx, project: &Project) -> Result<Surroundings> {
     Ok(query_as(
-        "select now() as taken_at,
+        "select now() as taken_at, agents, written_by,
              (select coalesce(json_agg(t), '[]') from (
                  select id, name, after from public.waves
                  where project_id = $1 and retired_at is null
@@ -280,27 +276,19 @@ async fn surroundings(tx: &mut Tx, project: &Project) -> Result<Surroundings> {
                  where f.kind = 'review' and f.applied_at is not null
                      and a.project_id = $1 and f.generation = a.generation
                  order by 2
-             ) t) as feedback",
+             ) t) as feedback
+         from (
+             -- Those that left the plan while they run still need looking after.
+             select coalesce(array_agg(id), '{}') as agents,
+                 coalesce(array_agg(xmin::text::bigint), '{}') as written_by
+             from public.agents a
+             where project_id = $1 and (retired_at is null or exists (
+                 select from public.runs r where r.agent_id = a.id and r.finished_at is null
+             ))
+         ) present",
     )
     .bind(project.id)
     .fetch_one(tx.conn())
-    .await?)
-}
-
-async fn agents(tx: &mut Tx, project: &Project) -> Result<Vec<AgentRow>> {
-    // Those that left the plan while they run still need looking after.
-    Ok(query_as(
-        "select id, name, wave_id, status, dependencies, runner, review, on_stale, pool,
-             priority, retries, work_sha256, generation, epoch, built_generation,
-             built_work_sha256, built_outputs, built_inputs,
-             paused_at is not null as paused, retired_at is not null as retired
-         from public.agents a
-         where project_id = $1 and (retired_at is null or exists (
-             select from public.runs r where r.agent_id = a.id and r.finished_at is null
-         ))",
-    )
-    .bind(project.id)
-    .fetch_all(tx.conn())
     .await?)
 }
 

@@ -33,6 +33,7 @@ use super::{
 use crate::{
     engine::{Decision, Effect, Wait, decide},
     model::{AgentName, ArtifactKey, FeedbackNumber, Instant as DbInstant, Outcome, StopReason},
+    store::Known,
 };
 
 /// How long the database may fail before the runs here are stopped.
@@ -131,6 +132,7 @@ pub async fn supervise(
 ) -> anyhow::Result<Session> {
     let supervisor = Supervisor {
         cx,
+        known: Known::default(),
         fleet: Fleet::new(cx),
         pusher: Pusher::new(cx.publisher()?),
         launched: false,
@@ -167,6 +169,8 @@ pub async fn nudge(cx: &Context) -> anyhow::Result<()> {
 
 struct Supervisor<'a> {
     cx: &'a Context,
+    /// What the last look at the agents showed.
+    known: Known,
     options: Options,
     interrupt: watch::Receiver<u32>,
     fleet: Fleet<'a>,
@@ -220,8 +224,8 @@ impl Supervisor<'_> {
     /// Writes down what ended, decides, and obeys.
     async fn round(&mut self, observe: &mut dyn FnMut(Progress)) -> anyhow::Result<Round> {
         self.session.ended.extend(self.fleet.settle(observe).await?);
-        let (snapshot, ids) =
-            self.cx.store.snapshot(&self.cx.project).await.context("cannot read the facts")?;
+        let look = self.cx.store.look_again(&self.cx.project, &mut self.known);
+        let (snapshot, ids) = look.await.context("cannot read the facts")?;
         let taken_at = snapshot.taken_at;
         for run in snapshot.agents.values().filter_map(|agent| agent.run) {
             // Somebody else may have asked: a person's command, another tick.

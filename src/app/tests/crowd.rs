@@ -1,6 +1,6 @@
 //! Many that work on one project at once.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use crate::{
     app::apply::Executor,
@@ -8,7 +8,7 @@ use crate::{
     model::Outcome,
     store::{
         Project, Store,
-        testing::{self, Running, at_once},
+        testing::{self, Running, TestStore, at_once},
     },
 };
 
@@ -75,6 +75,47 @@ async fn ticks_and_supervisors_finish_everything_once_and_never_lock_each_other_
         .value("select deadlocks from pg_stat_database where datname = current_database()")
         .await;
     assert_eq!((finished, doubly, deadlocks), (30, 0, 0));
+}
+
+#[tokio::test]
+async fn a_tick_that_waits_for_a_pool_keeps_nobody_from_the_runs() {
+    let mut store = testing::store().await;
+    store.given_plan(&plan()).await;
+    let run = store.claim("a1").await;
+    store.silence(&run).await;
+    let (facts, ids) = store.snapshot(&store.project).await.unwrap();
+    let decision = decide(&facts);
+    let tick = Executor { store: &store, project: &store.project, ids: &ids, host: "test" };
+    let other = store.elsewhere().await;
+    let is_locked = tokio::sync::Notify::new();
+
+    let (_, written) = tokio::join!(
+        async {
+            is_locked.notified().await;
+            tick.apply(&decision.effects).await
+        },
+        other.tx(async |tx| {
+            testing::execute(tx, "select from wavemark.pools for update").await?;
+            is_locked.notify_one();
+            until_somebody_waits(&store).await;
+            let write =
+                "set local lock_timeout = '50ms'; update public.runs set progress = 'alive'";
+            testing::execute(tx, write).await
+        }),
+    );
+
+    assert!(written.is_ok(), "{written:?}");
+}
+
+async fn until_somebody_waits(store: &TestStore) {
+    let waiting = "select count(*) from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock'";
+    let somebody_waits = async {
+        while store.value::<i64>(waiting).await == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), somebody_waits).await.unwrap();
 }
 
 /// Gives signs of life, ends some runs, and falls silent about one.

@@ -7,7 +7,7 @@ use std::{ops::Deref, time::Duration};
 use sqlx::{AssertSqlSafe, Decode, Postgres, Row as _, Type};
 
 pub(crate) use self::server::Database;
-use super::{Beat, Claim, Claimed, Ending, Error, Kept, Maker, Project, Result, Store, runs};
+use super::{Beat, Claim, Claimed, Ending, Error, Kept, Maker, Project, Result, Store, Tx, runs};
 use crate::{
     engine::{Agent, Snapshot},
     model::{AgentId, AgentName, Digest, Outcome, RunId, RunToken, Status},
@@ -256,11 +256,13 @@ pub(crate) async fn at_once<T: 'static>(
 /// Does something in SQL if the database lets it; else says what the database
 /// said.
 pub(crate) async fn try_sql(store: &Store, sql: &str) -> Result<(), String> {
-    let done = store.tx(async |tx| {
-        sqlx::raw_sql(AssertSqlSafe(sql)).execute(tx.conn()).await?;
-        Ok(())
-    });
-    done.await.map_err(refusal)
+    store.tx(async |tx| execute(tx, sql).await).await.map_err(refusal)
+}
+
+/// Does something in SQL as a part of more.
+pub(crate) async fn execute(tx: &mut Tx, sql: &str) -> Result<()> {
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(tx.conn()).await?;
+    Ok(())
 }
 
 /// The first value of the first row.

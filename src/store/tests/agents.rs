@@ -170,3 +170,15 @@ async fn what_people_handed_in_finishes_a_generation_once() {
     assert_eq!((first, late), (vec![brief], vec![]));
     assert_eq!(store.facts("brief").await.built.unwrap().generation, Generation(1));
 }
+
+#[tokio::test]
+async fn resuming_an_agent_does_not_excuse_what_its_run_is_yet_to_do() {
+    let store = testing::store().await;
+    store.given_agent("echo", Ready).await;
+    let run = store.claim("echo").await;
+
+    store.operate(store.project.id, &name("echo"), Operator::Resume, "ann").await.unwrap();
+    store.end(&run, Outcome::Failed).await;
+
+    assert_eq!(store.facts("echo").await.attempts.own, 1);
+}

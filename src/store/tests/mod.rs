@@ -12,3 +12,4 @@ mod runs;
 mod schema;
 mod snapshot;
 mod sync;
+mod views;
