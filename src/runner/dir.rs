@@ -200,6 +200,7 @@ mod tests {
         feedback/
         feedback/7.md
         input.json
+        log/
         out/
         out/.tmp/
         out/doc/
