@@ -57,9 +57,25 @@ create table public.agents (
     name text not null check (name ~ '^[a-z][a-z0-9-]{0,62}$'),
     status text not null default 'draft'
         check (status in ('draft', 'ready', 'building', 'feedback', 'complete')),
-    output_summary text,
-    dependencies uuid [] not null default '{}',
 
+    -- Facts about its building. All that changes while it is built stands side
+    -- by side, status included: the write-ahead log holds a changed row from
+    -- its first changed byte to its last.
+    status_since timestamptz not null default now(),
+    generation int not null default 1 check (generation >= 1),
+    epoch int not null default 0 check (epoch >= 0),
+    -- Failures up to this claim do not count any more.
+    attempts_since int not null default 0,
+    built_generation int,
+    built_at timestamptz,
+    -- The newest artifact it is made of, and the newest of its needs that it
+    -- was made from: `artifacts.seq`, 0 for none.
+    built_outputs bigint,
+    built_inputs bigint,
+    built_work_sha256 text,
+    output_summary text,
+
+    dependencies uuid [] not null default '{}',
     project_id uuid not null references public.projects,
     wave_id uuid references public.waves,
     title text,
@@ -74,20 +90,6 @@ create table public.agents (
     retries int not null default 2 check (retries >= 0),
     timeout_seconds int not null default 7200 check (timeout_seconds > 0),
 
-    -- Facts about its building.
-    generation int not null default 1 check (generation >= 1),
-    epoch int not null default 0 check (epoch >= 0),
-    -- Failures up to this claim do not count any more.
-    attempts_since int not null default 0,
-    built_generation int,
-    built_work_sha256 text,
-    built_at timestamptz,
-    -- The newest artifact it is made of, and the newest of its needs that it
-    -- was made from: `artifacts.seq`, 0 for none.
-    built_outputs bigint,
-    built_inputs bigint,
-
-    status_since timestamptz not null default now(),
     paused_at timestamptz,
     retired_at timestamptz,
     created_at timestamptz not null default now(),
@@ -222,16 +224,16 @@ create index feedback_comments_by_feedback on public.feedback_comments (feedback
 -- What happened, for people. Nothing is ever decided from it, and it refers to
 -- other tables without holding them.
 create table public.events (
-    id bigint primary key generated always as identity,
+    id bigint not null generated always as identity,
     project_id uuid not null,
     agent_id uuid,
     run_id uuid,
     at timestamptz not null default now(),
     kind text not null,
-    detail text not null default ''
+    detail text not null default '',
+    primary key (project_id, id)
 );
 comment on table public.events is 'Wavemark: what happened';
-create index events_by_project on public.events (project_id, id);
 
 -- Who may see a project through the API: `user_id` is the `sub` of their token.
 create table wavemark.members (

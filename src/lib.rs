@@ -1,4 +1,51 @@
-//! Runs waves of agents from plans kept in git.
+//! Runs waves of agents from plans kept in git, coordinated through Postgres.
+//!
+//! Definitions are YAML in `waves/`, changed by people through pull requests.
+//! State is in Postgres, changed by this binary. What agents make is in both: a
+//! row in Postgres and a commit in git, written once and never changed.
+//!
+//! ```text
+//!  waves/*.yaml ──plan──▶ sync ──▶ Postgres ──▶ Snapshot ──decide──▶ Effects
+//!                                     ▲                                 │
+//!                                     │◀────────────── apply ───────────┘
+//!                                     │                                 │
+//!                                  feedback                          runner
+//!                                     ▲                                 │
+//!                                   people          row, then commit ◀──┘
+//! ```
+//!
+//! # Map
+//!
+//! | module | what it is | may use |
+//! |---|---|---|
+//! | [`model`] | the words: names, statuses, definitions, artifacts, feedback | nothing |
+//! | [`plan`] | YAML text → a checked plan, its digest, its difference from what is stored | `model` |
+//! | [`engine`] | facts → what should happen next, and why nothing does | `model` |
+//! | [`report`] | views → text and JSON for people | `model` |
+//! | [`store`] | the Postgres half of the record | `model`, `plan`, `engine` |
+//! | [`archive`] | the git half of the record | `model` |
+//! | [`runner`] | one run of a program, from its first process to its last | `model` |
+//! | [`embedded`] | a private Postgres | nothing |
+//! | [`app`] | load, decide, apply: one file per use case | all of the above |
+//! | [`cli`] | words and exit codes | all of the above |
+//!
+//! # Invariants
+//!
+//! - `model`, `plan`, `engine` and `report` do no IO and read no clock.
+//! - SQL is written in `store`, git is spoken in `archive`, processes are
+//!   started in `runner`, printing is done in `cli`. They know the model and not
+//!   each other; only `app` sees more than one.
+//! - Only `engine` chooses. What carries its effects out has nothing left to
+//!   choose, and what explains them prints the same decision.
+//! - People, agents and other programs only ever add facts. A status follows
+//!   from facts.
+//! - At most one live run per agent, at most `cap` per pool; the write of a run
+//!   that was overtaken changes nothing.
+//! - What was acknowledged is stored. A crash anywhere is repaired by whoever
+//!   comes next, and nothing takes effect twice.
+//!
+//! There are no traits of our own: the seams are addresses (a database URL, a
+//! git remote), and tests pass real ones.
 
 pub mod app;
 pub mod archive;

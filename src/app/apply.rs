@@ -93,6 +93,9 @@ impl Executor<'_> {
     }
 
     async fn all_at_once(&self, effects: &[Effect]) -> store::Result<Applied> {
+        if effects.is_empty() {
+            return Ok(Applied::default());
+        }
         let batch = Batch::of(effects, self.ids);
         self.store.tx(async |tx| batch.apply(tx, self).await).await
     }
@@ -162,7 +165,7 @@ impl Batch {
         let mut notes = Vec::new();
         let mut changes = 0;
 
-        runs::lock_pools(tx, to.project.id, &self.claims).await?;
+        let pools = runs::lock_pools(tx, to.project.id, &self.claims).await?;
         for (run, agent) in runs::expire(tx, &self.expired).await? {
             changes += 1;
             notes.push(note(agent, Some(run), "lost", "nothing was heard of its run".to_owned()));
@@ -180,7 +183,7 @@ impl Batch {
         changes += moved.len();
         notes.extend(self.moves.iter().filter(|step| moved.contains(&step.agent)).filter_map(told));
 
-        let claimed = runs::claim(tx, to.project, to.host, &self.claims).await?;
+        let claimed = runs::claim(tx, &pools, to.project, to.host, &self.claims).await?;
         changes += claimed.len();
         notes.extend(claimed.iter().map(|run| {
             let detail = format!("attempt {} on {}", run.attempt, to.host);
@@ -276,17 +279,23 @@ impl Batch {
         Ok(opened.len())
     }
 
-    /// Gives each run what its agent gets: two statements for all of them.
+    /// Gives each run what its agent gets: two statements for all of them, or
+    /// none where there is nothing to give.
     async fn equip(&self, tx: &mut Tx, claimed: Vec<Claimed>) -> store::Result<Vec<Begun>> {
         if claimed.is_empty() {
             return Ok(Vec::new());
         }
-        let own: Vec<AgentId> = claimed.iter().map(|run| run.agent_id).collect();
-        let mut makers: BTreeSet<AgentId> = own.iter().copied().collect();
-        makers.extend(claimed.iter().flat_map(|run| &run.dependencies));
+        let talked: Vec<AgentId> =
+            claimed.iter().filter(|run| run.gets_threads).map(|run| run.agent_id).collect();
+        let makers: BTreeSet<AgentId> = claimed
+            .iter()
+            .filter(|run| run.gets_artifacts)
+            .flat_map(|run| run.dependencies.iter().chain([&run.agent_id]))
+            .copied()
+            .collect();
         let makers: Vec<AgentId> = makers.into_iter().collect();
         let latest = artifacts::latest(tx, &makers).await?;
-        let mut threads = feedback::threads(tx, &own).await?;
+        let mut threads = feedback::threads(tx, &talked).await?;
         let mut tokens: HashMap<RunId, RunToken> =
             self.claims.iter().map(|claim| (claim.run, claim.token.clone())).collect();
         let of = |agent: &AgentId| latest.get(agent).cloned().unwrap_or_default();

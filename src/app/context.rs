@@ -10,7 +10,6 @@ use super::{publish::Publisher, workspace::Workspace};
 use crate::{
     archive::{Archive, Place, Remote, remote_of},
     embedded::Embedded,
-    model::ProjectName,
     store::{Error as StoreError, Project, Store},
 };
 
@@ -55,14 +54,19 @@ pub struct Context {
 
 /// The database of the project in this folder, its schema up to date.
 pub async fn open_store(settings: &Settings, workspace: &Workspace) -> anyhow::Result<Store> {
-    let options = match &settings.database_url {
-        Some(url) => url.expose_secret().parse::<PgConnectOptions>().map_err(StoreError::BadUrl)?,
-        None => Embedded::at(&workspace.private())
-            .start()
-            .await
-            .context("cannot start the embedded database")?
-            .connect_options(),
-    };
+    if let Some(url) = &settings.database_url {
+        let options = url.expose_secret().parse::<PgConnectOptions>();
+        return Ok(Store::open(options.map_err(StoreError::BadUrl)?).await?);
+    }
+    let embedded = Embedded::at(&workspace.private());
+    // The usual case, and it costs one connection less than to make sure first.
+    if let Ok(Some(address)) = embedded.likely()
+        && let Ok(store) = Store::open(address.connect_options()).await
+    {
+        return Ok(store);
+    }
+    let address = embedded.start().await.context("cannot start the embedded database")?;
+    let options = address.connect_options();
     Ok(Store::open(options).await?)
 }
 
@@ -70,7 +74,7 @@ impl Context {
     /// Finds the folder, opens the database, and finds the project in it.
     pub async fn open(settings: Settings) -> anyhow::Result<Self> {
         let workspace = Workspace::find(&settings.directory)?;
-        let name = project_name(&workspace)?;
+        let name = workspace.project_name()?;
         let store = open_store(&settings, &workspace).await?;
         let project = store.project(&name).await?;
         Ok(Self { settings, workspace, store, project })
@@ -78,7 +82,7 @@ impl Context {
 
     /// The artifact branch of the project.
     pub fn archive(&self) -> anyhow::Result<Archive> {
-        let private = self.workspace.private();
+        let private = self.workspace.make_private()?;
         let remote = remote_of(
             self.workspace.root(),
             self.settings.git_remote.as_deref(),
@@ -106,14 +110,4 @@ impl Context {
     pub fn user(&self) -> &str {
         &self.settings.environment.user
     }
-}
-
-/// The name of the project in this folder, even where the rest of its plan
-/// cannot be read.
-pub fn project_name(workspace: &Workspace) -> anyhow::Result<ProjectName> {
-    let draft = workspace.draft()?;
-    draft
-        .project_name()
-        .cloned()
-        .context("waves/project.yaml does not name the project: run `wavemark check`")
 }

@@ -1,14 +1,15 @@
 //! From a run that began to everything its program needs: nothing is looked up
 //! later.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, fs, path::PathBuf, sync::Arc};
 
 use secrecy::{ExposeSecret as _, SecretString};
+use tracing::warn;
 
 use super::{apply::Begun, context::Context};
 use crate::{
-    model::{Definition, EnvName, Runner},
-    runner::{Artifact, Contract, Dep, Host, Input, Launch, Limits},
+    model::{AgentName, Definition, EnvName, Runner},
+    runner::{Artifact, Contract, Dep, Host, Input, Launch, Limits, RunDir},
     store::StoredArtifact,
 };
 
@@ -47,7 +48,24 @@ fn directory(cx: &Context, begun: &Begun) -> PathBuf {
     let run = &begun.claimed;
     let id = run.id.to_string();
     let short = id.split('-').next().unwrap_or_default();
-    runs_folder(cx).join(run.agent.as_str()).join(format!("{:04}-{short}", run.epoch.0))
+    runs_folder(cx).join(run.agent.as_str()).join(format!("{:06}-{short}", run.epoch.0))
+}
+
+/// How many run directories of an agent are kept.
+const KEPT: usize = 5;
+
+/// Removes the oldest run directories of an agent.
+pub(super) fn prune(cx: &Context, agent: &AgentName) {
+    let Ok(entries) = fs::read_dir(runs_folder(cx).join(agent.as_str())) else { return };
+    let mut dirs: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    // They begin with their epoch.
+    dirs.sort();
+    let surplus = dirs.len().saturating_sub(KEPT);
+    for dir in dirs.drain(..surplus).filter(|dir| !RunDir::at(dir).is_followed()) {
+        if let Err(err) = fs::remove_dir_all(&dir) {
+            warn!("could not remove the old run directory {}: {err}", dir.display());
+        }
+    }
 }
 
 fn input(cx: &Context, begun: &Begun, definition: &Definition) -> Input {

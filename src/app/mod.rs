@@ -15,7 +15,7 @@ mod tests;
 pub mod views;
 mod workspace;
 
-pub use context::{Context, Environment, Settings, open_store, project_name};
+pub use context::{Context, Environment, Settings, open_store};
 pub use equip::runs_folder;
 pub use publish::{Published, Publisher};
 pub use supervise::{Ended, Options, Progress, Session, Until, nudge, preview, supervise};

@@ -22,7 +22,9 @@ use crate::{
 /// two publishers get in each other's way at the remote, and one comes second.
 const LEASE: Duration = Duration::from_secs(120);
 /// How many artifacts are pushed at once.
-const BATCH: u32 = 10_000;
+const BATCH: u32 = 1_000;
+/// How long a push may take: git itself would wait for a silent server for ever.
+const PATIENCE: Duration = Duration::from_secs(10 * 60);
 
 /// What brings artifacts to git.
 #[derive(Clone, Debug)]
@@ -82,11 +84,13 @@ impl Publisher {
         let known = self.store.last_commit(self.project).await?;
         let entries: Vec<Entry> = pending.into_iter().map(entry).collect();
         let archive = Arc::clone(&self.archive);
-        let landed =
-            tokio::task::spawn_blocking(move || archive.publish(&entries, known.as_deref()))
-                .await
-                .context("publishing was broken off")?
-                .context("cannot push artifacts to git")?;
+        let push = tokio::task::spawn_blocking(move || archive.publish(&entries, known.as_deref()));
+        // A push that lands later does no harm: the next one finds it.
+        let landed = tokio::time::timeout(PATIENCE, push)
+            .await
+            .context("the git remote gave no answer for ten minutes")?
+            .context("publishing was broken off")?
+            .context("cannot push artifacts to git")?;
         let repaired = landed.iter().filter(|landed| landed.written == Written::Same).count();
         if repaired > 0 {
             warn!(

@@ -20,11 +20,6 @@ pub(super) fn text(agent: &AgentName, request: &Request, background: &Background
             if let Some(summary) = &background.summary {
                 text += &format!("\n{}\n", summary.trim());
             }
-            text += &format!(
-                "\nLook: `wavemark artifacts {agent}`\n\
-                 Approve: `wavemark approve {agent}`\n\
-                 Send back: `wavemark send-back {agent} \"what to change\"`"
-            );
             text
         }
         Request::Failure { .. } => {
@@ -36,10 +31,6 @@ pub(super) fn text(agent: &AgentName, request: &Request, background: &Background
             if let Some(tail) = &background.log_tail {
                 text += &format!("\nThe end of its output:\n\n{}\n", quoted_tail(tail));
             }
-            text += &format!(
-                "\nTry again from its last checkpoint: `wavemark retry {agent}`\n\
-                 Give up: dismiss this; the agent is paused until `wavemark retry {agent}`"
-            );
             text
         }
         Request::HandIn { missing, .. } => {
@@ -115,13 +106,28 @@ mod tests {
 
     #[test]
     fn a_review_says_how_to_answer() {
-        insta::assert_snapshot!(request(&Request::Review { generation: Generation(2) }), @"");
+        insta::assert_snapshot!(request(&Request::Review { generation: Generation(2) }), @"
+        Echo (`echo`) is built and waits for your review.
+
+        It was built for the second time.
+
+        A sheet with 3 columns.
+        ");
     }
 
     #[test]
     fn a_failure_says_what_happened_last() {
         let failure = Request::Failure { epoch: Epoch(3), generation: Generation::FIRST };
-        insta::assert_snapshot!(request(&failure), @"");
+        insta::assert_snapshot!(request(&failure), @"
+        Echo (`echo`) failed and will not be tried again by itself.
+
+        Its last run: failed: exited 3
+
+        The end of its output:
+
+            one
+            two
+        ");
     }
 
     #[test]
@@ -130,6 +136,16 @@ mod tests {
             generation: Generation::FIRST,
             asked: 0,
             missing: vec!["doc/brief.md".parse().unwrap()],
-        }), @"");
+        }), @"
+        Echo (`echo`) is work for a person.
+
+        Write the brief.
+
+        Still to be handed in:
+
+        - doc/brief.md: `wavemark checkpoint --agent echo doc brief.md FILE`
+
+        When it is done: `wavemark finish --agent echo`
+        ");
     }
 }

@@ -1,11 +1,17 @@
 //! Fills the views that people see from what the database has.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
+
+use anyhow::Context as _;
 
 use super::{Context, Session};
 use crate::{
+    archive::{Claim, Fault},
     engine::{self, Snapshot, Wait, decide},
-    model::{AgentName, ArtifactKey, Digest, FeedbackNumber, Outcome, Status, WaveName},
+    model::{AgentName, ArtifactId, ArtifactKey, FeedbackNumber, Outcome, Status, WaveName},
     report::{
         Activity, AgentView, ArtifactView, ArtifactsView, ComparedView, ComparisonView,
         CompletedView, EventView, EventsView, FeedbackListView, FeedbackRef, FeedbackView,
@@ -20,6 +26,7 @@ pub async fn status(cx: &Context) -> anyhow::Result<StatusView> {
     let (snapshot, _) = cx.store.snapshot(&cx.project).await?;
     let rows = cx.store.agent_rows(cx.project.id).await?;
     let feedback = cx.store.feedback(cx.project.id, None, false).await?;
+    let project = cx.store.project(&cx.project.name).await?;
     let decision = decide(&snapshot);
 
     let mut waves: Vec<WaveView> = Vec::new();
@@ -34,9 +41,9 @@ pub async fn status(cx: &Context) -> anyhow::Result<StatusView> {
         }
     }
     Ok(StatusView::new(
-        cx.project.name.clone(),
+        project.name,
         snapshot.taken_at,
-        cx.project.last_tick_at,
+        project.last_tick_at,
         waves,
         feedback.into_iter().map(feedback_view).collect(),
     ))
@@ -237,20 +244,36 @@ fn artifact_view(row: &ArtifactRow) -> ArtifactView {
 /// Whether the two homes of every artifact agree, version by version.
 pub async fn comparison(cx: &Context) -> anyhow::Result<ComparisonView> {
     let rows = cx.store.all_artifacts(cx.project.id).await?;
+    let claims: Vec<Claim> = rows.iter().filter_map(claim).collect();
     let archive = cx.archive()?;
-    let compared = tokio::task::spawn_blocking(move || {
-        rows.into_iter()
-            .map(|row| {
-                let commit = match (&row.git_commit, &row.git_path) {
-                    (Some(commit), Some(path)) => archive.read(commit, path).ok().map(Digest::of),
-                    _ => None,
-                };
-                ComparedView { agent: row.agent.clone(), key: row.key(), row: row.sha256, commit }
-            })
-            .collect()
+    let faults: HashMap<ArtifactId, Fault> =
+        tokio::task::spawn_blocking(move || archive.verify(&claims))
+            .await?
+            .context("cannot read the artifact branch")?
+            .into_iter()
+            .collect();
+    let artifacts = rows
+        .iter()
+        .map(|row| {
+            let commit = claim(row).and_then(|claim| match faults.get(&claim.id) {
+                None => Some(claim.sha256),
+                Some(Fault::Differs(other)) => Some(*other),
+                Some(Fault::NoCommit | Fault::NoFile) => None,
+            });
+            ComparedView { agent: row.agent.clone(), key: row.key(), row: row.sha256, commit }
+        })
+        .collect();
+    Ok(ComparisonView { artifacts })
+}
+
+/// What a row says about its commit, if it has one.
+fn claim(row: &ArtifactRow) -> Option<Claim> {
+    Some(Claim {
+        id: row.id,
+        commit: row.git_commit.clone()?,
+        path: row.git_path.clone()?,
+        sha256: row.sha256,
     })
-    .await?;
-    Ok(ComparisonView { artifacts: compared })
 }
 
 /// Who built when.

@@ -9,7 +9,10 @@ use std::{
 
 use anyhow::Context as _;
 
-use crate::plan::{self, Draft, Facts, Plan, Problems, Program, PromptFile};
+use crate::{
+    model::ProjectName,
+    plan::{self, Facts, Plan, Problems, Program, PromptFile},
+};
 
 /// The folder with the definitions in it.
 const WAVES: &str = "waves";
@@ -48,15 +51,33 @@ impl Workspace {
         self.root.join(".wavemark")
     }
 
-    /// Reads the YAML files, as far as they can be read.
-    pub fn draft(&self) -> anyhow::Result<Draft> {
-        Ok(plan::read(&self.files()?))
+    /// Makes that folder, unless it is there, with a `.gitignore` that keeps all
+    /// of it out of git.
+    pub fn make_private(&self) -> anyhow::Result<PathBuf> {
+        let folder = self.private();
+        let make = || format!("cannot make {}", folder.display());
+        fs::create_dir_all(&folder).with_context(make)?;
+        let ignore = folder.join(".gitignore");
+        if !ignore.exists() {
+            fs::write(&ignore, "*\n").with_context(make)?;
+        }
+        Ok(folder)
+    }
+
+    /// The name of the project, even where the rest of its plan cannot be read.
+    pub fn project_name(&self) -> anyhow::Result<ProjectName> {
+        let path = format!("{WAVES}/project.yaml");
+        let file = self.root.join(&path);
+        let bytes = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        let draft = plan::read(&BTreeMap::from([(path, bytes)]));
+        let name = draft.project_name().cloned();
+        name.context("waves/project.yaml does not name the project: run `wavemark check`")
     }
 
     /// Reads and checks the plan. The outer error is the machine's, the inner
     /// one the author's.
     pub fn plan(&self) -> anyhow::Result<Result<Plan, Problems>> {
-        let draft = self.draft()?;
+        let draft = plan::read(&self.files()?);
         let wanted = draft.wanted();
         let facts = Facts {
             prompts: wanted

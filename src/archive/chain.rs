@@ -45,10 +45,7 @@ pub(super) fn build(
         parent = Some(commit);
         commits.push(commit);
     }
-    Ok(Chain {
-        commits,
-        files: objects.finish()?,
-    })
+    Ok(Chain { commits, files: objects.finish()? })
 }
 
 fn text(tree: Oid, parent: Option<Oid>, seconds: i64, message: &str) -> String {

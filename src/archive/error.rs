@@ -154,10 +154,7 @@ impl Error {
     /// What an error means that came before there was a conversation.
     pub(super) fn of_connection(remote: &Remote, source: git2::Error) -> Self {
         match source.class() {
-            ErrorClass::Os => Self::Unreachable {
-                remote: remote.clone(),
-                source,
-            },
+            ErrorClass::Os => Self::Unreachable { remote: remote.clone(), source },
             _ => Self::of_transfer(remote, source),
         }
     }

@@ -49,10 +49,7 @@ impl Folder {
                 (Key::new(entry.name_bytes(), mode), (mode, entry.id()))
             })
             .collect();
-        Ok(Self {
-            entries,
-            ..Self::default()
-        })
+        Ok(Self { entries, ..Self::default() })
     }
 
     /// Puts a file at `path`, and returns the id of the tree that results.
@@ -98,10 +95,7 @@ impl Folder {
 
     fn store(&mut self, objects: &mut Objects<'_>) -> Result<Oid, git2::Error> {
         let bytes = self.bytes();
-        let base = self
-            .stored
-            .as_ref()
-            .map(|(id, bytes)| Base { id: *id, bytes });
+        let base = self.stored.as_ref().map(|(id, bytes)| Base { id: *id, bytes });
         let id = objects.put(ObjectType::Tree, &bytes, base)?;
         self.stored = Some((id, bytes));
         Ok(id)

@@ -30,10 +30,7 @@ pub(super) fn log(
     head: Option<Oid>,
     limit: usize,
 ) -> Result<Vec<Commit>, git2::Error> {
-    walk(repo, head)?
-        .take(limit)
-        .map(|id| describe(&repo.find_commit(id?)?))
-        .collect()
+    walk(repo, head)?.take(limit).map(|id| describe(&repo.find_commit(id?)?)).collect()
 }
 
 /// The commits that changed what is at `path`, newest first.
@@ -51,10 +48,8 @@ pub(super) fn history(
     for id in walk(repo, head)? {
         let commit = repo.find_commit(id?)?;
         let now = at(&commit)?;
-        let mut before = commit
-            .parents()
-            .map(|parent| at(&parent))
-            .collect::<Result<Vec<_>, _>>()?;
+        let mut before =
+            commit.parents().map(|parent| at(&parent)).collect::<Result<Vec<_>, _>>()?;
         if before.is_empty() {
             before.push(None);
         }
@@ -75,16 +70,11 @@ pub(super) fn all(repo: &Repository, head: Option<Oid>) -> Result<HashSet<Oid>, 
 
 /// The bytes at `path` in `commit`.
 pub(super) fn read(repo: &Repository, commit: &str, path: &str) -> Result<Vec<u8>, Error> {
-    let missing = || Error::Missing {
-        commit: commit.to_owned(),
-        path: path.to_owned(),
-    };
+    let missing = || Error::Missing { commit: commit.to_owned(), path: path.to_owned() };
     let id = Oid::from_str(commit).map_err(|_| missing())?;
     let look = || {
         let tree = repo.find_commit(id)?.tree()?;
-        tree.get_path(path.as_ref())?
-            .to_object(repo)?
-            .peel_to_blob()
+        tree.get_path(path.as_ref())?.to_object(repo)?.peel_to_blob()
     };
     match look() {
         Ok(blob) => Ok(blob.content().to_vec()),
@@ -156,19 +146,14 @@ mod tests {
         wavemark | vision: doc/b.md (version 2)
         ");
         assert_eq!(log[0].mark, None);
-        assert_eq!(
-            log[1].mark.as_ref().unwrap().path(),
-            "foundation/vision/doc/a.md"
-        );
+        assert_eq!(log[1].mark.as_ref().unwrap().path(), "foundation/vision/doc/a.md");
         assert_eq!(log[1].at.timestamp(), 1_790_000_003);
     }
 
     #[test]
     fn the_history_of_a_path_has_each_commit_that_changed_it() {
         let world = World::new();
-        let history = archive(&world)
-            .history("foundation/vision/doc/a.md")
-            .unwrap();
+        let history = archive(&world).history("foundation/vision/doc/a.md").unwrap();
 
         insta::assert_snapshot!(subjects(&history), @"
         Somebody | Say hello
@@ -182,10 +167,7 @@ mod tests {
         for via in Via::BOTH {
             let world = World::new();
             let archive = world.archive(via, "one");
-            assert_eq!(
-                (archive.log(9).unwrap(), archive.history("a").unwrap()),
-                (vec![], vec![])
-            );
+            assert_eq!((archive.log(9).unwrap(), archive.history("a").unwrap()), (vec![], vec![]));
         }
     }
 
@@ -201,10 +183,7 @@ mod tests {
             ("not a commit", "foundation/vision/doc/a.md"),
         ] {
             let err = archive.read(commit, path).unwrap_err();
-            assert!(
-                matches!(err, Error::Missing { .. }),
-                "{commit} {path}: {err:?}"
-            );
+            assert!(matches!(err, Error::Missing { .. }), "{commit} {path}: {err:?}");
         }
     }
 }

@@ -54,20 +54,13 @@ fn run(repo: &Repository, hook: &str, update: &Update<'_>) -> Result<(), String>
     let cannot = |err| format!("its {hook} hook cannot be run: {err}");
 
     let mut command = Command::new(program);
-    command
-        .args(args)
-        .current_dir(repo.path())
-        .env_clear()
-        .env("GIT_DIR", ".");
+    command.args(args).current_dir(repo.path()).env_clear().env("GIT_DIR", ".");
     for name in ["PATH", "HOME"] {
         if let Some(value) = env::var_os(name) {
             command.env(name, value);
         }
     }
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(cannot)?;
     if let Some(mut pipe) = child.stdin.take() {
         // A hook need not read what it is told.
@@ -89,8 +82,7 @@ fn find(repo: &Repository, hook: &str) -> Option<PathBuf> {
 }
 
 fn is_executable(path: &Path) -> bool {
-    path.metadata()
-        .is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
+    path.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
 }
 
 #[cfg(test)]
@@ -109,14 +101,9 @@ mod tests {
                 let note = note.replace("cat", if hook.contains("receive") { "cat" } else { ":" });
                 world.hook(hook, &note);
             }
-            let landed = world
-                .archive(via, "one")
-                .publish(&entries(0..1), None)
-                .unwrap();
+            let landed = world.archive(via, "one").publish(&entries(0..1), None).unwrap();
             let heard = fs::read_to_string(world.folder().join("heard")).unwrap();
-            heard
-                .replace(&landed[0].commit, "<new>")
-                .replace(&"0".repeat(40), "<none>")
+            heard.replace(&landed[0].commit, "<new>").replace(&"0".repeat(40), "<none>")
         });
 
         assert_eq!(said[0], said[1]);
@@ -136,10 +123,7 @@ mod tests {
             let world = World::new();
             world.hook("post-receive", "exit 1");
 
-            world
-                .archive(via, "one")
-                .publish(&entries(0..1), None)
-                .unwrap();
+            world.archive(via, "one").publish(&entries(0..1), None).unwrap();
 
             assert_eq!(world.git(&["rev-list", "--count", BRANCH]).trim(), "1");
         }
@@ -153,10 +137,7 @@ mod tests {
         let hook = world.folder().join("hooks/pre-receive");
         fs::set_permissions(hook, fs::Permissions::from_mode(0o644)).unwrap();
 
-        world
-            .archive(Via::Folder, "one")
-            .publish(&entries(0..1), None)
-            .unwrap();
+        world.archive(Via::Folder, "one").publish(&entries(0..1), None).unwrap();
     }
 
     #[test]
@@ -164,16 +145,11 @@ mod tests {
         let world = World::new();
         world.hook("pre-receive", "env > seen");
 
-        world
-            .archive(Via::Folder, "one")
-            .publish(&entries(0..1), None)
-            .unwrap();
+        world.archive(Via::Folder, "one").publish(&entries(0..1), None).unwrap();
 
         let seen = fs::read_to_string(world.folder().join("seen")).unwrap();
-        let mut names: Vec<&str> = seen
-            .lines()
-            .filter_map(|line| Some(line.split_once('=')?.0))
-            .collect();
+        let mut names: Vec<&str> =
+            seen.lines().filter_map(|line| Some(line.split_once('=')?.0)).collect();
         // The shell's own.
         names.retain(|name| !["PWD", "SHLVL", "_", "OLDPWD"].contains(name));
         names.sort_unstable();

@@ -23,10 +23,8 @@ pub(super) fn find(
     known: Option<Oid>,
     entries: &[Entry],
 ) -> Result<HashMap<ArtifactId, (Oid, String)>, git2::Error> {
-    let wanted: HashMap<ArtifactId, Digest> = entries
-        .iter()
-        .map(|entry| (entry.id, entry.sha256))
-        .collect();
+    let wanted: HashMap<ArtifactId, Digest> =
+        entries.iter().map(|entry| (entry.id, entry.sha256)).collect();
     let mut found = HashMap::new();
     let mut seen: HashSet<Oid> = known.into_iter().collect();
     let mut next: Vec<Oid> = head.into_iter().collect();
@@ -58,8 +56,5 @@ pub(super) fn digest_at(
         Err(err) if err.code() == ErrorCode::NotFound => return Ok(None),
         Err(err) => return Err(err),
     };
-    Ok(entry
-        .to_object(repo)?
-        .as_blob()
-        .map(|blob| Digest::of(blob.content())))
+    Ok(entry.to_object(repo)?.as_blob().map(|blob| Digest::of(blob.content())))
 }

@@ -42,9 +42,7 @@ pub(super) fn open(remote: &Remote, path: &Path) -> Result<Repository, Error> {
     Repository::open(path).map_err(|source| {
         let remote = remote.clone();
         match source.code() {
-            ErrorCode::Owner => Error::Foreign {
-                path: path.to_owned(),
-            },
+            ErrorCode::Owner => Error::Foreign { path: path.to_owned() },
             ErrorCode::NotFound if path.exists() => Error::NotARepository { remote },
             _ => Error::Unreachable { remote, source },
         }
@@ -79,10 +77,7 @@ pub(super) fn deliver(
     if is_checked_out(repo, refname) {
         return Err(refused("it is checked out there".to_owned()));
     }
-    let disk = |source| Error::Disk {
-        path: repo.path().to_owned(),
-        source,
-    };
+    let disk = |source| Error::Disk { path: repo.path().to_owned(), source };
     if flush::files(&chain.files).map_err(disk)? == Flushed::Damaged {
         return Ok(Delivered::Again);
     }
@@ -111,10 +106,7 @@ fn swap(
             return Ok(Delivered::Again);
         }
         Err(source) if source.class() == ErrorClass::Os => {
-            return Err(Error::Unreachable {
-                remote: remote.clone(),
-                source,
-            });
+            return Err(Error::Unreachable { remote: remote.clone(), source });
         }
         Err(err) => return Err(err.into()),
     }
@@ -128,17 +120,14 @@ fn swap(
 
 /// Removes a lock that a process left behind when it was killed.
 fn remove_stale(lock: &PathBuf) {
-    let age = fs::metadata(lock)
-        .and_then(|lock| lock.modified())
-        .map(|then| then.elapsed());
+    let age = fs::metadata(lock).and_then(|lock| lock.modified()).map(|then| then.elapsed());
     if let Ok(Ok(age)) = age
         && age > STALE
     {
         match fs::remove_file(lock) {
-            Ok(()) => tracing::warn!(
-                "removed {}, which a dead process left behind",
-                lock.display()
-            ),
+            Ok(()) => {
+                tracing::warn!("removed {}, which a dead process left behind", lock.display())
+            }
             Err(err) if err.kind() == io::ErrorKind::NotFound => (),
             Err(err) => tracing::warn!("left {} alone: {err}", lock.display()),
         }

@@ -54,16 +54,7 @@ impl Mark {
     }
 
     pub(super) fn message(&self) -> String {
-        let Self {
-            id,
-            wave,
-            agent,
-            key,
-            version,
-            run,
-            epoch,
-            sha256,
-        } = self;
+        let Self { id, wave, agent, key, version, run, epoch, sha256 } = self;
         let mut text = format!(
             "{agent}: {key} (version {version})\n\n\
              Wavemark-Artifact: {id}\n\
@@ -87,11 +78,8 @@ impl Mark {
             return None;
         }
         let trailers = git2::message_trailers_strs(message).ok()?;
-        let get = |name: &str| {
-            trailers
-                .iter()
-                .find_map(|(key, value)| (key == name).then_some(value))
-        };
+        let get =
+            |name: &str| trailers.iter().find_map(|(key, value)| (key == name).then_some(value));
         Some(Self {
             id: ArtifactId::from_uuid(get("Wavemark-Artifact")?.parse().ok()?),
             wave: get("Wavemark-Wave")?.parse().ok()?,
@@ -151,11 +139,7 @@ mod tests {
     #[test]
     fn a_message_without_a_whole_mark_has_none() {
         let whole = mark(7, Some(8), "doc/summary.md", (2, 5)).message();
-        for line in whole
-            .lines()
-            .skip(2)
-            .filter(|line| !line.starts_with("Wavemark-Run"))
-        {
+        for line in whole.lines().skip(2).filter(|line| !line.starts_with("Wavemark-Run")) {
             let partial = whole.replace(&format!("{line}\n"), "");
             assert_eq!(Mark::parse(&partial), None, "without {line}");
         }

@@ -139,14 +139,10 @@ impl Archive {
         let refname = format!("refs/heads/{}", place.branch);
         if !git2::Reference::is_valid_name(&refname) {
             return Err(
-                git2::Error::from_str(&format!("`{}` cannot name a branch", place.branch)).into(),
+                git2::Error::from_str(&format!("`{}` cannot name a branch", place.branch)).into()
             );
         }
-        Ok(Self {
-            place,
-            address,
-            refname,
-        })
+        Ok(Self { place, address, refname })
     }
 
     /// Commits each entry, in order, on the newest head, and pushes once.
@@ -157,10 +153,7 @@ impl Archive {
     ///
     /// A batch is held in memory twice, so give a thousand at a time.
     pub fn publish(&self, entries: &[Entry], known: Option<&str>) -> Result<Vec<Landed>, Error> {
-        if let Some(bad) = entries
-            .iter()
-            .find(|entry| Digest::of(&entry.content) != entry.sha256)
-        {
+        if let Some(bad) = entries.iter().find(|entry| Digest::of(&entry.content) != entry.sha256) {
             return Err(Error::WrongDigest { artifact: bad.id });
         }
         if entries.is_empty() {
@@ -197,10 +190,8 @@ impl Archive {
         let repo = self.repo()?;
         let head = self.newest(&repo)?;
         let mut landed = landed::find(&repo, head, known, entries)?;
-        let missing: Vec<&Entry> = entries
-            .iter()
-            .filter(|entry| !landed.contains_key(&entry.id))
-            .collect();
+        let missing: Vec<&Entry> =
+            entries.iter().filter(|entry| !landed.contains_key(&entry.id)).collect();
         let chain = chain::build(&repo, head, &missing)?;
         if self.deliver(&repo, head, &chain)? == Delivered::Again {
             return Ok(None);
@@ -211,12 +202,7 @@ impl Archive {
                 Some((commit, path)) => (commit, path, Written::Same),
                 None => (new.next()?, Mark::of(entry).path(), Written::New),
             };
-            Some(Landed {
-                id: entry.id,
-                commit: commit.to_string(),
-                path,
-                written,
-            })
+            Some(Landed { id: entry.id, commit: commit.to_string(), path, written })
         };
         Ok(entries.iter().map(place).collect())
     }
@@ -336,9 +322,6 @@ impl Archive {
             file.lock()?;
             Ok(file)
         };
-        lock().map_err(|source| Error::Disk {
-            path: path.clone(),
-            source,
-        })
+        lock().map_err(|source| Error::Disk { path: path.clone(), source })
     }
 }

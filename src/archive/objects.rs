@@ -87,9 +87,7 @@ impl<'repo> Objects<'repo> {
                 indexer.write_all(&pack.finish()).map_err(unwrapped)?;
                 let name = indexer.commit()?;
                 self.odb.refresh()?;
-                Ok(["pack", "idx"]
-                    .map(|kind| folder.join(format!("pack-{name}.{kind}")))
-                    .into())
+                Ok(["pack", "idx"].map(|kind| folder.join(format!("pack-{name}.{kind}"))).into())
             }
         }
     }

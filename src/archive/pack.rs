@@ -57,10 +57,7 @@ impl Pack {
         }
         let offset = self.bytes.len();
         let close = base.and_then(|base| {
-            let place = *self
-                .places
-                .get(&base.id)
-                .filter(|place| place.depth < DEEPEST)?;
+            let place = *self.places.get(&base.id).filter(|place| place.depth < DEEPEST)?;
             Some((place, difference(base.bytes, bytes)?))
         });
         let depth = match close {
@@ -116,8 +113,7 @@ impl Pack {
             self.bytes.reserve(bytes.len() / 2 + 64);
             let taken = usize::try_from(self.zlib.total_in()).unwrap_or(bytes.len());
             status =
-                self.zlib
-                    .compress_vec(&bytes[taken..], &mut self.bytes, FlushCompress::Finish);
+                self.zlib.compress_vec(&bytes[taken..], &mut self.bytes, FlushCompress::Finish);
         }
         debug_assert!(matches!(status, Ok(Status::StreamEnd)), "{status:?}");
     }
@@ -150,12 +146,8 @@ fn varint(out: &mut Vec<u8>, mut number: usize) {
 /// `None` if that saves too little.
 fn difference(old: &[u8], new: &[u8]) -> Option<Vec<u8>> {
     let head = old.iter().zip(new).take_while(|(a, b)| a == b).count();
-    let tail = old[head..]
-        .iter()
-        .rev()
-        .zip(new[head..].iter().rev())
-        .take_while(|(a, b)| a == b)
-        .count();
+    let tail =
+        old[head..].iter().rev().zip(new[head..].iter().rev()).take_while(|(a, b)| a == b).count();
     let middle = &new[head..new.len() - tail];
     if middle.len() > new.len() / 2 {
         return None;
@@ -226,21 +218,14 @@ mod tests {
         let mut indexer = Indexer::new(None, &folder, 0, false).unwrap();
         indexer.write_all(&pack.finish()).unwrap();
         let name = indexer.commit().unwrap();
-        git(
-            dir.path(),
-            &["verify-pack", &format!("objects/pack/pack-{name}.idx")],
-        );
-        ids.iter()
-            .map(|id| repo.find_blob(*id).unwrap().content().to_vec())
-            .collect()
+        git(dir.path(), &["verify-pack", &format!("objects/pack/pack-{name}.idx")]);
+        ids.iter().map(|id| repo.find_blob(*id).unwrap().content().to_vec()).collect()
     }
 
     #[test]
     fn sizes_at_the_edges_of_the_format_are_read_back() {
         let mut texts = Vec::new();
-        for size in [
-            0, 1, 15, 16, 127, 128, 2_047, 2_048, 65_535, 65_536, 70_000, 300_000,
-        ] {
+        for size in [0, 1, 15, 16, 127, 128, 2_047, 2_048, 65_535, 65_536, 70_000, 300_000] {
             // Nothing repeats, so that nothing is shorter than it should be.
             let mut text: Vec<u8> = (0_u32..)
                 .map(|n| low((n.wrapping_mul(2_654_435_761) >> 13) as usize, 8))
@@ -258,23 +243,14 @@ mod tests {
     #[test]
     fn a_long_chain_of_small_changes_is_small_and_never_too_deep() {
         let texts: Vec<Vec<u8>> = (1..200_usize)
-            .map(|n| {
-                (0..n * 40)
-                    .flat_map(|k| Sha1::from(k.to_string()).digest().bytes())
-                    .collect()
-            })
+            .map(|n| (0..n * 40).flat_map(|k| Sha1::from(k.to_string()).digest().bytes()).collect())
             .collect();
         let whole: usize = texts.iter().map(Vec::len).sum();
         let mut pack = Pack::default();
         let mut before: Option<(Oid, &[u8])> = None;
         for text in &texts {
             let id = Oid::hash_object(ObjectType::Tree, text).unwrap();
-            pack.put(
-                id,
-                ObjectType::Tree,
-                text,
-                before.map(|(id, bytes)| Base { id, bytes }),
-            );
+            pack.put(id, ObjectType::Tree, text, before.map(|(id, bytes)| Base { id, bytes }));
             before = Some((id, text));
         }
         assert!(pack.places.values().all(|place| place.depth <= DEEPEST));
@@ -291,16 +267,9 @@ mod tests {
     /// A text, and then edits: at some place, take away so many bytes and
     /// put others in.
     fn any_texts() -> impl Strategy<Value = Vec<Vec<u8>>> {
-        let edit = (
-            any::<usize>(),
-            0..400_usize,
-            prop::collection::vec(any::<u8>(), 0..400),
-        );
-        (
-            prop::collection::vec(any::<u8>(), 0..3_000),
-            prop::collection::vec(edit, 1..20),
-        )
-            .prop_map(|(first, edits)| {
+        let edit = (any::<usize>(), 0..400_usize, prop::collection::vec(any::<u8>(), 0..400));
+        (prop::collection::vec(any::<u8>(), 0..3_000), prop::collection::vec(edit, 1..20)).prop_map(
+            |(first, edits)| {
                 let mut texts = vec![first];
                 for (share, taken, put) in edits {
                     let mut text = texts.last().cloned().unwrap_or_default();
@@ -309,7 +278,8 @@ mod tests {
                     texts.push(text);
                 }
                 texts
-            })
+            },
+        )
     }
 
     proptest! {

@@ -28,9 +28,7 @@ impl fmt::Display for Remote {
         match self.url.split_once("://") {
             Some((scheme, rest)) => {
                 let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-                let host = authority
-                    .rsplit_once('@')
-                    .map_or(authority, |(_, host)| host);
+                let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
                 write!(f, "{scheme}://{host}{path}")
             }
             None => f.write_str(&self.url),
@@ -56,18 +54,12 @@ pub(super) enum Address {
 impl Remote {
     /// A remote that asks for no token.
     pub fn at(url: impl Into<String>) -> Self {
-        Self {
-            url: url.into(),
-            token: None,
-        }
+        Self { url: url.into(), token: None }
     }
 
     pub(super) fn address(&self) -> Result<Address, Error> {
         let unsupported = |scheme: &str| {
-            Err(Error::Unsupported {
-                remote: self.clone(),
-                scheme: scheme.to_owned(),
-            })
+            Err(Error::Unsupported { remote: self.clone(), scheme: scheme.to_owned() })
         };
         let built = git2::Version::get();
         match self.url.split_once("://") {
@@ -89,8 +81,7 @@ impl Remote {
 
 /// Whether it is `[user@]host:path`, as git decides: a `:` before any `/`.
 fn is_scp_like(url: &str) -> bool {
-    url.find(':')
-        .is_some_and(|colon| !url[..colon].contains('/'))
+    url.find(':').is_some_and(|colon| !url[..colon].contains('/'))
 }
 
 /// Finds the remote of the project in `root`.
@@ -137,22 +128,13 @@ fn make_bare(path: &Path, branch: &str) -> Result<(), Error> {
     if path.exists() {
         return Ok(());
     }
-    let disk = |source| Error::Disk {
-        path: path.to_owned(),
-        source,
-    };
+    let disk = |source| Error::Disk { path: path.to_owned(), source };
     let parent = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(parent).map_err(disk)?;
-    let draft = tempfile::Builder::new()
-        .prefix(".remote-")
-        .tempdir_in(parent)
-        .map_err(disk)?;
+    let draft = tempfile::Builder::new().prefix(".remote-").tempdir_in(parent).map_err(disk)?;
 
     let mut options = RepositoryInitOptions::new();
-    options
-        .bare(true)
-        .external_template(false)
-        .initial_head(branch);
+    options.bare(true).external_template(false).initial_head(branch);
     let repo = Repository::init_opts(draft.path(), &options)?;
     let mut config = repo.config()?;
     // Artifacts are written once: nobody rewrites or deletes their history.
@@ -211,32 +193,19 @@ mod tests {
         let root = dir.path().join("project");
         fs::create_dir_all(root.join("waves")).unwrap();
         let fallback = root.join(".wavemark/remote.git");
-        let find = |configured| {
-            remote_of(&root.join("waves"), configured, &fallback, BRANCH)
-                .unwrap()
-                .url
-        };
+        let find =
+            |configured| remote_of(&root.join("waves"), configured, &fallback, BRANCH).unwrap().url;
         let path = |path: &Path| path.to_str().unwrap().to_owned();
 
         assert_eq!(find(None), path(&fallback));
         git(&root, &["init", "--quiet"]);
         assert_eq!(find(None), path(&fallback));
         git(&root, &["remote", "add", "origin", "../origin.git"]);
-        assert!(
-            find(None).ends_with("/project/../origin.git"),
-            "{}",
-            find(None)
-        );
-        git(
-            &root,
-            &["remote", "set-url", "origin", "http://host/origin.git"],
-        );
+        assert!(find(None).ends_with("/project/../origin.git"), "{}", find(None));
+        git(&root, &["remote", "set-url", "origin", "http://host/origin.git"]);
         assert_eq!(find(None), "http://host/origin.git");
         assert_eq!(find(Some("")), "http://host/origin.git");
-        assert_eq!(
-            find(Some("../r.git")),
-            path(&root.join("waves").join("../r.git"))
-        );
+        assert_eq!(find(Some("../r.git")), path(&root.join("waves").join("../r.git")));
         assert_eq!(find(Some("https://host/r.git")), "https://host/r.git");
     }
 
@@ -247,24 +216,13 @@ mod tests {
         let remote = remote_of(dir.path(), None, &fallback, BRANCH).unwrap();
         let again = remote_of(dir.path(), None, &fallback, BRANCH).unwrap();
         assert_eq!(remote.url, again.url);
-        archive(remote, dir.path().join("cache"))
-            .publish(&entries(1..2), None)
-            .unwrap();
+        archive(remote, dir.path().join("cache")).publish(&entries(1..2), None).unwrap();
 
-        git(
-            dir.path(),
-            &["clone", "--quiet", fallback.to_str().unwrap(), "clone"],
-        );
+        git(dir.path(), &["clone", "--quiet", fallback.to_str().unwrap(), "clone"]);
 
         let shown = dir.path().join("clone/foundation/vision/schema/file-1.md");
         assert_eq!(fs::read_to_string(shown).unwrap(), "text 1\n");
-        assert_eq!(
-            git(&fallback, &["config", "receive.denyNonFastForwards"]).trim(),
-            "true"
-        );
-        assert_eq!(
-            fs::read_dir(dir.path().join(".wavemark")).unwrap().count(),
-            1
-        );
+        assert_eq!(git(&fallback, &["config", "receive.denyNonFastForwards"]).trim(), "true");
+        assert_eq!(fs::read_dir(dir.path().join(".wavemark")).unwrap().count(), 1);
     }
 }

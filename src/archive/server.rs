@@ -34,10 +34,7 @@ pub(super) const MOST_PACKS: usize = 200;
 /// Opens the cache, or makes it anew if it is none, or another server's.
 pub(super) fn open(remote: &Remote, cache: &Path) -> Result<Repository, Error> {
     if let Ok(repo) = Repository::open_bare(cache)
-        && repo
-            .config()?
-            .get_string(OF)
-            .is_ok_and(|url| url == remote.to_string())
+        && repo.config()?.get_string(OF).is_ok_and(|url| url == remote.to_string())
         && fs::read_dir(repo.path().join("objects/pack"))
             .is_ok_and(|packs| packs.count() <= 2 * MOST_PACKS)
     {
@@ -48,10 +45,7 @@ pub(super) fn open(remote: &Remote, cache: &Path) -> Result<Repository, Error> {
 
 /// Makes an empty cache.
 pub(super) fn rebuild(remote: &Remote, cache: &Path) -> Result<Repository, Error> {
-    let disk = |source| Error::Disk {
-        path: cache.to_owned(),
-        source,
-    };
+    let disk = |source| Error::Disk { path: cache.to_owned(), source };
     if cache.symlink_metadata().is_ok() {
         tracing::warn!("making the git cache {} anew", cache.display());
         match cache.is_dir() {
@@ -118,10 +112,7 @@ pub(super) fn push(
         .push_negotiation(|updates| {
             // Fast-forward is not enough: if someone took commits off the
             // branch, they are not to come back unasked.
-            match updates
-                .iter()
-                .all(|update| update.src() == old.unwrap_or(Oid::ZERO_SHA1))
-            {
+            match updates.iter().all(|update| update.src() == old.unwrap_or(Oid::ZERO_SHA1)) {
                 true => Ok(()),
                 false => Err(git2::Error::new(
                     ErrorCode::NotFastForward,
@@ -144,15 +135,10 @@ pub(super) fn push(
 
     let mut options = PushOptions::new();
     // As many threads as there are processors.
-    options
-        .remote_callbacks(callbacks)
-        .proxy_options(proxy())
-        .packbuilder_parallelism(0);
+    options.remote_callbacks(callbacks).proxy_options(proxy()).packbuilder_parallelism(0);
     let mut anonymous = repo.remote_anonymous(&remote.url)?;
     let mut connection = connect(remote, &mut anonymous, Direction::Push)?;
-    let pushed = connection
-        .remote()
-        .push(&[format!("{new}:{refname}")], Some(&mut options));
+    let pushed = connection.remote().push(&[format!("{new}:{refname}")], Some(&mut options));
     drop((connection, options));
     match (pushed, refusal.into_inner()) {
         (Ok(()), None) => {

@@ -43,11 +43,7 @@ pub fn source_of(path: &Path) -> Result<Option<Source>, Error> {
         Err(err) => return Err(err.into()),
     };
     let edits = edits(&repo, &root, path)?;
-    Ok(Some(Source {
-        root,
-        commit,
-        edits,
-    }))
+    Ok(Some(Source { root, commit, edits }))
 }
 
 fn edits(repo: &Repository, root: &Path, path: &Path) -> Result<Edits, Error> {
@@ -60,10 +56,7 @@ fn edits(repo: &Repository, root: &Path, path: &Path) -> Result<Edits, Error> {
         .disable_pathspec_match(true)
         .update_index(false);
     // Both resolved, because either may be reached through a symlink.
-    let disk = |source| Error::Disk {
-        path: path.to_owned(),
-        source,
-    };
+    let disk = |source| Error::Disk { path: path.to_owned(), source };
     let path_in_full = path.canonicalize().map_err(disk)?;
     let root_in_full = root.canonicalize().map_err(disk)?;
     if let Ok(within) = path_in_full.strip_prefix(&root_in_full)
@@ -82,9 +75,7 @@ pub(super) fn open(path: &Path) -> Result<Option<Repository>, Error> {
     match Repository::discover(path) {
         Ok(repo) => Ok(Some(repo)),
         Err(err) if err.code() == ErrorCode::NotFound => Ok(None),
-        Err(err) if err.code() == ErrorCode::Owner => Err(Error::Foreign {
-            path: path.to_owned(),
-        }),
+        Err(err) if err.code() == ErrorCode::Owner => Err(Error::Foreign { path: path.to_owned() }),
         Err(err) => Err(err.into()),
     }
 }
@@ -113,14 +104,8 @@ mod tests {
 
         let source = source_of(&dir.path().join("waves")).unwrap().unwrap();
 
-        assert_eq!(
-            source.root.canonicalize().unwrap(),
-            dir.path().canonicalize().unwrap()
-        );
-        assert_eq!(
-            source.commit.unwrap(),
-            git(dir.path(), &["rev-parse", "HEAD"]).trim()
-        );
+        assert_eq!(source.root.canonicalize().unwrap(), dir.path().canonicalize().unwrap());
+        assert_eq!(source.commit.unwrap(), git(dir.path(), &["rev-parse", "HEAD"]).trim());
         assert_eq!(source.edits, Edits::None);
     }
 
@@ -164,14 +149,6 @@ mod tests {
         let linked = dir.path().join("linked");
         let commit = |path: &Path| source_of(path).unwrap().unwrap().commit;
         assert_eq!(commit(&linked), commit(dir.path()));
-        assert_eq!(
-            source_of(&linked)
-                .unwrap()
-                .unwrap()
-                .root
-                .file_name()
-                .unwrap(),
-            "linked"
-        );
+        assert_eq!(source_of(&linked).unwrap().unwrap().root.file_name().unwrap(), "linked");
     }
 }

@@ -39,9 +39,7 @@ pub(super) fn verify(
     let branch = history::all(repo, head)?;
     let mut faults = Vec::new();
     for claim in claims {
-        let commit = Oid::from_str(&claim.commit)
-            .ok()
-            .filter(|id| branch.contains(id));
+        let commit = Oid::from_str(&claim.commit).ok().filter(|id| branch.contains(id));
         let fault = match commit {
             None => Some(Fault::NoCommit),
             Some(id) => match landed::digest_at(repo, &repo.find_commit(id)?, &claim.path)? {
@@ -64,15 +62,8 @@ mod tests {
     };
 
     fn claim(landed: &Landed, content: &str) -> Claim {
-        let Landed {
-            id, commit, path, ..
-        } = landed.clone();
-        Claim {
-            id,
-            commit,
-            path,
-            sha256: Digest::of(content),
-        }
+        let Landed { id, commit, path, .. } = landed.clone();
+        Claim { id, commit, path, sha256: Digest::of(content) }
     }
 
     #[test]
@@ -88,9 +79,7 @@ mod tests {
             let mut invented = good.clone();
             invented.commit = "f".repeat(40);
 
-            let faults = archive
-                .verify(&[good.clone(), changed, moved, invented])
-                .unwrap();
+            let faults = archive.verify(&[good.clone(), changed, moved, invented]).unwrap();
 
             assert_eq!(
                 faults,
@@ -108,11 +97,7 @@ mod tests {
         let world = World::new();
         let archive = world.archive(Via::Http, "one");
         let landed = archive.publish(&entries(0..2), None).unwrap();
-        world.git(&[
-            "update-ref",
-            &format!("refs/heads/{BRANCH}"),
-            &landed[0].commit,
-        ]);
+        world.git(&["update-ref", &format!("refs/heads/{BRANCH}"), &landed[0].commit]);
 
         let faults = archive.verify(&[claim(&landed[1], "text 1\n")]).unwrap();
 

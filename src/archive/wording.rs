@@ -13,11 +13,7 @@ pub(super) fn reason(what: &str, said: &[u8]) -> String {
         .filter(|c| *c == '\n' || !c.is_control())
         .take(LONGEST)
         .collect();
-    let lines: Vec<&str> = said
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .collect();
+    let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     match lines.is_empty() {
         true => what.to_owned(),
         false => format!("{what}: {}", lines.join("; ")),

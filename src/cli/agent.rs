@@ -1,3 +1,5 @@
+//! `wavemark retry`, `pause`, `resume` and `rebuild`: what an operator says to one agent.
+
 use clap::Args;
 
 use super::{Outcome, output};

@@ -1,3 +1,5 @@
+//! `wavemark artifacts`, `show`, `history` and `verify`: what was made, and where it is.
+
 use anyhow::Context as _;
 use clap::Args;
 
@@ -61,10 +63,7 @@ pub(super) struct VerifyArgs {
 pub(super) async fn artifacts(settings: Settings, args: &ArtifactsArgs) -> anyhow::Result<Outcome> {
     let cx = Context::open(settings).await?;
     let view = views::artifacts(&cx, args.agent.as_ref()).await?;
-    match args.json {
-        true => output::say_json(&view)?,
-        false => output::say(&view.render(output::width()))?,
-    }
+    output::show(args.json, &view, |width| view.render(width))?;
     Ok(Outcome::Done)
 }
 
@@ -95,19 +94,13 @@ pub(super) async fn show(settings: Settings, args: &ShowArgs) -> anyhow::Result<
 pub(super) async fn history(settings: Settings, args: &HistoryArgs) -> anyhow::Result<Outcome> {
     let cx = Context::open(settings).await?;
     let view = views::history(&cx, &args.agent, &args.artifact).await?;
-    match args.json {
-        true => output::say_json(&view)?,
-        false => output::say(&view.render(output::width()))?,
-    }
+    output::show(args.json, &view, |width| view.render(width))?;
     Ok(Outcome::Done)
 }
 
 pub(super) async fn verify(settings: Settings, args: &VerifyArgs) -> anyhow::Result<Outcome> {
     let cx = Context::open(settings).await?;
     let view = views::comparison(&cx).await?;
-    match args.json {
-        true => output::say_json(&view)?,
-        false => output::say(&view.render(output::width()))?,
-    }
+    output::show(args.json, &view, |width| view.render(width))?;
     Ok(if view.agrees() { Outcome::Done } else { Outcome::Found })
 }

@@ -1,9 +1,12 @@
+//! `wavemark check`: the plan, offline.
+
 use clap::{Args, ValueEnum};
 
 use super::{Outcome, output};
 use crate::{
     app::{Settings, Workspace},
     plan::{Plan, Problems},
+    report::count,
 };
 
 /// Check the plan in `waves/`, offline
@@ -40,7 +43,9 @@ pub(super) fn check(settings: &Settings, args: &CheckArgs) -> anyhow::Result<Out
         Format::Json => output::say_json(&problems.to_json())?,
         Format::Lines => output::say(&problems.to_lines())?,
         Format::Text => {
-            output::say(&problems.to_text())?;
+            if !problems.is_empty() {
+                output::say(&problems.to_text())?;
+            }
             if let Ok(plan) = &checked {
                 output::say(&good_news(plan))?;
             }
@@ -50,17 +55,22 @@ pub(super) fn check(settings: &Settings, args: &CheckArgs) -> anyhow::Result<Out
 }
 
 fn good_news(plan: &Plan) -> String {
-    let chain: Vec<String> = plan.longest_chain().into_iter().map(String::from).collect();
-    format!(
-        "{} is a good plan: {} agents in {} waves, {} can start at once.\n\
-         The longest chain takes {} steps: {}\n",
+    let mut news = format!(
+        "{} is a good plan: {} in {}, {} can start at once.\n",
         plan.project.name,
-        plan.agents.len(),
-        plan.waves.len(),
+        count(plan.agents.len(), "agent"),
+        count(plan.waves.len(), "wave"),
         plan.ready_first().len(),
-        chain.len(),
-        chain.join(" → "),
-    )
+    );
+    let chain: Vec<String> = plan.longest_chain().into_iter().map(String::from).collect();
+    if chain.len() > 1 {
+        news += &format!(
+            "The longest chain takes {}: {}\n",
+            count(chain.len(), "step"),
+            chain.join(" → ")
+        );
+    }
+    news
 }
 
 /// The checked plan, or its problems on stderr.

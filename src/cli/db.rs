@@ -1,8 +1,9 @@
+//! `wavemark db`: the private Postgres.
+
 use std::os::unix::process::CommandExt as _;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
-use secrecy::ExposeSecret as _;
 
 use super::{Outcome, output};
 use crate::{
@@ -36,19 +37,27 @@ pub(super) async fn db(settings: &Settings, args: &DbArgs) -> anyhow::Result<Out
     let embedded = Embedded::at(&workspace.private());
     match &args.command {
         DbCommand::Url => {
-            open_store(settings, &workspace).await?;
-            match &settings.database_url {
-                Some(url) => output::say(&format!("{}\n", url.expose_secret()))?,
-                None => output::say(&format!("{}\n", embedded.start().await?.url()))?,
+            if settings.database_url.is_some() {
+                bail!("DATABASE_URL is set, and may hold a password: it is not printed");
             }
+            open_store(settings, &workspace).await?;
+            output::say(&format!("{}\n", embedded.start().await?.url()))?;
         }
         DbCommand::Psql { args } => {
             if settings.database_url.is_some() {
-                bail!("DATABASE_URL is set, and psql would show its password in the process list: run psql yourself, with PGPASSWORD or a service file");
+                bail!(
+                    "DATABASE_URL is set, and psql would show its password in the process list: run psql yourself, with PGPASSWORD or a service file"
+                );
             }
             let address = embedded.start().await?;
             let psql = embedded.psql().await?;
-            let failed = std::process::Command::new(&psql).arg(address.url()).args(args).exec();
+            let mut command = std::process::Command::new(&psql);
+            for name in settings.environment.variables.keys().filter(|name| name.starts_with("PG"))
+            {
+                // Meant for another server.
+                command.env_remove(name);
+            }
+            let failed = command.arg(address.url()).args(args).exec();
             return Err(failed).with_context(|| format!("cannot start {}", psql.display()));
         }
         DbCommand::Stop => match embedded.stop().await? {

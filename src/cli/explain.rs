@@ -63,6 +63,11 @@ mod tests {
             source: sqlx::Error::Io(std::io::Error::other("Connection refused")),
         };
         let err = anyhow::Error::new(cause).context("cannot read the facts");
-        insta::assert_snapshot!(explain(&err), @"");
+        insta::assert_snapshot!(explain(&err), @"
+        error: cannot read the facts
+          because cannot connect to Postgres at db.example:5432/postgres
+          because error communicating with database: Connection refused
+        hint: check DATABASE_URL; on Supabase, use the session pooler; without DATABASE_URL a private Postgres is started
+        ");
     }
 }

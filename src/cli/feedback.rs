@@ -1,3 +1,5 @@
+//! `wavemark feedback`, `approve` and `send-back`: what people say.
+
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 
@@ -98,22 +100,18 @@ pub(super) async fn feedback(settings: Settings, args: FeedbackArgs) -> anyhow::
             nudge(&cx).await?;
             match json {
                 true => output::say_json(&serde_json::json!({ "number": number }))?,
-                false => output::say(&format!("{number} waits: {agent} pauses until it is resolved\n"))?,
+                false => {
+                    output::say(&format!("{number} waits: {agent} pauses until it is resolved\n"))?
+                }
             }
         }
         FeedbackCommand::List { agent, all, json } => {
             let view = views::feedback(&cx, agent.as_ref(), all).await?;
-            match json {
-                true => output::say_json(&view)?,
-                false => output::say(&view.render(output::width()))?,
-            }
+            output::show(json, &view, |width| view.render(width))?;
         }
         FeedbackCommand::Show { id, json } => {
             let view = views::thread(&cx, id).await?;
-            match json {
-                true => output::say_json(&view)?,
-                false => output::say(&view.render(output::width()))?,
-            }
+            output::show(json, &view, |width| view.render(width))?;
         }
         FeedbackCommand::Resolve { id, dismiss, comment } => {
             let resolution = if dismiss { Resolution::Dismissed } else { Resolution::Completed };
@@ -149,8 +147,7 @@ async fn resolve(
     resolution: Resolution,
     comment: Option<&str>,
 ) -> anyhow::Result<Outcome> {
-    let was_open =
-        cx.store.resolve(cx.project.id, number, resolution, comment, cx.user()).await?;
+    let was_open = cx.store.resolve(cx.project.id, number, resolution, comment, cx.user()).await?;
     nudge(cx).await?;
     output::say(&match was_open {
         true => format!("{number} is resolved: {resolution}\n"),

@@ -12,7 +12,7 @@ use clap::Args;
 use super::{Outcome, output, run_directory};
 use crate::{
     app::{Context, Settings, nudge},
-    model::{AgentName, ArtifactKey, ArtifactType, FeedbackKind, FileName, Resolution},
+    model::{AgentName, ArtifactKey, ArtifactType, FeedbackKind, FileName, Resolution, credential},
     runner::client::Client,
     store::{Kept, Maker},
 };
@@ -71,9 +71,8 @@ pub(super) async fn checkpoint(
     let content = read(args.file.as_deref())?;
     let Some(agent) = &args.agent else {
         let stored = client(&settings)?.checkpoint(&key, &content)?;
-        let again = if stored.unchanged { ", as before" } else { "" };
         output::say(&format!(
-            "{key} version {} stored{again}, sha-256 {}\n",
+            "{key} version {} stored, sha-256 {}\n",
             stored.version, stored.sha256
         ))?;
         return Ok(Outcome::Done);
@@ -88,13 +87,15 @@ pub(super) async fn checkpoint(
     let content = String::from_utf8(content).context("artifacts are UTF-8 text")?;
     ensure!(!content.contains('\0'), "artifacts are text, without NUL bytes");
     let handle = cx.store.agent(cx.project.id, agent).await?;
-    let secret = crate::runner::secret_in(&content);
+    let secret = credential::kind(&content);
     let maker = Maker::Person(handle.id);
-    let kept = cx.store.keep(cx.project.id, maker, &key, &content, secret.as_deref()).await?;
+    let kept = cx.store.keep(cx.project.id, maker, &key, &content, secret).await?;
     nudge(&cx).await?;
     match kept {
         Kept::New { version } => output::say(&format!("{key} version {version} stored\n"))?,
-        Kept::Same { version } => output::say(&format!("{key} version {version} stored, as before\n"))?,
+        Kept::Same { version } => {
+            output::say(&format!("{key} version {version} stored, as before\n"))?
+        }
         Kept::Stale => bail!("{agent} is being built by a run"),
     }
     Ok(Outcome::Done)

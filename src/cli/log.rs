@@ -1,3 +1,5 @@
+//! `wavemark log`: what an agent printed.
+
 use std::{
     fs,
     io::{Read as _, Seek as _, SeekFrom},

@@ -8,6 +8,7 @@ mod agent;
 mod artifacts;
 mod check;
 mod db;
+mod demo;
 mod explain;
 mod feedback;
 mod inside;
@@ -72,19 +73,41 @@ struct Cli {
 #[derive(Debug, Args)]
 struct Global {
     /// Work as if started in this folder
-    #[arg(short = 'C', long, global = true, default_value = ".", value_name = "DIR")]
+    #[arg(
+        short = 'C',
+        long,
+        global = true,
+        help_heading = "Options everywhere",
+        default_value = ".",
+        value_name = "DIR"
+    )]
     directory: PathBuf,
 
     /// Postgres to work on; without it, a private one in `.wavemark/`
-    #[arg(long, global = true, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    ///
+    /// Better set in the environment: everybody on a machine can see arguments.
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Options everywhere",
+        env = "DATABASE_URL",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
     database_url: Option<SecretString>,
 
     /// Git remote for artifacts; without it `origin`, or a bare repository in `.wavemark/`
-    #[arg(long, global = true, env = "WAVEMARK_GIT_REMOTE", value_name = "URL")]
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Options everywhere",
+        env = "WAVEMARK_GIT_REMOTE",
+        value_name = "URL"
+    )]
     git_remote: Option<String>,
 
     /// Say more on stderr; twice for everything
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    #[arg(short, long, global = true, help_heading = "Options everywhere", action = clap::ArgAction::Count)]
     verbose: u8,
 }
 
@@ -114,18 +137,22 @@ enum Command {
     Ask(inside::AskArgs),
     Finish(inside::FinishArgs),
     Db(db::DbArgs),
+    Demo(demo::DemoArgs),
 }
 
 /// Parses the command line of this process and does what it says.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     output::log(cli.global.verbose);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let result = match runtime {
-        Ok(runtime) => runtime.block_on(dispatch(cli)),
+        Ok(runtime) => {
+            let result = runtime.block_on(dispatch(cli));
+            // A push that hangs must not keep the process.
+            runtime.shutdown_background();
+            result
+        }
         Err(err) => Err(anyhow::Error::new(err).context("cannot start the runtime")),
     };
     match result {
@@ -164,6 +191,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Ask(args) => inside::ask(&args),
         Command::Finish(args) => inside::finish(settings, &args).await,
         Command::Db(args) => db::db(&settings, &args).await,
+        Command::Demo(args) => demo::demo(settings, &args).await,
     }
 }
 

@@ -36,6 +36,18 @@ pub(super) fn say(text: &str) -> anyhow::Result<()> {
     }))
 }
 
+/// Prints a view: as JSON, or as `render` writes it for the width there is.
+pub(super) fn show(
+    json: bool,
+    view: &impl Serialize,
+    render: impl FnOnce(usize) -> String,
+) -> anyhow::Result<()> {
+    match json {
+        true => say_json(view),
+        false => say(&render(width())),
+    }
+}
+
 /// Prints bytes as they are.
 pub(super) fn say_raw(bytes: &[u8]) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
@@ -79,7 +91,10 @@ pub(super) fn log(verbosity: u8) {
         .with_env_filter(filter)
         .with_target(false)
         .without_time()
-        .with_ansi(is_watched() && anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never)
+        .with_ansi(
+            is_watched()
+                && anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never,
+        )
         .with_writer(Stderr)
         .init();
 }

@@ -13,7 +13,7 @@ use super::output;
 use crate::{
     app::Progress,
     model::{AgentName, Instant as At},
-    report::LiveView,
+    report::{self, LiveView},
 };
 
 /// How often the elapsed time is drawn anew.
@@ -44,7 +44,8 @@ impl Watcher {
     pub(super) fn see(&mut self, progress: Progress) {
         match progress {
             Progress::Started(agent, attempt) => {
-                let again = if attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
+                let again =
+                    if attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
                 self.tell(agent.as_str(), &format!("started{again}"));
                 self.add(agent);
             }
@@ -73,7 +74,8 @@ impl Watcher {
                 self.tell(agent.as_str(), &format!("{outcome} after {took:.1}s: {detail}"));
             }
             Progress::Published(count) => {
-                self.tell("", &format!("committed {count} artifacts to git"));
+                let artifacts = report::count(count, "artifact");
+                self.tell("", &format!("committed {artifacts} to git"));
             }
         }
         self.draw();

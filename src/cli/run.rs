@@ -1,3 +1,5 @@
+//! `wavemark tick`, `run` and `build`: one loop, and how far it goes.
+
 use std::time::Duration;
 
 use anyhow::bail;
@@ -9,7 +11,7 @@ use tokio::{
 
 use super::{Outcome, output, progress::Watcher};
 use crate::{
-    app::{Context, Options, Session, Settings, Until, preview, supervise, views},
+    app::{Context, Options, Progress, Session, Settings, Until, preview, supervise, views},
     engine::Wait,
     model::{AgentName, Outcome as RunOutcome},
 };
@@ -84,13 +86,10 @@ pub(super) async fn tick(settings: Settings, args: &TickArgs) -> anyhow::Result<
         }
         return Ok(if decision.effects.is_empty() { Outcome::Done } else { Outcome::Found });
     }
-    let decision = preview(&cx).await?;
-    let session = go(&cx, Until::Once, usize::MAX, Duration::from_secs(1)).await?;
+    let session = go(&cx, Until::Once, usize::MAX, Duration::from_secs(1), &mut |_| ()).await?;
     match args.json {
-        true => output::say_json(&decision)?,
-        false => {
-            output::say(&decision.to_string())?;
-        }
+        true => output::say_json(&session.first)?,
+        false => output::say(&session.first.to_string())?,
     }
     verdict(&session)
 }
@@ -99,12 +98,9 @@ pub(super) async fn run(settings: Settings, args: &RunArgs) -> anyhow::Result<Ou
     let cx = Context::open(settings).await?;
     let until = if args.watch { Until::Interrupted } else { Until::Quiet };
     let jobs = args.jobs.map_or(usize::MAX, |jobs| jobs as usize);
-    let session = go(&cx, until, jobs, args.poll).await?;
+    let session = go(&cx, until, jobs, args.poll, &mut |_| ()).await?;
     let summary = views::summary(&cx, &session).await?;
-    match args.json {
-        true => output::say_json(&summary)?,
-        false => output::say(&summary.render(output::width()))?,
-    }
+    output::show(args.json, &summary, |width| summary.render(width))?;
     verdict(&session)
 }
 
@@ -112,7 +108,7 @@ pub(super) async fn build(settings: Settings, args: &BuildArgs) -> anyhow::Resul
     let cx = Context::open(settings).await?;
     cx.store.agent(cx.project.id, &args.agent).await?;
     let until = Until::Built(args.agent.clone());
-    let session = go(&cx, until, usize::MAX, Duration::from_secs(5)).await?;
+    let session = go(&cx, until, usize::MAX, Duration::from_secs(5), &mut |_| ()).await?;
     let Some(ended) = session.ended.last() else {
         return match session.decision.waiting.get(&args.agent) {
             None => {
@@ -133,31 +129,55 @@ pub(super) async fn build(settings: Settings, args: &BuildArgs) -> anyhow::Resul
     }
 }
 
-async fn go(
+/// Goes on as far as `until` says, for somebody who watches, and tells `tell`
+/// what happens.
+pub(super) async fn go(
     cx: &Context,
     until: Until,
     jobs: usize,
     poll: Duration,
+    tell: &mut dyn FnMut(&Progress),
 ) -> anyhow::Result<Session> {
-    let (told, interrupt) = watch::channel(false);
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hangup = signal(SignalKind::hangup())?;
-    let signals = tokio::spawn(async move {
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
-        }
-        // Fails only when everything has ended anyway.
-        told.send(true).ok();
-        std::future::pending::<()>().await;
-    });
+    let (told, interrupt) = watch::channel(0);
+    let signals = tokio::spawn(listen(told)?);
     let mut watcher = Watcher::new();
     let options = Options { until, jobs, poll };
-    let session = supervise(cx, options, &mut |progress| watcher.see(progress), interrupt).await;
+    let mut observe = |progress: Progress| {
+        tell(&progress);
+        watcher.see(progress);
+    };
+    let session = supervise(cx, options, &mut observe, interrupt).await;
     watcher.close();
     signals.abort();
     session
+}
+
+/// Counts the times that this process is told to stop.
+fn listen(told: watch::Sender<u32>) -> anyhow::Result<impl Future<Output = ()>> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hangup = match ignores_hangup() {
+        true => None,
+        false => Some(signal(SignalKind::hangup())?),
+    };
+    Ok(async move {
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+                Some(_) = async { hangup.as_mut()?.recv().await } => {}
+            }
+            told.send_modify(|times| *times += 1);
+        }
+    })
+}
+
+/// Whether this was started by `nohup`, which is not to be undone.
+fn ignores_hangup() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & 1 == 1)
 }
 
 /// Whether everything that was to be done could be done.

@@ -1,3 +1,5 @@
+//! `wavemark status`, `why` and `events`: where things stand.
+
 use clap::Args;
 
 use super::{Outcome, output};
@@ -45,29 +47,20 @@ pub(super) struct EventsArgs {
 pub(super) async fn status(settings: Settings, args: &StatusArgs) -> anyhow::Result<Outcome> {
     let cx = Context::open(settings).await?;
     let view = views::status(&cx).await?;
-    match args.json {
-        true => output::say_json(&view)?,
-        false => output::say(&view.render(output::width()))?,
-    }
+    output::show(args.json, &view, |width| view.render(width))?;
     Ok(Outcome::Done)
 }
 
 pub(super) async fn why(settings: Settings, args: &WhyArgs) -> anyhow::Result<Outcome> {
     let cx = Context::open(settings).await?;
     let view = views::why(&cx, &args.agent).await?;
-    match args.json {
-        true => output::say_json(&view)?,
-        false => output::say(&view.render(output::width()))?,
-    }
+    output::show(args.json, &view, |width| view.render(width))?;
     Ok(Outcome::Done)
 }
 
 pub(super) async fn events(settings: Settings, args: &EventsArgs) -> anyhow::Result<Outcome> {
     let cx = Context::open(settings).await?;
     let view = views::events(&cx, args.agent.as_ref(), args.limit).await?;
-    match args.json {
-        true => output::say_json(&view)?,
-        false => output::say(&view.render(output::width()))?,
-    }
+    output::show(args.json, &view, |width| view.render(width))?;
     Ok(Outcome::Done)
 }

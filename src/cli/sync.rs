@@ -1,3 +1,5 @@
+//! `wavemark sync`: the plan, brought into the database.
+
 use clap::Args;
 
 use super::{Outcome, check::good_plan, output};
@@ -34,7 +36,9 @@ pub(super) async fn sync(settings: &Settings, args: &SyncArgs) -> anyhow::Result
         Ok(plan) => plan,
         Err(outcome) => return Ok(outcome),
     };
-    output::complain(&plan.warnings.to_text());
+    if !plan.warnings.is_empty() {
+        output::complain(&plan.warnings.to_text());
+    }
     let store = open_store(settings, &workspace).await?;
     let (changes, outcome) = if args.dry_run {
         let changes = Changes::between(&store.stored_plan(&plan.project.name).await?, &plan);

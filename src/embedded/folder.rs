@@ -87,10 +87,7 @@ impl Folder {
                 Ok(()) => continue,
                 Err(TryLockError::WouldBlock) if Instant::now() < deadline => sleep(PAUSE).await,
                 Err(TryLockError::WouldBlock) => {
-                    return Err(Error::Busy {
-                        lock: path,
-                        waited: PATIENCE,
-                    });
+                    return Err(Error::Busy { lock: path, waited: PATIENCE });
                 }
                 Err(TryLockError::Error(err)) => return Err(Error::file("lock", path)(err)),
             }

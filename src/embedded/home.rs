@@ -76,11 +76,7 @@ impl Home {
         fs::create_dir_all(path).map_err(Error::file("create", path))?;
         let path = fs::canonicalize(path).map_err(Error::file("open", path))?;
         // Another account passes through; only folders in here are its own.
-        let mode = if *account == Account::Current {
-            0o700
-        } else {
-            0o711
-        };
+        let mode = if *account == Account::Current { 0o700 } else { 0o711 };
         chmod(&path, mode)?;
         let home = Self { path, record };
         home.save()?;
@@ -111,9 +107,7 @@ impl Home {
             // Beside the home, so that a crash leaves no stranger in it.
             let beside = self.path.parent().unwrap_or(&self.path);
             let readable = fs::Permissions::from_mode(0o644);
-            let mut file = tempfile::Builder::new()
-                .permissions(readable)
-                .tempfile_in(beside)?;
+            let mut file = tempfile::Builder::new().permissions(readable).tempfile_in(beside)?;
             file.write_all(self.record.to_json().as_bytes())?;
             file.as_file().sync_all()?;
             file.persist(&path)?;

@@ -42,10 +42,7 @@ impl Host {
             path: env::split_paths(&path).collect(),
             cache: cache.join("wavemark/postgresql"),
             homes: vec![state.join("wavemark"), temp.join("wavemark")],
-            sockets: [Some(temp), runtime, Some("/tmp".into())]
-                .into_iter()
-                .flatten()
-                .collect(),
+            sockets: [Some(temp), runtime, Some("/tmp".into())].into_iter().flatten().collect(),
         }
     }
 }

@@ -34,10 +34,7 @@ impl Kinship {
         let theirs = theirs.ok().and_then(|path| Home::at(&path).ok().flatten());
         match theirs {
             Some(theirs) if theirs.record().instance() == home.record().instance() => {
-                match (
-                    same(theirs.path(), home.path()),
-                    folder.server().is_symlink(),
-                ) {
+                match (same(theirs.path(), home.path()), folder.server().is_symlink()) {
                     (false, _) => Self::Copy,
                     (true, true) => Self::Borrowed,
                     // One folder, mounted in two places.

@@ -71,20 +71,14 @@ impl Embedded {
     /// The server of the project whose `.wavemark` folder is `dir`. Neither has
     /// to exist yet.
     pub fn at(dir: &Path) -> Self {
-        Self {
-            dir: dir.to_owned(),
-            settings: Vec::new(),
-            host: Host::current(),
-        }
+        Self { dir: dir.to_owned(), settings: Vec::new(), host: Host::current() }
     }
 
     /// Overrides settings of a server that is not running yet; meant for
     /// servers that are thrown away.
     #[must_use]
     pub fn with_settings(mut self, settings: &[(&str, &str)]) -> Self {
-        let owned = settings
-            .iter()
-            .map(|&(name, value)| (name.to_owned(), value.to_owned()));
+        let owned = settings.iter().map(|&(name, value)| (name.to_owned(), value.to_owned()));
         self.settings.extend(owned);
         self
     }
@@ -99,11 +93,10 @@ impl Embedded {
     /// subreaper) should start it before it becomes one, lest it takes the
     /// server for a straggler of its own.
     pub async fn start(&self) -> Result<Address, Error> {
-        if let Some((folder, home)) = self.ready()?
-            && Kinship::of(&home, &folder) == Kinship::Own
-            && connect::is_usable(&home.address()).await
+        if let Some(address) = self.likely()?
+            && connect::is_usable(&address).await
         {
-            return Ok(home.address());
+            return Ok(address);
         }
         let folder = Folder::create(&self.dir)?;
         let _lock = folder.lock().await?;
@@ -117,6 +110,14 @@ impl Embedded {
         };
         tracing::info!("started the database server in {}", home.path().display());
         Ok(address)
+    }
+
+    /// How to reach the server, if everything on disk says that it is ours and
+    /// ready. Whoever finds that it does not answer calls [`start`](Self::start).
+    pub fn likely(&self) -> Result<Option<Address>, Error> {
+        let ready = self.ready()?;
+        let own = ready.filter(|(folder, home)| Kinship::of(home, folder) == Kinship::Own);
+        Ok(own.map(|(_, home)| home.address()))
     }
 
     /// How to reach the server, if it is running and ready.
@@ -158,13 +159,9 @@ impl Embedded {
 
     /// Where the `psql` is that fits the server.
     pub async fn psql(&self) -> Result<PathBuf, Error> {
-        let home = Folder::open(&self.dir)?
-            .map(|folder| Home::find_own(&folder))
-            .transpose()?
-            .flatten();
-        let wanted = home
-            .as_ref()
-            .map_or(Ok(Wanted::Supported), cluster::wanted)?;
+        let home =
+            Folder::open(&self.dir)?.map(|folder| Home::find_own(&folder)).transpose()?.flatten();
+        let wanted = home.as_ref().map_or(Ok(Wanted::Supported), cluster::wanted)?;
         let binaries = binaries::find(&wanted, &Account::Current, &self.host).await?;
         binaries::psql(&binaries, &self.host)
     }
@@ -193,10 +190,7 @@ impl Embedded {
             }
             Kinship::Copy if home.data().join("postmaster.pid").exists() => {
                 let original = home.record().belongs_to().to_owned();
-                return Err(Error::TornCopy {
-                    copy: home.path().to_owned(),
-                    original,
-                });
+                return Err(Error::TornCopy { copy: home.path().to_owned(), original });
             }
             Kinship::Copy => home.adopt(Record::new(folder.path())?)?,
             Kinship::Borrowed => {

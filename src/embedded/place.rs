@@ -54,20 +54,14 @@ pub(super) fn forget_lost(folder: &Folder, outside: &[PathBuf]) -> Result<(), Er
         // Somebody's disk may not be mounted.
         return Err(Error::Foreign { path });
     }
-    tracing::warn!(
-        "the database in {} is gone: making a new one",
-        target.display()
-    );
+    tracing::warn!("the database in {} is gone: making a new one", target.display());
     unlink(folder)
 }
 
 /// The homes below `outside` that say they belong to `folder`, although it leads
 /// to `own`: the folder that they knew was deleted or renamed.
 pub(super) fn forgotten(own: &Home, folder: &Folder, outside: &[PathBuf]) -> Vec<Home> {
-    let homes = outside
-        .iter()
-        .filter(|parent| is_ours(parent))
-        .flat_map(fs::read_dir);
+    let homes = outside.iter().filter(|parent| is_ours(parent)).flat_map(fs::read_dir);
     homes
         .flatten()
         .flatten()
@@ -105,9 +99,7 @@ fn keeps_modes(dir: &Path) -> bool {
 /// For making a folder that nobody else can enter, whatever the umask.
 pub(super) fn only_for_owner(prefix: &str) -> tempfile::Builder<'_, 'static> {
     let mut builder = tempfile::Builder::new();
-    builder
-        .prefix(prefix)
-        .permissions(fs::Permissions::from_mode(0o700));
+    builder.prefix(prefix).permissions(fs::Permissions::from_mode(0o700));
     builder
 }
 
@@ -117,10 +109,9 @@ async fn usable(parents: &[PathBuf], account: &Account) -> Result<PathBuf, Error
     for parent in parents {
         let made = fs::create_dir_all(parent).and_then(|()| match is_ours(parent) {
             true => fs::set_permissions(parent, fs::Permissions::from_mode(0o755)),
-            false => Err(io::Error::new(
-                ErrorKind::PermissionDenied,
-                "it belongs to somebody else",
-            )),
+            false => {
+                Err(io::Error::new(ErrorKind::PermissionDenied, "it belongs to somebody else"))
+            }
         });
         match made {
             Ok(()) if account.can_enter(parent).await? => return Ok(parent.clone()),

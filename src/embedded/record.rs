@@ -31,19 +31,12 @@ impl Record {
         let mut random = [0; 8];
         getrandom::fill(&mut random)
             .map_err(|err| Error::file("name", folder)(io::Error::other(err)))?;
-        Ok(Self {
-            instance: hex::encode(random),
-            belongs_to: folder.to_owned(),
-            sockets: None,
-        })
+        Ok(Self { instance: hex::encode(random), belongs_to: folder.to_owned(), sockets: None })
     }
 
     /// The same one after its folder was renamed.
     pub(super) fn moved_to(&self, folder: &Path) -> Self {
-        Self {
-            belongs_to: folder.to_owned(),
-            ..self.clone()
-        }
+        Self { belongs_to: folder.to_owned(), ..self.clone() }
     }
 
     /// Reads the record at `path`, if there is one.
@@ -104,17 +97,10 @@ mod tests {
 
     #[test]
     fn a_record_survives_any_path() {
-        for path in [
-            "/home/ann/50% off".as_bytes(),
-            b"/not \xff utf-8",
-            "/käse".as_bytes(),
-        ] {
+        for path in ["/home/ann/50% off".as_bytes(), b"/not \xff utf-8", "/käse".as_bytes()] {
             let folder = PathBuf::from(OsString::from_vec(path.to_vec()));
             let record = Record::new(&folder).unwrap();
-            assert_eq!(
-                serde_json::from_str::<Record>(&record.to_json()).unwrap(),
-                record
-            );
+            assert_eq!(serde_json::from_str::<Record>(&record.to_json()).unwrap(), record);
         }
     }
 }

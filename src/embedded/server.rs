@@ -74,31 +74,18 @@ pub(super) async fn launch(
     // The shell starts it and goes away; what it starts is named by arguments,
     // so nothing needs quoting.
     let mut command = account.command(SHELL, &home.data());
-    command
-        .args(["-c", r#""$0" "$@" &"#])
-        .arg(binaries.program("postgres"));
+    command.args(["-c", r#""$0" "$@" &"#]).arg(binaries.program("postgres"));
     command.arg("-D").arg(home.data());
-    let (sockets, port) = (
-        home.sockets().display().to_string(),
-        sockets::PORT.to_string(),
-    );
-    let place = [
-        ("unix_socket_directories", sockets.as_str()),
-        ("port", port.as_str()),
-    ];
-    let chosen = settings
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.as_str()));
+    let (sockets, port) = (home.sockets().display().to_string(), sockets::PORT.to_string());
+    let place = [("unix_socket_directories", sockets.as_str()), ("port", port.as_str())];
+    let chosen = settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     for (name, value) in SETTINGS.iter().copied().chain(place).chain(chosen) {
         command.arg("-c").arg(format!("{name}={value}"));
     }
     command.stdout(log).stderr(second);
 
     let cannot_run = |err| account.cannot_run(SHELL, err);
-    let mut shell = CommandWrap::from(command)
-        .wrap(ProcessSession)
-        .spawn()
-        .map_err(cannot_run)?;
+    let mut shell = CommandWrap::from(command).wrap(ProcessSession).spawn().map_err(cannot_run)?;
     shell.wait().await.map_err(cannot_run)?;
     Ok(())
 }
@@ -119,10 +106,7 @@ fn forget_the_dead(home: &Home) -> Result<(), Error> {
 
 /// The files whose first line is the server's pid.
 fn lock_files(home: &Home) -> [PathBuf; 2] {
-    [
-        home.data().join("postmaster.pid"),
-        sockets::lock_in(&home.sockets()),
-    ]
+    [home.data().join("postmaster.pid"), sockets::lock_in(&home.sockets())]
 }
 
 /// Waits until the server in `home` answers. None: it is not running.
@@ -151,12 +135,7 @@ pub(super) async fn settle(home: &Home) -> Result<Option<Address>, Error> {
             stop(home).await?;
         } else if Instant::now() > deadline {
             let (home, log) = (home.path().to_owned(), log::tail(home));
-            return Err(Error::NotReady {
-                home,
-                waited: START_PATIENCE,
-                log,
-                source,
-            });
+            return Err(Error::NotReady { home, waited: START_PATIENCE, log, source });
         } else {
             sleep(PAUSE).await;
         }
@@ -171,19 +150,13 @@ pub(super) fn why_it_ended(home: &Home) -> Error {
     if room.is_ok_and(|room| room < LEAST_ROOM) {
         return Error::file("run a database in", home.path())(ErrorKind::StorageFull.into());
     }
-    Error::EndedEarly {
-        home: home.path().to_owned(),
-        log: log::tail(home),
-    }
+    Error::EndedEarly { home: home.path().to_owned(), log: log::tail(home) }
 }
 
 /// Whether the server says so itself: the last line of its pid file.
 pub(super) fn is_ready(home: &Home) -> bool {
-    fs::read_to_string(home.data().join("postmaster.pid")).is_ok_and(|file| {
-        file.lines()
-            .nth(7)
-            .is_some_and(|state| state.trim() == "ready")
-    })
+    fs::read_to_string(home.data().join("postmaster.pid"))
+        .is_ok_and(|file| file.lines().nth(7).is_some_and(|state| state.trim() == "ready"))
 }
 
 /// Stops the server in `home` and waits until the last of its processes is gone.
@@ -247,9 +220,6 @@ async fn signal(home: &Home, pid: String) -> Result<bool, Error> {
     let account = Account::owning(&owned)?;
     let mut command = account.command(SHELL, Path::new("/"));
     command.args(["-c", r#"kill -s "$0" "$1""#, signal, &pid]);
-    let output = command
-        .output()
-        .await
-        .map_err(|err| account.cannot_run(SHELL, err))?;
+    let output = command.output().await.map_err(|err| account.cannot_run(SHELL, err))?;
     Ok(output.status.success())
 }

@@ -79,9 +79,7 @@ async fn prepare_dir(dir: &Path, account: &Account) -> Result<(), Error> {
     }
     let meta = fs::symlink_metadata(dir).map_err(Error::file("read", dir))?;
     if !meta.is_dir() || !account.owns(&meta) {
-        return Err(Error::Foreign {
-            path: dir.to_owned(),
-        });
+        return Err(Error::Foreign { path: dir.to_owned() });
     }
     chmod(dir, 0o700)
 }
@@ -108,11 +106,7 @@ mod tests {
     use super::*;
 
     fn chosen(home: &str) -> Vec<String> {
-        let outside = [
-            "/tmp".into(),
-            format!("/{}", "t".repeat(90)).into(),
-            "/run/user/7".into(),
-        ];
+        let outside = ["/tmp".into(), format!("/{}", "t".repeat(90)).into(), "/run/user/7".into()];
         let dirs = choose(Path::new(home), "1f2e", &outside);
         dirs.iter().map(|dir| dir.display().to_string()).collect()
     }
@@ -127,19 +121,9 @@ mod tests {
 
     #[test]
     fn a_long_or_odd_home_has_its_socket_elsewhere() {
-        for home in [
-            &format!("/{}", "a".repeat(90)),
-            "/a b",
-            "/a,b",
-            "/a%b",
-            "/käse",
-            "relative",
-        ] {
-            assert_eq!(
-                chosen(home),
-                ["/tmp/wavemark-1f2e", "/run/user/7/wavemark-1f2e"],
-                "{home}"
-            );
+        for home in [&format!("/{}", "a".repeat(90)), "/a b", "/a,b", "/a%b", "/käse", "relative"]
+        {
+            assert_eq!(chosen(home), ["/tmp/wavemark-1f2e", "/run/user/7/wavemark-1f2e"], "{home}");
         }
     }
 

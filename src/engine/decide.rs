@@ -1,4 +1,4 @@
-//! The decision itself, in passes over a working copy of the facts.
+//! The decision itself, in passes over a forecast of the facts.
 //!
 //! 1. give up the runs that fell silent;
 //! 2. act on what people resolved, and on changed definitions and inputs;
@@ -6,27 +6,31 @@
 //! 4. derive every status, asking people where they are needed;
 //! 5. start what can start, as far as the pools go.
 //!
-//! Each pass changes the working copy just as its effects will change the
-//! world, so the next pass sees what will be so, and a second decision right
-//! after the first finds nothing left to do.
+//! Each pass changes the forecast just as its effects will change the world, so
+//! the next pass sees what will be so, and a second decision right after the
+//! first finds nothing left to do.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use chrono::TimeDelta;
 
 use super::{
-    Agent, Cause, Consequence, Decision, Effect, LiveRun, Request, Snapshot, Wait,
+    Agent, Cause, Consequence, Decision, Effect, Feedback, LiveRun, Request, Snapshot, Wait,
+    forecast::Forecast,
     resolve::{absorb, consequence},
     retry_at,
 };
-use crate::model::{AgentName, Generation, Status, StopReason, WaveName};
+use crate::model::{AgentName, Resolution, Status, StopReason, WaveName};
 
 /// How long after its deadline a run is left to the supervisor that knows it.
 const DEADLINE_SLACK: TimeDelta = TimeDelta::seconds(30);
 
 /// What should happen next in the project that `snapshot` was taken of.
 pub fn decide(snapshot: &Snapshot) -> Decision {
-    let mut planner = Planner { world: snapshot.clone(), decision: Decision::default() };
+    let mut planner = Planner { world: Forecast::new(snapshot), decision: Decision::default() };
     planner.sweep_lost_runs();
     planner.act_on_resolved_feedback();
     planner.rebuild_what_changed();
@@ -36,29 +40,23 @@ pub fn decide(snapshot: &Snapshot) -> Decision {
     planner.decision
 }
 
-/// An agent that may start as soon as its pool has room.
-struct Candidate {
-    agent: AgentName,
-    /// Higher first.
-    priority: i32,
-    from: Status,
-}
-
-struct Planner {
-    world: Snapshot,
+struct Planner<'a> {
+    world: Forecast<'a>,
     decision: Decision,
 }
 
-impl Planner {
+impl<'a> Planner<'a> {
     fn sweep_lost_runs(&mut self) {
-        let now = self.world.taken_at;
-        for (name, agent) in &mut self.world.agents {
+        let facts = self.world.facts;
+        let now = facts.taken_at;
+        for (name, agent) in &facts.agents {
             let Some(run) = agent.run.filter(|run| run.lease_until < now) else {
                 continue;
             };
-            if let Some(pool) = self.world.pools.get_mut(&agent.pool) {
+            if let Some(pool) = self.world.pool(&agent.pool) {
                 pool.live = pool.live.saturating_sub(1);
             }
+            let agent = self.world.change(name, agent);
             agent.run = None;
             agent.attempts.infra += 1;
             agent.attempts.last_ended = Some(now);
@@ -67,23 +65,22 @@ impl Planner {
     }
 
     fn act_on_resolved_feedback(&mut self) {
-        for (name, agent) in &mut self.world.agents {
-            if agent.retired {
-                continue;
-            }
-            agent.feedback.sort_by_key(|feedback| feedback.number);
-            for index in 0..agent.feedback.len() {
-                let feedback = agent.feedback[index];
-                let Some(resolution) = feedback.resolution.filter(|_| !feedback.applied) else {
-                    continue;
-                };
-                // It is for the next run, or for the next generation if this
-                // run finishes first.
-                if agent.run.is_some() && feedback.is_news() {
-                    continue;
-                }
-                let then = consequence(agent, &feedback, resolution);
-                agent.feedback[index].applied = true;
+        let facts = self.world.facts;
+        for (name, read) in facts.agents.iter().filter(|(_, agent)| !agent.retired) {
+            let is_running = self.world.of(name, read).run.is_some();
+            let mut resolved: Vec<(&Feedback, Resolution)> = read
+                .feedback
+                .iter()
+                .filter(|feedback| !feedback.applied)
+                // News are for the next run, or for the next generation if
+                // this run finishes first.
+                .filter(|feedback| !(is_running && feedback.is_news()))
+                .filter_map(|feedback| Some((feedback, feedback.resolution?)))
+                .collect();
+            resolved.sort_by_key(|(feedback, _)| feedback.number);
+            for (feedback, resolution) in resolved {
+                let agent = self.world.change(name, read);
+                let then = consequence(agent, feedback, resolution);
                 absorb(agent, then);
                 self.decision.effects.push(Effect::Apply {
                     agent: name.clone(),
@@ -95,83 +92,72 @@ impl Planner {
     }
 
     fn rebuild_what_changed(&mut self) {
+        let facts = self.world.facts;
         // All at once from the same facts, so that the order does not matter.
-        let again: Vec<(AgentName, Generation, Cause)> = self
-            .world
+        let again: Vec<_> = facts
             .agents
             .iter()
-            .filter(|(_, agent)| !agent.retired)
-            .filter_map(|(name, agent)| {
-                let cause = if agent.wants_new_definition() {
-                    Cause::Definition
-                } else if agent.wants_fresh_inputs(&self.world) {
-                    Cause::StaleInputs
-                } else {
-                    return None;
-                };
-                Some((name.clone(), agent.generation, cause))
-            })
+            .filter_map(|(name, read)| Some((name, read, self.cause_to_rebuild(name, read)?)))
             .collect();
-        for (name, from, cause) in again {
-            if let Some(agent) = self.world.agents.get_mut(&name) {
-                absorb(agent, Consequence::Rebuild { from });
-            }
-            self.decision.effects.push(Effect::Rebuild { agent: name, from, cause });
+        for (name, read, cause) in again {
+            let agent = self.world.change(name, read);
+            let from = agent.generation;
+            absorb(agent, Consequence::Rebuild { from });
+            self.decision.effects.push(Effect::Rebuild { agent: name.clone(), from, cause });
+        }
+    }
+
+    fn cause_to_rebuild(&self, name: &AgentName, read: &'a Agent) -> Option<Cause> {
+        let agent = self.world.of(name, read);
+        let needs = |need: &AgentName| self.world.get(need);
+        if agent.retired {
+            None
+        } else if agent.wants_new_definition() {
+            Some(Cause::Definition)
+        } else if agent.wants_fresh_inputs(needs) {
+            Some(Cause::StaleInputs)
+        } else {
+            None
         }
     }
 
     fn stop_runs(&mut self) {
-        let now = self.world.taken_at;
-        let stall =
-            TimeDelta::from_std(self.world.settings.stall_timeout).unwrap_or(TimeDelta::MAX);
-        for (name, agent) in &mut self.world.agents {
+        let facts = self.world.facts;
+        for (name, read) in &facts.agents {
+            let agent = self.world.of(name, read);
             let Some(run) = agent.run.filter(|run| run.stop.is_none()) else {
                 continue;
             };
-            let reason = if now > run.deadline + DEADLINE_SLACK {
-                StopReason::Timeout
-            } else if now - run.progress_at > stall {
-                StopReason::Stalled
-            } else if agent.objections().next().is_some() || agent.has_news() {
-                StopReason::Feedback
-            } else if agent.paused {
-                StopReason::Paused
-            } else {
+            let Some(reason) = reason_to_stop(agent, &run, facts) else {
                 continue;
             };
-            agent.run = Some(LiveRun { stop: Some(reason), ..run });
+            self.world.change(name, read).run = Some(LiveRun { stop: Some(reason), ..run });
             self.decision.effects.push(Effect::Stop { agent: name.clone(), run: run.id, reason });
         }
     }
 
-    fn derive_statuses(&mut self) -> Vec<Candidate> {
-        let met: BTreeSet<AgentName> = self
-            .in_plan()
-            .filter(|(_, agent)| agent.meets_a_need())
-            .map(|(name, _)| name.clone())
-            .collect();
+    /// Moves every agent to where it belongs, and returns those that can be
+    /// started once there is room.
+    fn derive_statuses(&mut self) -> Vec<(&'a AgentName, &'a Agent)> {
+        let facts = self.world.facts;
         let shut = self.shut_waves();
 
         let mut asks = Vec::new();
         let mut moves = Vec::new();
         let mut candidates = Vec::new();
         let mut waiting = BTreeMap::new();
-        for (name, agent) in self.in_plan() {
-            let (status, wait, ask) = self.status(name, agent, &met, &shut);
+        for (name, read) in facts.agents.iter().filter(|(_, agent)| !agent.retired) {
+            let (status, wait, ask) = self.status(name, self.world.of(name, read), &shut);
             if let Some(request) = ask {
                 asks.push(Effect::Ask { agent: name.clone(), request });
             }
             // A launch takes the agent from where it stands by itself.
             if status == Status::Ready && wait.is_none() {
-                candidates.push(Candidate {
-                    agent: name.clone(),
-                    priority: agent.priority,
-                    from: agent.status,
-                });
+                candidates.push((name, read));
                 continue;
             }
-            if status != agent.status {
-                moves.push(Effect::Move { agent: name.clone(), from: agent.status, to: status });
+            if status != read.status {
+                moves.push(Effect::Move { agent: name.clone(), from: read.status, to: status });
             }
             if let Some(wait) = wait {
                 waiting.insert(name.clone(), wait);
@@ -190,7 +176,6 @@ impl Planner {
         &self,
         name: &AgentName,
         agent: &Agent,
-        met: &BTreeSet<AgentName>,
         shut: &BTreeMap<&WaveName, Vec<WaveName>>,
     ) -> (Status, Option<Wait>, Option<Request>) {
         if let Some(run) = agent.run {
@@ -198,7 +183,8 @@ impl Planner {
             return (Status::Building, Some(wait), None);
         }
 
-        let open: Vec<_> = agent.objections().map(|f| (f.number, f.kind)).collect();
+        let mut open: Vec<_> = agent.objections().map(|f| (f.number, f.kind)).collect();
+        open.sort();
         if !open.is_empty() {
             return (Status::Feedback, Some(Wait::Feedback(open)), None);
         }
@@ -209,7 +195,7 @@ impl Planner {
         if agent.is_built() {
             return (Status::Complete, None, None);
         }
-        if agent.is_exhausted(self.world.settings.infra_retries) && !agent.paused {
+        if agent.is_exhausted(self.world.facts.settings.infra_retries) && !agent.paused {
             return asking(Request::Failure { epoch: agent.epoch, generation });
         }
 
@@ -222,7 +208,8 @@ impl Planner {
         if agent.unknown_needs > 0 {
             return (Status::Draft, Some(Wait::UnknownNeeds(agent.unknown_needs)), None);
         }
-        let unmet: Vec<AgentName> = agent.needs.difference(met).cloned().collect();
+        let needs = agent.needs.iter();
+        let unmet: Vec<AgentName> = needs.filter(|need| !self.is_met(need)).cloned().collect();
         if !unmet.is_empty() {
             return (Status::Draft, Some(Wait::Needs(unmet)), None);
         }
@@ -234,65 +221,79 @@ impl Planner {
                 missing: agent.missing.clone(),
             });
         }
-        let retry = retry_at(name, &agent.attempts, &self.world.settings);
-        let backoff = retry.filter(|&at| at > self.world.taken_at).map(Wait::Backoff);
+        let retry = retry_at(name, &agent.attempts, &self.world.facts.settings);
+        let backoff = retry.filter(|&at| at > self.world.facts.taken_at).map(Wait::Backoff);
         (Status::Ready, backoff, None)
     }
 
+    fn is_met(&self, need: &AgentName) -> bool {
+        let need = self.world.get(need);
+        need.is_some_and(|need| !need.retired && need.meets_a_need())
+    }
+
     /// Every wave that may not start yet, with the waves it waits for.
-    fn shut_waves(&self) -> BTreeMap<&WaveName, Vec<WaveName>> {
+    fn shut_waves(&self) -> BTreeMap<&'a WaveName, Vec<WaveName>> {
         let unfinished: BTreeSet<&WaveName> = self
+            .world
             .in_plan()
             .filter(|(_, agent)| !agent.is_complete())
             .map(|(_, agent)| &agent.wave)
             .collect();
-        self.world
-            .waves
-            .iter()
-            .filter_map(|(wave, after)| {
-                let before: Vec<WaveName> =
-                    after.iter().filter(|wave| unfinished.contains(wave)).cloned().collect();
-                (!before.is_empty()).then_some((wave, before))
-            })
-            .collect()
+        let waves = &self.world.facts.waves;
+        let shut = waves.iter().filter_map(|(wave, after)| {
+            let before = after.iter().filter(|wave| unfinished.contains(wave));
+            let before: Vec<WaveName> = before.cloned().collect();
+            (!before.is_empty()).then_some((wave, before))
+        });
+        shut.collect()
     }
 
-    fn launch(&mut self, mut candidates: Vec<Candidate>) {
-        candidates.sort_by(|a, b| b.priority.cmp(&a.priority).then_with(|| a.agent.cmp(&b.agent)));
-        for Candidate { agent: name, from, .. } in candidates {
-            let Some(agent) = self.world.agents.get(&name) else {
-                continue;
-            };
-            let pool = self.world.pools.get_mut(&agent.pool);
+    fn launch(&mut self, mut candidates: Vec<(&'a AgentName, &'a Agent)>) {
+        // They come by name; the sort keeps that order among equals.
+        candidates.sort_by_key(|(_, agent)| Reverse(agent.priority));
+        for (name, read) in candidates {
+            let from = read.status;
+            let pool = self.world.pool(&read.pool);
             let cap = pool.as_ref().map_or(0, |pool| pool.cap);
-            match pool.filter(|pool| pool.live < pool.cap) {
-                Some(pool) => {
-                    pool.live += 1;
-                    self.decision.effects.push(Effect::Launch {
-                        agent: name,
-                        from,
-                        epoch: agent.epoch,
-                        generation: agent.generation,
-                        pool: agent.pool.clone(),
-                    });
-                }
-                None => {
-                    if from != Status::Ready {
-                        self.decision.effects.push(Effect::Move {
-                            agent: name.clone(),
-                            from,
-                            to: Status::Ready,
-                        });
-                    }
-                    let wait = Wait::Pool(agent.pool.clone(), cap);
-                    self.decision.waiting.insert(name, wait);
-                }
+            if let Some(pool) = pool.filter(|pool| pool.live < pool.cap) {
+                pool.live += 1;
+                let agent = self.world.of(name, read);
+                self.decision.effects.push(Effect::Launch {
+                    agent: name.clone(),
+                    from,
+                    epoch: agent.epoch,
+                    generation: agent.generation,
+                    pool: agent.pool.clone(),
+                });
+                continue;
             }
+            if from != Status::Ready {
+                self.decision.effects.push(Effect::Move {
+                    agent: name.clone(),
+                    from,
+                    to: Status::Ready,
+                });
+            }
+            let wait = Wait::Pool(read.pool.clone(), cap);
+            self.decision.waiting.insert(name.clone(), wait);
         }
     }
+}
 
-    fn in_plan(&self) -> impl Iterator<Item = (&AgentName, &Agent)> {
-        self.world.agents.iter().filter(|(_, agent)| !agent.retired)
+/// Why a run should not go on.
+fn reason_to_stop(agent: &Agent, run: &LiveRun, facts: &Snapshot) -> Option<StopReason> {
+    let now = facts.taken_at;
+    let stall = TimeDelta::from_std(facts.settings.stall_timeout).unwrap_or(TimeDelta::MAX);
+    if now > run.deadline + DEADLINE_SLACK {
+        Some(StopReason::Timeout)
+    } else if now - run.progress_at > stall {
+        Some(StopReason::Stalled)
+    } else if agent.objections().next().is_some() || (agent.has_news() && !agent.retired) {
+        Some(StopReason::Feedback)
+    } else if agent.paused {
+        Some(StopReason::Paused)
+    } else {
+        None
     }
 }
 

@@ -101,6 +101,16 @@ impl Effect {
             | Self::Launch { agent, .. } => agent,
         }
     }
+
+    /// What is left of it where nothing is to be started: an agent that could
+    /// be launched is ready, and people are to see that.
+    pub fn without_launching(self) -> Option<Self> {
+        match self {
+            Self::Launch { from: Status::Ready, .. } => None,
+            Self::Launch { agent, from, .. } => Some(Self::Move { agent, from, to: Status::Ready }),
+            other => Some(other),
+        }
+    }
 }
 
 /// What follows from resolved feedback.

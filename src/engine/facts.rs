@@ -4,7 +4,7 @@
 //! reasons for waiting and the launches are all computed from the same words.
 
 use super::{Agent, Feedback, Snapshot};
-use crate::model::{FeedbackKind, OnStale, Resolution, Review, RunnerKind};
+use crate::model::{AgentName, FeedbackKind, OnStale, Resolution, Review, RunnerKind};
 
 impl Feedback {
     /// Whether it holds its agent back.
@@ -43,7 +43,7 @@ impl Agent {
         self.feedback.iter().filter(|feedback| feedback.holds(self))
     }
 
-    /// Whether its run has to end so that it can be told something.
+    /// Whether there is something to tell it that no run was started with.
     pub(super) fn has_news(&self) -> bool {
         self.feedback.iter().any(Feedback::is_news)
     }
@@ -106,18 +106,26 @@ impl Agent {
     /// What it needs may be about to be built once more: that changes nothing,
     /// so that the order in which rebuilds are noticed does not matter.
     pub fn is_stale(&self, snapshot: &Snapshot) -> bool {
+        self.is_older_than(|need| snapshot.agents.get(need))
+    }
+
+    fn is_older_than<'a>(&self, needs: impl Fn(&AgentName) -> Option<&'a Self>) -> bool {
         let Some(built) = self.built.filter(|_| self.is_built()) else {
             return false;
         };
         self.needs
             .iter()
-            .filter_map(|need| snapshot.agents.get(need)?.built)
+            .filter_map(|need| needs(need)?.built)
             .any(|need| need.outputs > built.inputs)
     }
 
-    /// Whether it is to be built again for its stale inputs.
-    pub(super) fn wants_fresh_inputs(&self, snapshot: &Snapshot) -> bool {
-        self.on_stale == OnStale::Rebuild && self.run.is_none() && self.is_stale(snapshot)
+    /// Whether it is to be built again for its stale inputs, given what it
+    /// needs.
+    pub(super) fn wants_fresh_inputs<'a>(
+        &self,
+        needs: impl Fn(&AgentName) -> Option<&'a Self>,
+    ) -> bool {
+        self.on_stale == OnStale::Rebuild && self.run.is_none() && self.is_older_than(needs)
     }
 
     /// Whether what it does was changed since it finished.

@@ -14,6 +14,7 @@ mod backoff;
 mod decide;
 mod decision;
 mod facts;
+mod forecast;
 mod resolve;
 mod snapshot;
 #[cfg(test)]

@@ -118,7 +118,9 @@ pub struct EnvName(String);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadEnvName {
     /// It is not an identifier.
-    #[error("`{0}` cannot name an environment variable: use A-Z, a-z, 0-9 and `_`, not starting with a digit")]
+    #[error(
+        "`{0}` cannot name an environment variable: use A-Z, a-z, 0-9 and `_`, not starting with a digit"
+    )]
     Shape(String),
     /// Wavemark sets it, or must keep it from agents.
     #[error("`{0}` is Wavemark's own: agents may not set it")]

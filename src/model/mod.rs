@@ -4,6 +4,7 @@
 //! afterwards. Nothing in this module does IO or reads a clock.
 
 mod artifact;
+pub mod credential;
 mod definition;
 mod digest;
 mod feedback;

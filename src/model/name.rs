@@ -9,9 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// Why a string is not a name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{name}` cannot name {what}: use 1 to 63 of a-z, 0-9 and `-`, starting with a letter"
-)]
+#[error("`{name}` cannot name {what}: use 1 to 63 of a-z, 0-9 and `-`, starting with a letter")]
 pub struct BadName {
     /// What it was meant to name.
     pub what: &'static str,

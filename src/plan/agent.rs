@@ -13,20 +13,14 @@ use super::{
 };
 use crate::model::{AgentName, ArtifactKey, EnvName, Need, Runner, WaveName};
 
-const FIELDS: [&str; 7] = [
-    "title", "needs", "run", "prompt", "env", "secrets", "produces",
-];
+const FIELDS: [&str; 7] = ["title", "needs", "run", "prompt", "env", "secrets", "produces"];
 
 /// What one item of a list is, and the whole list.
 const AGENTS: (&str, &str) = ("the name of an agent", "a list of agent names");
-const VARIABLES: (&str, &str) = (
-    "the name of an environment variable",
-    "a list of names of environment variables",
-);
-const ARTIFACTS: (&str, &str) = (
-    "an artifact, such as `doc/summary.md`",
-    "a list of artifacts, such as `doc/summary.md`",
-);
+const VARIABLES: (&str, &str) =
+    ("the name of an environment variable", "a list of names of environment variables");
+const ARTIFACTS: (&str, &str) =
+    ("an artifact, such as `doc/summary.md`", "a list of artifacts, such as `doc/summary.md`");
 
 /// An agent as far as it could be read; names and files are not looked up yet.
 pub(super) struct DraftAgent {
@@ -73,18 +67,12 @@ impl DraftAgent {
             .and_then(|node| runner(node, cx));
         let (run, program) = run.map_or((None, None), |(run, program)| (Some(run), program));
         let (policy, pool) = Policy::read(&fields, cx);
-        let env = fields
-            .get("env")
-            .map(|node| env(node, cx))
-            .unwrap_or_default();
+        let env = fields.get("env").map(|node| env(node, cx)).unwrap_or_default();
         let secrets = set(&fields, "secrets", VARIABLES, cx);
         for (secret, span) in &secrets {
             if env.contains_key(secret) {
-                cx.error(
-                    *span,
-                    format!("`{secret}` is both in `env` and in `secrets`"),
-                )
-                .hint("keep the one in `secrets`: its value comes from the environment");
+                cx.error(*span, format!("`{secret}` is both in `env` and in `secrets`"))
+                    .hint("keep the one in `secrets`: its value comes from the environment");
             }
         }
         let draft = Self {
@@ -153,8 +141,7 @@ fn set<T: std::str::FromStr<Err: std::fmt::Display> + Ord + Clone>(
         };
         if let Some(&first) = set.get(&value) {
             let first = cx.place(first);
-            cx.error(item.span, "this is in the list twice")
-                .also(first, "first here");
+            cx.error(item.span, "this is in the list twice").also(first, "first here");
         } else {
             set.insert(value, item.span);
         }
@@ -177,14 +164,10 @@ fn needs(
             }
             _ => return true,
         };
-        cx.error(*span, what)
-            .hint("name what must be complete before it starts");
+        cx.error(*span, what).hint("name what must be complete before it starts");
         false
     });
-    needs
-        .into_iter()
-        .map(|(need, span)| (need, cx.place(span)))
-        .collect()
+    needs.into_iter().map(|(need, span)| (need, cx.place(span))).collect()
 }
 
 /// A path to a file, or the text itself. It is a path when it is a single line
@@ -197,10 +180,7 @@ fn prompt(node: &Node, cx: &mut Reading<'_>) -> Option<DraftPrompt> {
             || text.contains('/') && !text.contains(char::is_whitespace));
     if path {
         match beside(cx.file, text) {
-            Ok(path) => Some(DraftPrompt::File {
-                path,
-                place: cx.place(node.span),
-            }),
+            Ok(path) => Some(DraftPrompt::File { path, place: cx.place(node.span) }),
             Err(bad) => {
                 cx.error(node.span, bad.describe(text))
                     .hint("give a path that starts at the folder of this file");
@@ -208,8 +188,7 @@ fn prompt(node: &Node, cx: &mut Reading<'_>) -> Option<DraftPrompt> {
             }
         }
     } else if text.trim().is_empty() {
-        cx.error(node.span, "the prompt is empty")
-            .hint("leave `prompt` out, or write one");
+        cx.error(node.span, "the prompt is empty").hint("leave `prompt` out, or write one");
         None
     } else {
         Some(DraftPrompt::Inline(text.to_owned()))
@@ -278,7 +257,7 @@ agents:
         waves/w.yaml:5:34: error: `A B` cannot name an agent: use 1 to 63 of a-z, 0-9 and `-`, starting with a letter (did you mean `a-b`?)
         waves/w.yaml:5:39: error: expected the name of an agent, found the number `4`
         waves/w.yaml:5:42: error: expected the name of an agent, found a list
-        waves/w.yaml:5:50: error: this is in the list twice
+        waves/w.yaml:5:50: error: this is in the list twice (first here: waves/w.yaml:5:47)
         ");
     }
 
@@ -349,7 +328,7 @@ produces: [doc/a.md, doc/A.md, ../x, doc/.git, image/a, doc/a/b, "doc/a\\b", "do
         waves/w.yaml:5:61: error: `doc/a/b` is not an artifact: write `<type>/<name>`, such as `doc/summary.md`
         waves/w.yaml:5:70: error: `a\b` cannot name an artifact: use 1 to 100 of A-Z, a-z, 0-9, `.`, `_` and `-`, starting with a letter or a digit
         waves/w.yaml:5:82: error: `a\nb` cannot name an artifact: use 1 to 100 of A-Z, a-z, 0-9, `.`, `_` and `-`, starting with a letter or a digit
-        waves/w.yaml:5:101: error: this is in the list twice
+        waves/w.yaml:5:101: error: this is in the list twice (first here: waves/w.yaml:5:94)
         "#);
     }
 

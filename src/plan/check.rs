@@ -29,17 +29,8 @@ const DEFAULT_RETRIES: u32 = 2;
 /// What could not be read gets a stand-in, so that everything around it is
 /// checked all the same; it has been reported, so nobody sees that plan.
 pub(super) fn check(draft: Draft, facts: &Facts) -> Result<Plan, Problems> {
-    let Draft {
-        project,
-        waves: drafts,
-        incomplete,
-        mut findings,
-        suggester,
-        texts,
-    } = draft;
-    let pools = project
-        .as_ref()
-        .map(|project| project.pools.keys().cloned().collect());
+    let Draft { project, waves: drafts, incomplete, mut findings, suggester, texts } = draft;
+    let pools = project.as_ref().map(|project| project.pools.keys().cloned().collect());
     let mut checker = Checker {
         names: Names::of(&drafts, pools, incomplete, suggester, &mut findings),
         referred: Referred::of(facts),
@@ -51,31 +42,18 @@ pub(super) fn check(draft: Draft, facts: &Facts) -> Result<Plan, Problems> {
     let mut defaults = Policy::default();
     if let Some(project) = &project {
         let place = project.default_pool.as_ref();
-        checker
-            .names
-            .pool(&project.defaults, place, &mut checker.findings);
+        checker.names.pool(&project.defaults, place, &mut checker.findings);
         defaults = project.defaults.clone();
     }
     for (position, draft) in drafts.into_iter().enumerate() {
         checker.wave(draft, position, &defaults);
     }
 
-    let Checker {
-        mut findings,
-        places,
-        waves,
-        agents,
-        ..
-    } = checker;
+    let Checker { mut findings, places, waves, agents, .. } = checker;
     circles::report(&waves, &agents, &places, &mut findings);
     let warnings = findings.finish(&texts);
     match project.and_then(DraftProject::finish) {
-        Some(project) if warnings.errors() == 0 => Ok(Plan {
-            project,
-            waves,
-            agents,
-            warnings,
-        }),
+        Some(project) if warnings.errors() == 0 => Ok(Plan { project, waves, agents, warnings }),
         _ => Err(warnings),
     }
 }
@@ -92,16 +70,10 @@ struct Checker<'f> {
 impl Checker<'_> {
     fn wave(&mut self, draft: DraftWave, position: usize, defaults: &Policy) {
         let name = draft.name.unwrap_or_else(WaveName::unplanned);
-        self.names.pool(
-            &draft.defaults,
-            draft.default_pool.as_ref(),
-            &mut self.findings,
-        );
+        self.names.pool(&draft.defaults, draft.default_pool.as_ref(), &mut self.findings);
         for (earlier, place) in &draft.after {
             self.names.wave(earlier, place, &mut self.findings);
-            self.places
-                .after
-                .insert((name.clone(), earlier.clone()), place.clone());
+            self.places.after.insert((name.clone(), earlier.clone()), place.clone());
         }
         let defaults = draft.defaults.or(defaults);
         let mut members = BTreeSet::new();
@@ -112,11 +84,7 @@ impl Checker<'_> {
         let wave = Wave {
             name: name.clone(),
             title: draft.title,
-            after: draft
-                .after
-                .into_iter()
-                .map(|(earlier, _)| earlier)
-                .collect(),
+            after: draft.after.into_iter().map(|(earlier, _)| earlier).collect(),
             position: u32::try_from(position).unwrap_or(u32::MAX),
             agents: members,
             place: draft.place,
@@ -129,21 +97,16 @@ impl Checker<'_> {
         let findings = &mut self.findings;
         for (need, place) in &draft.needs {
             self.names.need(need, place, findings);
-            self.places
-                .needs
-                .insert((draft.name.clone(), need.clone()), place.clone());
+            self.places.needs.insert((draft.name.clone(), need.clone()), place.clone());
         }
-        self.names
-            .pool(&draft.policy, draft.pool.as_ref(), findings);
+        self.names.pool(&draft.policy, draft.pool.as_ref(), findings);
         self.referred.program(&draft, findings);
         let policy = draft.policy.or(defaults);
         let definition = Definition {
             title: draft.title,
             needs: draft.needs.into_keys().collect(),
             run: draft.run.unwrap_or(Runner::Manual {}),
-            prompt: draft
-                .prompt
-                .and_then(|prompt| self.referred.prompt(prompt, findings)),
+            prompt: draft.prompt.and_then(|prompt| self.referred.prompt(prompt, findings)),
             env: draft.env,
             secrets: draft.secrets,
             produces: draft.produces,
@@ -154,12 +117,8 @@ impl Checker<'_> {
             timeout: policy.timeout.unwrap_or(DEFAULT_TIMEOUT),
             retries: policy.retries.unwrap_or(DEFAULT_RETRIES),
         };
-        let agent = Agent {
-            name: draft.name.clone(),
-            wave: wave.clone(),
-            definition,
-            place: draft.place,
-        };
+        let agent =
+            Agent { name: draft.name.clone(), wave: wave.clone(), definition, place: draft.place };
         self.agents.entry(draft.name).or_insert(agent);
     }
 }
@@ -178,8 +137,8 @@ agents: { x: { run: { manual: } } }
 wave: a
 agents: { x: { run: { manual: } } }
 "#), @"
-        waves/2.yaml:1:7: error: there is a second wave `a` (a wave is one file: rename one of them, or move its agents)
-        waves/2.yaml:2:11: error: there is a second agent `x` (agent names are unique in the whole project: rename one)
+        waves/2.yaml:1:7: error: there is a second wave `a` (a wave is one file: rename one of them, or move its agents; the first one: waves/1.yaml:1:7)
+        waves/2.yaml:2:11: error: there is a second agent `x` (agent names are unique in the whole project: rename one; the first one: waves/1.yaml:2:11)
         ");
     }
 
@@ -291,12 +250,7 @@ please.
           |
         5 |   b: { run: { manual: }, prompt: p.md }
           |                                  ^^^^
-          |
          ::: waves/p.md:2:1
-          |
-        2 |
-          | - here
-          |
           = hint: take it out, revoke it, and name its environment variable under `secrets`
 
         5 errors

@@ -10,6 +10,9 @@ use super::{
 };
 use crate::model::{AgentName, Need, WaveName};
 
+/// The most steps of a circle that are told one by one.
+const MAX_STEPS: usize = 24;
+
 /// Where each need and each barrier is written.
 #[derive(Default)]
 pub(super) struct Places {
@@ -52,12 +55,9 @@ pub(super) fn report(
         let need = (0..circle.len()).any(|at| is_need(circle[at], next(at)));
         let problem = findings.error(
             first.clone(),
-            format!(
-                "these can never start, each waits for the next: {}",
-                path(&circle)
-            ),
+            format!("these can never start, each waits for the next: {}", path(&circle)),
         );
-        for place in written {
+        for place in written.take(MAX_STEPS) {
             problem.also(place.clone(), "and this");
         }
         problem.hint(match (barrier, need) {
@@ -88,6 +88,11 @@ fn path(circle: &[Step<'_>]) -> String {
         }
     }
     words.extend(words.first().cloned());
+    if words.len() > MAX_STEPS {
+        let left_out = words.len() - MAX_STEPS;
+        let middle = MAX_STEPS / 2..MAX_STEPS / 2 + left_out;
+        words.splice(middle, [format!("({left_out} more)")]);
+    }
     words.join(" -> ")
 }
 
@@ -229,5 +234,15 @@ agents: { draw: { run: { manual: } } }
 
         1 error
         ");
+    }
+
+    #[test]
+    fn a_very_long_circle_is_cut_in_its_middle() {
+        let agent = |n| format!("  a{n}: {{ run: {{ manual: }}, needs: [a{}] }}\n", (n + 1) % 300);
+        let agents: String = (0..300).map(agent).collect();
+        let text = shown(&format!("--- waves/w.yaml\nwave: w\nagents:\n{agents}"));
+        assert!(text.contains("next: a0 -> a1 -> "), "{text}");
+        assert!(text.contains(" -> a11 -> (277 more) -> a289 -> "), "{text}");
+        assert!(text.contains(" -> a299 -> a0\n"), "{text}");
     }
 }

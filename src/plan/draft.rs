@@ -11,8 +11,8 @@ use super::{
     checked::Plan,
     fields::Reading,
     files::{Facts, Wanted},
-    place::Span,
-    problem::{Findings, Problems},
+    place::{Span, Spans},
+    problem::{Findings, Problems, harmless},
     project::{self, DraftProject},
     secret,
     suggest::Suggester,
@@ -48,7 +48,7 @@ pub fn read(files: &BTreeMap<String, Vec<u8>>) -> Draft {
         suggester: Suggester::new(),
         texts: BTreeMap::new(),
     };
-    if !files.contains_key(project::PATH) {
+    if !files.contains_key(project::PATH) && !files.contains_key(project::MISNAMED) {
         let start = Span::START.within(&project::PATH.into());
         draft
             .findings
@@ -56,7 +56,7 @@ pub fn read(files: &BTreeMap<String, Vec<u8>>) -> Draft {
             .hint("write one: `project: my-project` is enough");
     }
     for (path, bytes) in files {
-        draft.read_file(&path.as_str().into(), bytes);
+        draft.read_file(&harmless(path).into(), bytes);
     }
     draft
 }
@@ -92,22 +92,22 @@ impl Draft {
     }
 
     fn read_file(&mut self, file: &Arc<str>, bytes: &[u8]) {
+        if **file == *project::MISNAMED {
+            let what = format!("the project's file is called {}", project::PATH);
+            self.findings.error(Span::START.within(file), what).hint("rename this one");
+            return;
+        }
         let text = match yaml::decode(bytes) {
             Ok(text) => text,
             Err(problem) => return self.unreadable(file, problem),
         };
         self.texts.insert(Arc::clone(file), text.into());
-        let mut cx = Reading {
-            file,
-            findings: &mut self.findings,
-            suggester: &self.suggester,
-        };
+        let mut cx = Reading { file, findings: &mut self.findings, suggester: &self.suggester };
         secrets(text, &mut cx);
         let root = match yaml::parse(text) {
             Ok(Some(root)) => root,
             Ok(None) => {
-                cx.error(Span::START, "the file is empty")
-                    .hint("remove it, or write a wave");
+                cx.error(Span::START, "the file is empty").hint("remove it, or write a wave");
                 return;
             }
             Err(problem) => return self.unreadable(file, problem),
@@ -120,18 +120,14 @@ impl Draft {
     }
 
     fn read_wave(&mut self, root: &Node, file: &Arc<str>) {
-        let mut cx = Reading {
-            file,
-            findings: &mut self.findings,
-            suggester: &self.suggester,
-        };
+        let mut cx = Reading { file, findings: &mut self.findings, suggester: &self.suggester };
         let wave = DraftWave::read(root, &mut cx);
         self.incomplete |= wave.as_ref().is_none_or(|wave| wave.name.is_none());
         self.waves.extend(wave);
     }
 
     fn unreadable(&mut self, file: &Arc<str>, problem: Unreadable) {
-        self.incomplete = true;
+        self.incomplete |= **file != *project::PATH;
         let error = self.findings.error(problem.span.within(file), problem.what);
         problem.hint.map(|hint| error.hint(hint));
     }
@@ -139,12 +135,10 @@ impl Draft {
 
 /// Reports every token in the file, without repeating it.
 fn secrets(text: &str, cx: &mut Reading<'_>) {
+    let mut spans = Spans::of(text);
     for found in secret::find(text) {
-        let span = Span::of_bytes(text, found.start, found.len());
-        cx.error(
-            span,
-            "this looks like a credential, and a plan is not secret",
-        )
-        .hint("take it out, revoke it, and name its environment variable under `secrets`");
+        let span = spans.next(found.start, found.len());
+        cx.error(span, "this looks like a credential, and a plan is not secret")
+            .hint("take it out, revoke it, and name its environment variable under `secrets`");
     }
 }

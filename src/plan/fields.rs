@@ -59,15 +59,10 @@ impl<'n> Fields<'n> {
                     None if known.is_empty() => format!("{what} has no fields"),
                     None => format!("{what} may have {}", listed(known)),
                 };
-                cx.error(key_span, format!("`{key}` is not a field of {what}"))
-                    .hint(hint);
+                cx.error(key_span, format!("`{key}` is not a field of {what}")).hint(hint);
             }
         }
-        Some(Self {
-            what,
-            span: node.span,
-            found,
-        })
+        Some(Self { what, span: node.span, found })
     }
 
     /// The value of a field; one that is there but empty counts as left out.
@@ -112,8 +107,7 @@ pub(super) fn entries<'n>(
         };
         if let Some(&before) = first.get(text) {
             let before = cx.place(before);
-            cx.error(key.span, format!("`{text}` is here twice"))
-                .also(before, "first here");
+            cx.error(key.span, format!("`{text}` is here twice")).also(before, "first here");
         } else {
             first.insert(text, key.span);
             good.push((text, key.span, value));

@@ -42,11 +42,8 @@ impl<'a> Graph<'a> {
             .chain(waves.keys().map(Step::Barrier))
             .chain(waves.keys().map(Step::End))
             .collect();
-        let index: BTreeMap<Step<'a>, usize> = steps
-            .iter()
-            .enumerate()
-            .map(|(at, &step)| (step, at))
-            .collect();
+        let index: BTreeMap<Step<'a>, usize> =
+            steps.iter().enumerate().map(|(at, &step)| (step, at)).collect();
         let mut waits_for = vec![Vec::new(); steps.len()];
         let mut waited_for_by = vec![Vec::new(); steps.len()];
         let mut add = |from: Step<'_>, to: Step<'_>| {
@@ -72,11 +69,7 @@ impl<'a> Graph<'a> {
                 add(Step::Barrier(&wave.name), Step::End(earlier));
             }
         }
-        Self {
-            steps,
-            waits_for,
-            waited_for_by,
-        }
+        Self { steps, waits_for, waited_for_by }
     }
 
     /// Circles, each as the steps around it, the first agent by name first.
@@ -117,10 +110,7 @@ impl<'a> Graph<'a> {
     }
 
     fn next_left(&self, at: usize, peel: &Peel) -> Option<usize> {
-        self.waits_for[at]
-            .iter()
-            .copied()
-            .find(|&next| peel.is_left(next))
+        self.waits_for[at].iter().copied().find(|&next| peel.is_left(next))
     }
 
     /// The shortest way from `start` back to it.
@@ -128,10 +118,7 @@ impl<'a> Graph<'a> {
         let mut came_from = vec![None; self.steps.len()];
         let mut queue = VecDeque::from([start]);
         while let Some(at) = queue.pop_front() {
-            for &next in self.waits_for[at]
-                .iter()
-                .filter(|&&next| peel.is_left(next))
-            {
+            for &next in self.waits_for[at].iter().filter(|&&next| peel.is_left(next)) {
                 if next == start {
                     let mut path = vec![at];
                     while let Some(before) = came_from[path[path.len() - 1]] {
@@ -185,11 +172,7 @@ impl Peel {
     fn of(graph: &Graph<'_>) -> Self {
         let open: Vec<Option<usize>> = graph.waits_for.iter().map(|w| Some(w.len())).collect();
         let free = (0..open.len()).filter(|&at| open[at] == Some(0)).collect();
-        Self {
-            open,
-            free,
-            from: 0,
-        }
+        Self { open, free, from: 0 }
     }
 
     /// Goes on until nothing more is free; what it took away, in order.

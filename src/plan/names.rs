@@ -27,13 +27,8 @@ impl Names {
         suggester: Suggester,
         findings: &mut Findings,
     ) -> Self {
-        let mut names = Self {
-            waves: BTreeMap::new(),
-            agents: BTreeMap::new(),
-            pools,
-            incomplete,
-            suggester,
-        };
+        let mut names =
+            Self { waves: BTreeMap::new(), agents: BTreeMap::new(), pools, incomplete, suggester };
         for wave in waves {
             names.define(wave, findings);
         }
@@ -46,10 +41,7 @@ impl Names {
                 Entry::Vacant(free) => drop(free.insert(wave.place.clone())),
                 Entry::Occupied(first) => {
                     findings
-                        .error(
-                            wave.place.clone(),
-                            format!("there is a second wave `{name}`"),
-                        )
+                        .error(wave.place.clone(), format!("there is a second wave `{name}`"))
                         .also(first.get().clone(), "the first one")
                         .hint("a wave is one file: rename one of them, or move its agents");
                 }
@@ -79,9 +71,7 @@ impl Names {
             return;
         }
         let hint = if self.waves.contains_key(name.as_str()) {
-            Some(format!(
-                "it is a wave: write `wave:{name}` to need all of its agents"
-            ))
+            Some(format!("it is a wave: write `wave:{name}` to need all of its agents"))
         } else {
             let known = self.agents.keys().map(AgentName::as_str);
             self.suggester.hint(name.as_str(), known)
@@ -114,8 +104,6 @@ impl Names {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("declare it in {}: `pools: {{ {pool}: 4 }}`", project::PATH),
         };
-        findings
-            .error(place.clone(), format!("there is no pool `{pool}`"))
-            .hint(hint);
+        findings.error(place.clone(), format!("there is no pool `{pool}`")).hint(hint);
     }
 }

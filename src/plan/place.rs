@@ -21,24 +21,11 @@ pub(super) struct Span {
 impl Span {
     /// The stretch of `text` from byte `start` on.
     pub(super) fn of_bytes(text: &str, start: usize, len: usize) -> Self {
-        let start = text.floor_char_boundary(start);
-        let before = &text[..start];
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        Self {
-            line: small(before.matches('\n').count() + 1),
-            column: small(before[line_start..].chars().count() + 1),
-            start: small(start),
-            len: small(len),
-        }
+        Spans::of(text).next(start, len)
     }
 
     /// The very beginning of a file.
-    pub(super) const START: Self = Self {
-        line: 1,
-        column: 1,
-        start: 0,
-        len: 0,
-    };
+    pub(super) const START: Self = Self { line: 1, column: 1, start: 0, len: 0 };
 
     /// The stretch in `file`.
     pub(super) fn within(self, file: &Arc<str>) -> Place {
@@ -49,6 +36,36 @@ impl Span {
             start: self.start,
             len: self.len,
         }
+    }
+}
+
+/// Tells the places of stretches that come one after the other, in one walk
+/// through the text.
+pub(super) struct Spans<'t> {
+    rest: &'t str,
+    at: Span,
+}
+
+impl<'t> Spans<'t> {
+    pub(super) fn of(text: &'t str) -> Self {
+        Self { rest: text, at: Span::START }
+    }
+
+    /// The stretch from byte `start` of the whole text on, not before the last.
+    pub(super) fn next(&mut self, start: usize, len: usize) -> Span {
+        let ahead = start.saturating_sub(self.at.start as usize);
+        let (passed, rest) = self.rest.split_at(self.rest.floor_char_boundary(ahead));
+        for c in passed.chars() {
+            if c == '\n' {
+                self.at.line += 1;
+                self.at.column = 1;
+            } else {
+                self.at.column += 1;
+            }
+        }
+        self.at.start += small(passed.len());
+        self.rest = rest;
+        Span { len: small(len), ..self.at }
     }
 }
 
@@ -83,4 +100,23 @@ impl fmt::Display for Place {
 
 fn as_text<S: Serializer>(text: &str, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_counted_in_lines_and_characters() {
+        let mut spans = Spans::of("ab\nä c\n\nd");
+        let mut place = |start| {
+            let Span { line, column, start, .. } = spans.next(start, 1);
+            (line, column, start)
+        };
+        assert_eq!(place(0), (1, 1, 0));
+        assert_eq!(place(1), (1, 2, 1));
+        assert_eq!(place(6), (2, 3, 6));
+        assert_eq!(place(9), (4, 1, 9));
+        assert_eq!(place(99), (4, 2, 10));
+    }
 }

@@ -12,9 +12,8 @@ use super::{
 use crate::model::{OnStale, PoolName, Review};
 
 /// The names of the fields.
-pub(super) const FIELDS: [&str; 6] = [
-    "timeout", "retries", "pool", "priority", "review", "on_stale",
-];
+pub(super) const FIELDS: [&str; 6] =
+    ["timeout", "retries", "pool", "priority", "review", "on_stale"];
 
 /// What is set, each with nothing filled in.
 #[derive(Clone, Debug, Default)]
@@ -34,23 +33,14 @@ impl Policy {
         let policy = Self {
             timeout: fields.get("timeout").and_then(|node| duration(node, cx)),
             retries: fields.get("retries").and_then(|node| {
-                number(
-                    node,
-                    "a whole number: how many times to try again",
-                    (0, 100),
-                    cx,
-                )
+                number(node, "a whole number: how many times to try again", (0, 100), cx)
             }),
             pool: pool.and_then(|node| parsed(node, "the name of a pool", cx)),
             priority: fields
                 .get("priority")
                 .and_then(|node| number(node, "a whole number", (-1_000_000, 1_000_000), cx)),
-            review: fields
-                .get("review")
-                .and_then(|node| word(node, Review::ALL, cx)),
-            on_stale: fields
-                .get("on_stale")
-                .and_then(|node| word(node, OnStale::ALL, cx)),
+            review: fields.get("review").and_then(|node| word(node, Review::ALL, cx)),
+            on_stale: fields.get("on_stale").and_then(|node| word(node, OnStale::ALL, cx)),
         };
         let named = policy.pool.as_ref().and(pool).map(|node| node.span);
         (policy, named)

@@ -69,11 +69,30 @@ pub(super) fn harmless(text: &str) -> String {
         match c {
             _ if at > 600 => return safe + "…",
             '\n' => safe.push_str("\\n"),
-            c if c.is_control() => safe.extend(c.escape_unicode()),
+            c if is_odd(c) => safe.extend(c.escape_unicode()),
             c => safe.push(c),
         }
     }
     safe
+}
+
+/// A file's text, safe to print, with every byte where it was.
+fn harmless_source(text: &str) -> String {
+    let stand_in = |c: char| match c.len_utf8() {
+        1 => '?',
+        2 => '¤',
+        _ => '\u{fffd}',
+    };
+    let keep = |c: char| matches!(c, '\n' | '\r' | '\t') || !is_odd(c);
+    let masked = secret::mask(text);
+    masked.chars().map(|c| if keep(c) { c } else { stand_in(c) }).collect()
+}
+
+/// Whether a terminal might act on it instead of showing it: control
+/// characters, line separators, and what changes the direction of writing.
+fn is_odd(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Collects what is wrong while the files are read and checked.
@@ -112,24 +131,15 @@ impl Findings {
         let mentioned: BTreeSet<&Arc<str>> = self
             .0
             .iter()
-            .flat_map(|problem| {
-                problem
-                    .also
-                    .iter()
-                    .map(|(place, _)| place)
-                    .chain([&problem.place])
-            })
+            .flat_map(|problem| problem.also.iter().map(|(place, _)| place).chain([&problem.place]))
             .map(|place| &place.file)
             .collect();
         let texts = mentioned
             .into_iter()
             .filter_map(|file| texts.get_key_value(file))
-            .map(|(file, text)| (Arc::clone(file), secret::mask(text).into_owned()))
+            .map(|(file, text)| (Arc::clone(file), harmless_source(text)))
             .collect();
-        Problems {
-            list: self.0,
-            texts,
-        }
+        Problems { list: self.0, texts }
     }
 }
 
@@ -161,5 +171,24 @@ impl Problems {
     pub fn errors(&self) -> usize {
         let errors = self.list.iter().filter(|p| p.severity == Severity::Error);
         errors.count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_might_obey_is_made_visible() {
+        insta::assert_snapshot!(harmless("a\u{1b}[31m\n\u{9b}\u{202e}b"), @r#"a\u{1b}[31m\n\u{9b}\u{202e}b"#);
+        assert_eq!(harmless(&"ä".repeat(2000)).chars().count(), 602);
+    }
+
+    #[test]
+    fn a_shown_source_keeps_every_byte_in_its_place() {
+        let source = "a: \u{1b}\t\u{9b}\u{202e}ä\r\n";
+        let shown = harmless_source(source);
+        assert_eq!(shown.len(), source.len());
+        assert_eq!(shown, "a: ?\t¤\u{fffd}ä\r\n");
     }
 }

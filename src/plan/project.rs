@@ -30,6 +30,8 @@ use crate::model::{PoolName, ProjectName, ProjectSettings, Role};
 
 /// Where it is, from the repo's root.
 pub(super) const PATH: &str = "waves/project.yaml";
+/// Where it is looked for by those who write `.yml`.
+pub(super) const MISNAMED: &str = "waves/project.yml";
 /// The cap of the pool `default` when nobody says otherwise.
 const DEFAULT_CAP: u32 = 8;
 const FIELDS: [&str; 11] = [
@@ -127,12 +129,7 @@ fn durations(fields: &Fields<'_>, settings: &mut ProjectSettings, cx: &mut Readi
     }
     let retries = fields.get("infra_retries");
     if let Some(retries) = retries.and_then(|node| {
-        number(
-            node,
-            "a whole number: how many lost machines to put up with",
-            (0, 1000),
-            cx,
-        )
+        number(node, "a whole number: how many lost machines to put up with", (0, 1000), cx)
     }) {
         settings.infra_retries = retries;
     }
@@ -175,9 +172,7 @@ fn is_branch(name: &str) -> bool {
     name.len() <= 200
         && name.split('/').all(|part| {
             part.starts_with(|c: char| c.is_ascii_alphanumeric())
-                && part
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+                && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
                 && !part.contains("..")
                 && !part.ends_with('.')
                 && !part.ends_with(".lock")
@@ -186,17 +181,10 @@ fn is_branch(name: &str) -> bool {
 
 fn pools(fields: &Fields<'_>, cx: &mut Reading<'_>) -> BTreeMap<PoolName, u32> {
     let mut pools = BTreeMap::from([(PoolName::default_pool(), DEFAULT_CAP)]);
-    let declared = fields
-        .get("pools")
-        .and_then(|node| entries(node, "`pools`", cx));
+    let declared = fields.get("pools").and_then(|node| entries(node, "`pools`", cx));
     for (key, span, node) in declared.unwrap_or_default() {
         let name = checked(key, span, cx);
-        let cap = number(
-            node,
-            "a whole number: how many agents may run at once",
-            (1, 10_000),
-            cx,
-        );
+        let cap = number(node, "a whole number: how many agents may run at once", (1, 10_000), cx);
         if let Some(name) = name {
             pools.insert(name, cap.unwrap_or(DEFAULT_CAP));
         }
@@ -207,9 +195,7 @@ fn pools(fields: &Fields<'_>, cx: &mut Reading<'_>) -> BTreeMap<PoolName, u32> {
 fn trusted_role(fields: &Fields<'_>, cx: &mut Reading<'_>) -> Option<Role> {
     let node = fields.get("trust")?;
     let fields = Fields::open(node, "`trust`", &["role"], cx)?;
-    fields
-        .get("role")
-        .and_then(|node| word(node, Role::ALL, cx))
+    fields.get("role").and_then(|node| word(node, Role::ALL, cx))
 }
 
 #[cfg(test)]
@@ -277,6 +263,13 @@ artifacts: { branch: main, max_size: 1GiB }
         waves/project.yaml:2:22: error: `main` is where people work (give artifacts a branch of their own, such as `wavemark/artifacts`)
         waves/project.yaml:2:38: error: `1GiB` is not a size (write it as `500KiB` or `5MiB`)
         ");
+    }
+
+    #[test]
+    fn the_other_ending_is_told() {
+        let files = [("waves/project.yml".to_owned(), b"project: p".to_vec())].into();
+        let problems = crate::plan::read(&files).check(&Default::default());
+        insta::assert_snapshot!(problems.unwrap_err().to_lines(), @"waves/project.yml:1:1: error: the project's file is called waves/project.yaml (rename this one)");
     }
 
     #[test]

@@ -30,10 +30,7 @@ struct BadPrompt {
 impl<'f> Referred<'f> {
     pub(super) fn of(facts: &'f Facts) -> Self {
         let read = |(path, file): (&'f String, &'f PromptFile)| (path.as_str(), prompt_text(file));
-        Self {
-            facts,
-            prompts: facts.prompts.iter().map(read).collect(),
-        }
+        Self { facts, prompts: facts.prompts.iter().map(read).collect() }
     }
 
     /// Reports a program that cannot be started.
@@ -50,10 +47,9 @@ impl<'f> Referred<'f> {
                 return;
             }
             (Err(BadPath::Absolute), _) | (Ok(_), None | Some(Program::Executable)) => return,
-            (Err(bad), _) => (
-                bad.describe(program),
-                "give a path that starts at the repo's root".to_owned(),
-            ),
+            (Err(bad), _) => {
+                (bad.describe(program), "give a path that starts at the repo's root".to_owned())
+            }
             (Ok(_), Some(Program::Missing)) => (
                 format!("there is no program `{program}`"),
                 "a program with a slash is looked for from the repo's root".to_owned(),
@@ -83,11 +79,7 @@ impl<'f> Referred<'f> {
 
 impl BadPrompt {
     fn new(what: impl Into<String>, hint: &'static str) -> Self {
-        Self {
-            what: what.into(),
-            hint,
-            within: None,
-        }
+        Self { what: what.into(), hint, within: None }
     }
 
     fn missing() -> Self {
@@ -118,10 +110,7 @@ fn prompt_text(file: &PromptFile) -> Result<String, BadPrompt> {
     };
     if bytes.len() > MAX_PROMPT_BYTES {
         let what = format!("has {} bytes; the limit is {MAX_PROMPT_BYTES}", bytes.len());
-        return Err(BadPrompt::new(
-            what,
-            "let the agent read large texts from files",
-        ));
+        return Err(BadPrompt::new(what, "let the agent read large texts from files"));
     }
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
     let text = match std::str::from_utf8(bytes) {
@@ -129,10 +118,7 @@ fn prompt_text(file: &PromptFile) -> Result<String, BadPrompt> {
         _ => return Err(BadPrompt::new("is not UTF-8 text", "save it as UTF-8")),
     };
     if text.trim().is_empty() {
-        return Err(BadPrompt::new(
-            "is empty",
-            "leave `prompt` out, or write one",
-        ));
+        return Err(BadPrompt::new("is empty", "leave `prompt` out, or write one"));
     }
     if let Some(found) = secret::find(text).next() {
         return Err(BadPrompt {

@@ -1,6 +1,6 @@
-//! Problems as text with snippets, as short lines, and as JSON.
+//! Problems as text with snippets, as short lines, for GitHub, and as JSON.
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use serde_json::{Value, json};
 
 use super::{
@@ -47,47 +47,43 @@ impl Problems {
         };
         let parts = [count(errors, "error"), count(warnings, "warning")];
         let parts: Vec<String> = parts.into_iter().flatten().collect();
-        if parts.is_empty() {
-            "no problems".to_owned()
-        } else {
-            parts.join(", ")
-        }
+        if parts.is_empty() { "no problems".to_owned() } else { parts.join(", ") }
     }
 
     /// One line per problem, as compilers write them and editors jump to.
     pub fn to_lines(&self) -> String {
-        let lines = self.iter().map(
-            |Problem {
-                 place,
-                 severity,
-                 what,
-                 hint,
-                 ..
-             }| {
-                let hint = hint
-                    .as_ref()
-                    .map(|hint| format!(" ({hint})"))
-                    .unwrap_or_default();
-                format!("{place}: {severity}: {what}{hint}\n")
-            },
-        );
-        lines.collect()
+        let line = |problem: &Problem| {
+            let Problem { place, severity, what, hint, also } = problem;
+            let also = also.iter().map(|(place, what)| format!("{what}: {place}"));
+            let notes: Vec<String> = hint.clone().into_iter().chain(also).collect();
+            match notes.join("; ").as_str() {
+                "" => format!("{place}: {severity}: {what}\n"),
+                notes => format!("{place}: {severity}: {what} ({notes})\n"),
+            }
+        };
+        self.iter().map(line).collect()
+    }
+
+    /// Workflow commands, which GitHub Actions shows beside the lines they are about.
+    pub fn to_github(&self) -> String {
+        let escape = |text: &str| text.replace('%', "%25").replace('\n', "%0A");
+        let line = |problem: &Problem| {
+            let Problem { place, severity, what, hint, .. } = problem;
+            let Place { file, line, column, .. } = place;
+            let file = escape(file).replace(':', "%3A").replace(',', "%2C");
+            let hint = hint.as_ref().map(|hint| format!("\nhint: {hint}"));
+            let text = escape(&format!("{what}{}", hint.unwrap_or_default()));
+            format!("::{severity} file={file},line={line},col={column}::{text}\n")
+        };
+        self.iter().map(line).collect()
     }
 
     /// For scripts: a list of objects.
     pub fn to_json(&self) -> Value {
         let problem = |problem: &Problem| {
-            let Problem {
-                place,
-                severity,
-                what,
-                hint,
-                also,
-            } = problem;
-            let also: Vec<Value> = also
-                .iter()
-                .map(|(place, what)| json!({ "place": place, "what": what }))
-                .collect();
+            let Problem { place, severity, what, hint, also } = problem;
+            let also: Vec<Value> =
+                also.iter().map(|(place, what)| json!({ "place": place, "what": what })).collect();
             json!({
                 "file": *place.file,
                 "line": place.line,
@@ -106,11 +102,10 @@ impl Problems {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
-        let mut group = level
-            .primary_title(problem.what.as_str())
-            .element(self.snippet(&problem.place, AnnotationKind::Primary, ""));
+        let mut group = Group::with_title(level.primary_title(problem.what.as_str()));
+        group = self.show(group, &problem.place, AnnotationKind::Primary, "");
         for (place, what) in &problem.also {
-            group = group.element(self.snippet(place, AnnotationKind::Context, what));
+            group = self.show(group, place, AnnotationKind::Context, what);
         }
         if let Some(hint) = &problem.hint {
             group = group.element(Level::HELP.with_name("hint").message(hint.as_str()));
@@ -118,28 +113,27 @@ impl Problems {
         group
     }
 
-    /// The line of `place`, without the rest of its file: rendering must not
-    /// get slower with every line of it.
-    fn snippet<'a>(
+    /// Shows the line of `place` without the rest of its file: rendering must
+    /// not get slower with every line of it.
+    fn show<'a>(
         &'a self,
+        group: Group<'a>,
         place: &'a Place,
         kind: AnnotationKind,
         label: &'a str,
-    ) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
-        let text = self.texts.get(&place.file).map_or("", String::as_str);
+    ) -> Group<'a> {
+        let Some(text) = self.texts.get(&place.file) else {
+            let origin = Origin::path(&*place.file).line(place.line as usize);
+            return group.element(origin.char_column(place.column as usize));
+        };
         let (line, start) = line_at(text, place.start as usize);
         let end = (start + place.len as usize).clamp(start, line.len());
-        let line_start = place.line as usize;
-        let annotation = kind.span(start..end);
-        let annotation = if label.is_empty() {
-            annotation
-        } else {
-            annotation.label(label)
-        };
-        Snippet::source(line)
-            .line_start(line_start)
-            .path(&*place.file)
-            .annotation(annotation)
+        let mut annotation = kind.span(start..end);
+        if !label.is_empty() {
+            annotation = annotation.label(label);
+        }
+        let snippet = Snippet::source(line).line_start(place.line as usize);
+        group.element(snippet.path(&*place.file).annotation(annotation))
     }
 }
 
@@ -211,9 +205,18 @@ agents: { a: { run: { manual: } }, a: { run: { manual: } }, b: { rnu: { manual: 
     #[test]
     fn a_line_is_what_editors_jump_to() {
         insta::assert_snapshot!(two().to_lines(), @"
-        waves/w.yaml:2:36: error: `a` is here twice
+        waves/w.yaml:2:36: error: `a` is here twice (first here: waves/w.yaml:2:11)
         waves/w.yaml:2:64: error: agent `b` needs `run` (write `run: { exec: [agents/program.sh] }`)
         waves/w.yaml:2:66: error: `rnu` is not a field of agent `b` (did you mean `run`?)
+        ");
+    }
+
+    #[test]
+    fn github_shows_problems_beside_their_lines() {
+        insta::assert_snapshot!(two().to_github(), @"
+        ::error file=waves/w.yaml,line=2,col=36::`a` is here twice
+        ::error file=waves/w.yaml,line=2,col=64::agent `b` needs `run`%0Ahint: write `run: { exec: [agents/program.sh] }`
+        ::error file=waves/w.yaml,line=2,col=66::`rnu` is not a field of agent `b`%0Ahint: did you mean `run`?
         ");
     }
 

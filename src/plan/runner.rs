@@ -19,11 +19,8 @@ pub(super) fn runner(node: &Node, cx: &mut Reading<'_>) -> Option<(Runner, Optio
     }
     let entries = entries(node, "a runner", cx)?;
     let [(key, span, settings)] = entries.as_slice() else {
-        cx.error(
-            node.span,
-            format!("`run` takes exactly one runner, found {}", entries.len()),
-        )
-        .hint(format!("use one of {}", listed(&kinds)));
+        cx.error(node.span, format!("`run` takes exactly one runner, found {}", entries.len()))
+            .hint(format!("use one of {}", listed(&kinds)));
         return None;
     };
     let Ok(kind) = key.parse() else {
@@ -46,21 +43,16 @@ pub(super) fn runner(node: &Node, cx: &mut Reading<'_>) -> Option<(Runner, Optio
 fn exec(node: &Node, cx: &mut Reading<'_>) -> Option<(Runner, Option<Span>)> {
     if let Value::Text(command) = &node.value {
         let words: Vec<&str> = command.split_whitespace().collect();
-        expected(node, "a list: the program, then its arguments", cx).hint(format!(
-            "no shell is involved; write `exec: [{}]`",
-            words.join(", ")
-        ));
+        expected(node, "a list: the program, then its arguments", cx)
+            .hint(format!("no shell is involved; write `exec: [{}]`", words.join(", ")));
         return None;
     }
     let Value::List(items) = &node.value else {
         expected(node, "a list: the program, then its arguments", cx);
         return None;
     };
-    let words: Vec<String> = items
-        .iter()
-        .filter_map(|item| scalar(item, "text", cx))
-        .map(str::to_owned)
-        .collect();
+    let words: Vec<String> =
+        items.iter().filter_map(|item| scalar(item, "text", cx)).map(str::to_owned).collect();
     let Some(program) = words.first().filter(|program| !program.trim().is_empty()) else {
         cx.error(node.span, "`exec` names no program")
             .hint("write the program first: `exec: [agents/program.sh, --quick]`");

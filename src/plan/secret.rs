@@ -4,53 +4,45 @@
 //! The whole text is searched, comments included, and what is found is masked
 //! before any of it is shown.
 
-use std::{borrow::Cow, ops::Range, sync::LazyLock};
+use std::{borrow::Cow, ops::Range};
 
-use regex::Regex;
+use crate::model::credential;
 
-/// What the tokens of each issuer look like. Long enough tails that a mention
-/// in prose (`a ghp_… token`) is not taken for one.
-const SHAPES: [&str; 12] = [
-    // GitHub: classic, OAuth, user-to-server, server-to-server, refresh; fine-grained.
-    r"\bgh[opsur]_[A-Za-z0-9]{30,}",
-    r"\bgithub_pat_[A-Za-z0-9_]{40,}",
-    r"\bglpat-[A-Za-z0-9_-]{20,}",
-    // Anthropic, and OpenAI's newer ones.
-    r"\bsk-ant-[A-Za-z0-9_-]{20,}",
-    r"\bsk-(?:proj|svcacct|admin)-[A-Za-z0-9_-]{20,}",
-    // AWS access key ids.
-    r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",
-    r"\bAIza[A-Za-z0-9_-]{35}",
-    r"\bxox[abeprs]-[A-Za-z0-9-]{10,}",
-    r"\bnpm_[A-Za-z0-9]{36}",
-    // Supabase: secret API keys and personal access tokens.
-    r"\bsb(?:_secret|p)_[A-Za-z0-9_-]{20,}",
-    // JSON Web Tokens, such as Supabase's legacy service key.
-    r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}",
-    r"(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\z)",
-];
+/// How a private key ends. The shape knows only its first line.
+const LAST_LINE: &str = "PRIVATE KEY-----";
 
-#[expect(
-    clippy::expect_used,
-    reason = "the pattern is fixed, and every test runs it"
-)]
-static ANY: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(&SHAPES.join("|")).expect("a valid pattern"));
-
-/// Where tokens stand in `text`, as byte ranges.
+/// Where credentials stand in `text`, as byte ranges; of a private key, all its
+/// lines.
 pub(super) fn find(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
-    ANY.find_iter(text).map(|found| found.range())
+    let mut end = 0;
+    credential::find(text.as_bytes()).filter_map(move |found| {
+        if found.start < end {
+            return None;
+        }
+        end = found.end;
+        if text[found.clone()].starts_with("-----BEGIN") {
+            let last = text[end..].find("-----END").map(|at| end + at);
+            let last = last.and_then(|at| Some(at + text[at..].find(LAST_LINE)? + LAST_LINE.len()));
+            end = last.unwrap_or(text.len());
+        }
+        Some(found.start..end)
+    })
 }
 
-/// `text` with every token overwritten by stars, byte for byte; lines stay
+/// `text` with every credential overwritten by stars, byte for byte; lines stay
 /// where they are.
 pub(super) fn mask(text: &str) -> Cow<'_, str> {
-    ANY.replace_all(text, |found: &regex::Captures<'_>| -> String {
-        found[0]
-            .bytes()
-            .map(|b| if b == b'\n' { '\n' } else { '*' })
-            .collect()
-    })
+    let mut masked = String::new();
+    let mut rest = 0;
+    for found in find(text) {
+        masked += &text[rest..found.start];
+        masked.extend(text[found.clone()].bytes().map(|b| if b == b'\n' { '\n' } else { '*' }));
+        rest = found.end;
+    }
+    match rest {
+        0 => Cow::Borrowed(text),
+        _ => Cow::Owned(masked + &text[rest..]),
+    }
 }
 
 #[cfg(test)]
@@ -70,13 +62,7 @@ mod tests {
         ] {
             assert!(find(&token).eq(std::iter::once(0..token.len())), "{token}");
         }
-        for prose in [
-            "ghp_",
-            "a `sk-ant-…` key",
-            "AKIA",
-            "eyJ.eyJ.x",
-            "sb_secret_yours",
-        ] {
+        for prose in ["ghp_", "a `sk-ant-…` key", "AKIA", "eyJ.eyJ.x", "sb_secret_yours"] {
             assert_eq!(find(prose).count(), 0, "{prose}");
         }
     }

@@ -15,9 +15,7 @@ pub(super) struct Suggester {
 impl Suggester {
     /// One with all its comparisons left.
     pub(super) fn new() -> Self {
-        Self {
-            left: Cell::new(COMPARISONS),
-        }
+        Self { left: Cell::new(COMPARISONS) }
     }
 
     /// The one of `names` that `wrong` was most likely meant to be, if any is
@@ -34,10 +32,10 @@ impl Suggester {
             let Some(left) = self.left.get().checked_sub(1) else {
                 break;
             };
+            self.left.set(left);
             if name.len().abs_diff(wrong.len()) >= far {
                 continue;
             }
-            self.left.set(left);
             let distance = strsim::osa_distance(&wrong, name);
             if distance < best.map_or(far, |(nearest, _)| nearest) {
                 best = Some((distance, name));
@@ -81,15 +79,9 @@ mod tests {
 
     #[test]
     fn a_near_name_is_suggested_and_a_far_one_is_listed() {
-        assert_eq!(
-            hint("visoin", &["echo", "vision"]),
-            "did you mean `vision`?"
-        );
+        assert_eq!(hint("visoin", &["echo", "vision"]), "did you mean `vision`?");
         assert_eq!(hint("Echo", &["echo", "vision"]), "did you mean `echo`?");
-        assert_eq!(
-            hint("pixel", &["echo", "vision"]),
-            "there is `echo` and `vision`"
-        );
+        assert_eq!(hint("pixel", &["echo", "vision"]), "there is `echo` and `vision`");
         assert_eq!(hint("pixel", &[]), "");
     }
 

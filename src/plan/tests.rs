@@ -71,6 +71,7 @@ fn a_good_plan_has_every_default_filled_in() {
         "backoff": 10,
         "backoff_cap": 1800,
         "stall_timeout": 1800,
+        "lease": 120,
         "max_artifact_bytes": 1048576
       },
       "trusted_role": "write"
@@ -186,10 +187,7 @@ fn fail(problems: Problems) -> TestCaseError {
 
 /// Checks a project and a wave that are both `bytes`.
 fn answer(bytes: Vec<u8>) {
-    let files = [
-        ("waves/project.yaml", bytes.clone()),
-        ("waves/w.yaml", bytes),
-    ];
+    let files = [("waves/project.yaml", bytes.clone()), ("waves/w.yaml", bytes)];
     answered(&files.map(|(path, bytes)| (path.to_owned(), bytes)).into());
 }
 

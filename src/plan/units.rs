@@ -18,29 +18,23 @@ const SIZES: (u64, u64) = (1024, 50 * 1024 * 1024);
 pub(super) fn duration(node: &Node, cx: &mut Reading<'_>) -> Option<Duration> {
     let example = "write it as `90s`, `30m` or `2h`";
     if let Value::Int { written, .. } = &node.value {
-        expected(node, "a duration with its unit", cx).hint(format!(
-            "write `{written}s` for seconds, `{written}m` for minutes"
-        ));
+        expected(node, "a duration with its unit", cx)
+            .hint(format!("write `{written}s` for seconds, `{written}m` for minutes"));
         return None;
     }
     let text = scalar(node, "a duration, such as `30m`", cx)?;
     match humantime::parse_duration(text) {
         Err(_) => {
-            cx.error(node.span, format!("`{text}` is not a duration"))
-                .hint(example);
+            cx.error(node.span, format!("`{text}` is not a duration")).hint(example);
             None
         }
         Ok(duration) if duration.subsec_nanos() > 0 || duration.is_zero() => {
-            cx.error(
-                node.span,
-                format!("`{text}` is not a whole number of seconds, from 1 on"),
-            )
-            .hint(example);
+            cx.error(node.span, format!("`{text}` is not a whole number of seconds, from 1 on"))
+                .hint(example);
             None
         }
         Ok(duration) if duration > LONGEST => {
-            cx.error(node.span, format!("`{text}` is longer than 365 days"))
-                .hint(example);
+            cx.error(node.span, format!("`{text}` is longer than 365 days")).hint(example);
             None
         }
         Ok(duration) => Some(duration),
@@ -65,8 +59,7 @@ pub(super) fn size(node: &Node, cx: &mut Reading<'_>) -> Option<u64> {
     match bytes {
         Some(bytes) if (SIZES.0..=SIZES.1).contains(&bytes) => Some(bytes),
         Some(_) => {
-            cx.error(node.span, format!("`{text}` is out of range"))
-                .hint("use 1KiB to 50MiB");
+            cx.error(node.span, format!("`{text}` is out of range")).hint("use 1KiB to 50MiB");
             None
         }
         None => {
@@ -90,12 +83,8 @@ mod tests {
 
     #[test]
     fn durations_have_the_units_that_people_write() {
-        for (text, seconds) in [
-            ("90s", 90),
-            ("30m", 1800),
-            ("1h 30m", 5400),
-            ("365d", 31_536_000),
-        ] {
+        for (text, seconds) in [("90s", 90), ("30m", 1800), ("1h 30m", 5400), ("365d", 31_536_000)]
+        {
             let read = settings(&format!("grace: {text}")).grace;
             assert_eq!(read, Duration::from_secs(seconds), "{text}");
         }

@@ -35,9 +35,7 @@ pub(super) fn text<'n>(node: &'n Node, wanted: &str, cx: &mut Reading<'_>) -> Op
     }
     let problem = expected(node, wanted, cx);
     if let Some(written) = node.value.written() {
-        problem.hint(format!(
-            "if it is meant as text, put it in quotes: \"{written}\""
-        ));
+        problem.hint(format!("if it is meant as text, put it in quotes: \"{written}\""));
     }
     None
 }
@@ -93,11 +91,7 @@ pub(super) fn parsed<T: FromStr<Err: fmt::Display>>(
 ) -> Option<T> {
     match &node.value {
         Value::Text(text) => checked(text, node.span, cx),
-        other
-            if other
-                .written()
-                .is_some_and(|written| written.parse::<T>().is_ok()) =>
-        {
+        other if other.written().is_some_and(|written| written.parse::<T>().is_ok()) => {
             // Quotes would help, and the hint says so.
             text(node, wanted, cx).and_then(|text| text.parse().ok())
         }
@@ -130,13 +124,7 @@ fn near_slug<T: FromStr>(text: &str) -> Option<String> {
         .to_lowercase()
         .chars()
         .take(63)
-        .map(|c| {
-            if matches!(c, '_' | ' ' | '.' | '/') {
-                '-'
-            } else {
-                c
-            }
-        })
+        .map(|c| if matches!(c, '_' | ' ' | '.' | '/') { '-' } else { c })
         .collect();
     // A credential must not be repeated, not even in other words.
     let secret = secret::find(text).next().is_some();

@@ -47,11 +47,8 @@ impl DraftWave {
 fn own_name(node: &Node, cx: &mut Reading<'_>) -> Option<WaveName> {
     let name = parsed(node, "the name of the wave", cx)?;
     if name == WaveName::unplanned() {
-        cx.error(
-            node.span,
-            format!("`{name}` is where agents live that are in no plan"),
-        )
-        .hint("choose another name");
+        cx.error(node.span, format!("`{name}` is where agents live that are in no plan"))
+            .hint("choose another name");
         return None;
     }
     Some(name)
@@ -88,13 +85,9 @@ fn agents(fields: &Fields<'_>, wave: Option<&WaveName>, cx: &mut Reading<'_>) ->
         return Vec::new();
     };
     if entries.is_empty() {
-        cx.error(node.span, "the wave has no agents")
-            .hint("add one, or remove the file");
+        cx.error(node.span, "the wave has no agents").hint("add one, or remove the file");
     }
-    entries
-        .into_iter()
-        .filter_map(|entry| DraftAgent::read(entry, wave, cx))
-        .collect()
+    entries.into_iter().filter_map(|entry| DraftAgent::read(entry, wave, cx)).collect()
 }
 
 #[cfg(test)]
@@ -146,8 +139,8 @@ agents:
   a: { run: { manual: } }
 wave: v
 "#), @"
-        waves/w.yaml:4:3: error: `a` is here twice
-        waves/w.yaml:5:1: error: `wave` is here twice
+        waves/w.yaml:4:3: error: `a` is here twice (first here: waves/w.yaml:3:3)
+        waves/w.yaml:5:1: error: `wave` is here twice (first here: waves/w.yaml:1:1)
         ");
     }
 

@@ -71,6 +71,12 @@ impl AgentView {
         ]
     }
 
+    /// Whether the next tick or run may start it.
+    pub(super) fn can_start(&self) -> bool {
+        let waits_for_that = self.waits_for.contains(&Reason::NextTick);
+        !self.retired && (self.status == Status::Ready || waits_for_that)
+    }
+
     fn note(&self, now: Instant) -> Span {
         let waits_for: Vec<String> = self
             .waits_for

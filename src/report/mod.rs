@@ -55,3 +55,4 @@ pub use status::{StatusView, Totals, WaveView};
 pub use summary::{CompletedView, RunSummaryView, WaitingView};
 pub use timeline::{Activity, SpanView, TimelineRow, TimelineView};
 pub use why::WhyView;
+pub use words::count;

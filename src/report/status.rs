@@ -162,9 +162,11 @@ impl StatusView {
 
     /// What a person can do now.
     fn next_step(&self) -> String {
-        let Totals { agents, ready, building, complete, .. } = self.totals;
+        let Totals { agents, building, complete, .. } = self.totals;
+        let all = || self.waves.iter().flat_map(|wave| &wave.agents);
+        let ready = all().filter(|agent| agent.can_start()).count();
         let unfinished = |agent: &&AgentView| !agent.retired && agent.status != Status::Complete;
-        let stuck = self.waves.iter().flat_map(|wave| &wave.agents).find(unfinished);
+        let stuck = all().find(unfinished);
 
         match stuck {
             _ if !self.open_feedback.is_empty() => {

@@ -59,7 +59,7 @@ pub(super) fn size(bytes: u64) -> String {
 }
 
 /// A number with its noun: `1 agent`, `2 agents`.
-pub(super) fn count(number: usize, noun: &str) -> String {
+pub fn count(number: usize, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {noun}{plural}")
 }

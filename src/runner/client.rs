@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    control::{Answer, Request},
+    control::{ANSWER, Answer, REQUEST, Request},
     dir::RunDir,
 };
 use crate::model::{ArtifactKey, Digest, FeedbackNumber};
@@ -27,12 +27,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// What became of a checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stored {
-    /// The version it is stored as, from 1.
+    /// The version it is stored as, from 1. The same bytes again make no new one.
     pub version: i32,
     /// The SHA-256 of what is stored.
     pub sha256: Digest,
-    /// Whether it was stored before: the same bytes make no new version.
-    pub unchanged: bool,
 }
 
 /// Why an in-run command did not do what it was asked to.
@@ -72,7 +70,7 @@ impl Client {
     /// If that is not the directory of a run.
     pub fn new(dir: &Path) -> Result<Self, ClientError> {
         let run = RunDir::at(dir);
-        if run.requests().is_dir() && run.answers().is_dir() {
+        if run.control().is_dir() && run.tmp().is_dir() {
             Ok(Self { dir: run, patience: PATIENCE })
         } else {
             Err(ClientError::NotARun(dir.display().to_string()))
@@ -121,13 +119,13 @@ impl Client {
     }
 
     fn request(&self, request: &Request) -> Result<Answer, ClientError> {
-        let name = format!("{}.json", Uuid::new_v4());
-        let draft = self.dir.tmp().join(&name);
-        let sent = self.dir.requests().join(&name);
+        let id = Uuid::new_v4().to_string();
+        let draft = self.dir.tmp().join(&id);
+        let sent = self.dir.control().join(format!("{id}{REQUEST}"));
         fs::write(&draft, serde_json::to_vec(request).map_err(io::Error::from)?)?;
         fs::rename(draft, &sent)?;
 
-        let answer = self.wait(&self.dir.answers().join(&name));
+        let answer = self.wait(&self.dir.control().join(format!("{id}{ANSWER}")));
         if answer.is_err() {
             // Nobody should take it after this command has said that it failed.
             drop(fs::remove_file(sent));
@@ -173,8 +171,7 @@ mod tests {
     use super::*;
 
     fn client(folder: &Path) -> Client {
-        fs::create_dir_all(folder.join("control/requests")).unwrap();
-        fs::create_dir_all(folder.join("control/answers")).unwrap();
+        fs::create_dir_all(folder.join("control")).unwrap();
         fs::create_dir_all(folder.join("out/.tmp")).unwrap();
         Client::new(folder).unwrap()
     }
@@ -190,7 +187,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let client = client(folder.path());
         assert!(matches!(client.ask("Anyone?"), Err(ClientError::SupervisorGone)));
-        assert_eq!(fs::read_dir(folder.path().join("control/requests")).unwrap().count(), 0);
+        assert_eq!(fs::read_dir(folder.path().join("control")).unwrap().count(), 0);
     }
 
     #[test]

@@ -11,18 +11,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde::Deserialize;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
     client::Stored,
-    control::{Answer, Request},
+    control::{ANSWER, Answer, REQUEST, Request},
     dir::RunDir,
     files::{Folder, Unread},
     launch::Limits,
-    outbox::{New, Outbox, Sweep},
+    outbox::{New, Outbox, Sweep, Taken, Took},
     redact::Redactor,
     report::{Finish, Rejection, Reply, Report},
+    result,
+    stop::Progress,
     watch::{Seen, Watch},
 };
 use crate::model::{ArtifactKey, ArtifactType};
@@ -32,8 +33,8 @@ const OFTEN: Duration = Duration::from_secs(2);
 /// The same where there are no events.
 const VERY_OFTEN: Duration = Duration::from_millis(250);
 
-/// The largest request, `result.json` or summary that is read, in bytes.
-const TALK: u64 = 1024 * 1024;
+/// The largest request that is read, in bytes.
+const REQUEST_BYTES: u64 = 1024 * 1024;
 
 /// The longest summary that is kept, in bytes.
 const SUMMARY: usize = 64 * 1024;
@@ -45,8 +46,8 @@ pub(super) struct Collector {
     redactor: Arc<Redactor>,
     watch: Option<Watch>,
     reports: mpsc::Sender<Report>,
-    /// Counts what was stored, for whoever waits for the next.
-    stored: watch::Sender<usize>,
+    /// For whoever waits for the next checkpoint.
+    progress: watch::Sender<Progress>,
     finish: Option<Finish>,
     summary: Option<String>,
     /// Requests that were answered and could not be removed.
@@ -61,13 +62,6 @@ pub(super) struct Collected {
     pub(super) rejected: Vec<Rejection>,
 }
 
-/// `result.json`, written by the agent.
-#[derive(Deserialize)]
-struct ResultFile {
-    status: Option<String>,
-    summary: Option<String>,
-}
-
 impl Collector {
     /// Starts to watch, so that nothing that happens from now on is missed.
     pub(super) fn new(
@@ -75,7 +69,7 @@ impl Collector {
         limits: &Limits,
         redactor: Arc<Redactor>,
         reports: mpsc::Sender<Report>,
-        stored: watch::Sender<usize>,
+        progress: watch::Sender<Progress>,
     ) -> Self {
         Self {
             dir: dir.clone(),
@@ -83,7 +77,7 @@ impl Collector {
             redactor,
             watch: Watch::new(dir),
             reports,
-            stored,
+            progress,
             finish: None,
             summary: None,
             answered: BTreeSet::new(),
@@ -111,22 +105,38 @@ impl Collector {
         self.watch = None;
         self.requests().await;
         self.sweep(Sweep::Last).await;
-        self.result().await;
+        self.said().await;
         self.tell_rejected().await;
-        Collected { finish: self.finish, summary: self.summary, rejected: self.outbox.rejected() }
+        let rejected = self.outbox.rejected().into_iter();
+        Collected {
+            finish: self.finish,
+            rejected: rejected.map(|one| self.without_secrets(one)).collect(),
+            summary: self.summary,
+        }
     }
 
     async fn on(&mut self, seen: Seen) {
         match seen {
-            Seen::Renamed(kind, name) => self.take(kind, &name).await,
+            Seen::Renamed(kind, name) => {
+                // Rejections are told, and what is gone already is not missed.
+                drop(self.take(kind, &name).await);
+            }
             Seen::Written(kind, name) => self.outbox.written(kind, &name, Instant::now()),
             Seen::Request(name) => self.request(&name).await,
         }
     }
 
-    async fn take(&mut self, kind: ArtifactType, name: &str) {
-        let new = self.outbox.take(Some(kind), OsStr::new(name), Instant::now());
-        self.offer(new.into_iter().collect()).await;
+    /// Takes a file now, and returns why that cannot be done, if it cannot.
+    async fn take(&mut self, kind: ArtifactType, name: &str) -> Result<(), String> {
+        let took = self.outbox.take(Some(kind), OsStr::new(name), Instant::now());
+        self.tell_rejected().await;
+        match took {
+            Took::New(new) => self.offer(vec![new]).await,
+            Took::Same => {}
+            Took::Rejected(why) => return Err(why),
+            Took::NotYet => return Err("is not there, or somebody is writing to it".into()),
+        }
+        Ok(())
     }
 
     async fn sweep(&mut self, sweep: Sweep) {
@@ -141,31 +151,42 @@ impl Collector {
         let mut offered = Vec::with_capacity(new.len());
         for New { key, content, sha256 } in new {
             let (reply, answer) = oneshot::channel();
-            offered.push((key.clone(), sha256, answer));
+            self.progress.send_modify(|progress| progress.offered += 1);
+            let number = self.progress.borrow().offered;
+            offered.push((number, key.clone(), sha256, answer));
             let secret = self.redactor.kind(&content);
             let report = Report::Checkpoint { key, content, sha256, secret, reply };
             // Nobody listens: then the answer is missing, too.
             drop(self.reports.send(report).await);
         }
-        for (key, sha256, answer) in offered {
+        for (number, key, sha256, answer) in offered {
             let reply = answer.await.ok();
             let is_stored = matches!(reply, Some(Reply::Stored { .. } | Reply::Same { .. }));
             self.outbox.settled(&key, sha256, reply, Instant::now());
             if is_stored {
-                self.stored.send_modify(|count| *count += 1);
+                self.progress.send_modify(|progress| progress.stored = number);
             }
         }
     }
 
     async fn tell_rejected(&mut self) {
         for rejection in self.outbox.news() {
+            let rejection = self.without_secrets(rejection);
             drop(self.reports.send(Report::Rejected(rejection)).await);
+        }
+    }
+
+    /// An agent chooses the names of its files.
+    fn without_secrets(&self, rejection: Rejection) -> Rejection {
+        Rejection {
+            path: self.redactor.redact(&rejection.path),
+            why: self.redactor.redact(&rejection.why),
         }
     }
 
     /// Answers every request that is there.
     async fn requests(&mut self) {
-        let names = Folder::open(&self.dir.requests()).and_then(|folder| folder.names(1000));
+        let names = Folder::open(&self.dir.control()).and_then(|folder| folder.names(1000));
         for name in names.unwrap_or_default() {
             if let Some(name) = name.to_str() {
                 self.request(name).await;
@@ -174,13 +195,16 @@ impl Collector {
     }
 
     async fn request(&mut self, name: &str) {
-        let Ok(folder) = Folder::open(&self.dir.requests()) else {
+        let Some(id) = name.strip_suffix(REQUEST) else {
+            return;
+        };
+        let Ok(folder) = Folder::open(&self.dir.control()) else {
             return;
         };
         if self.answered.contains(name) {
             return;
         }
-        let request = match folder.read_text(name, TALK) {
+        let request = match folder.read_text(name, REQUEST_BYTES) {
             Ok((text, _)) => {
                 serde_json::from_str(&text).map_err(|err| format!("is no request: {err}"))
             }
@@ -188,19 +212,19 @@ impl Collector {
             Err(Unread::Gone | Unread::Changing) => return,
             Err(Unread::Bad(why)) => Err(why),
         };
-        let removed = fs::remove_file(self.dir.requests().join(name));
+        let removed = fs::remove_file(self.dir.control().join(name));
         if removed.is_err() {
             self.answered.insert(name.to_owned());
         }
         let answer = match request {
             Ok(request) => self.grant(request).await,
             Err(why) => {
-                self.outbox.reject(format!("control/requests/{}", name.escape_default()), &why);
+                self.outbox.reject(format!("control/{}", name.escape_default()), &why);
                 self.tell_rejected().await;
                 Answer::Refused { why: format!("the request {why}") }
             }
         };
-        if let Err(err) = self.answer(name, &answer) {
+        if let Err(err) = self.answer(id, &answer) {
             self.outbox.reject("control/answers".into(), &format!("cannot be written: {err}"));
         }
     }
@@ -219,20 +243,18 @@ impl Collector {
 
     /// Takes `out/<key>` now, if the watch did not do that already.
     async fn checkpoint(&mut self, key: &ArtifactKey) -> Answer {
-        self.take(key.kind, key.name.as_str()).await;
-        let path = format!("out/{key}");
-        let rejected = self.outbox.rejected().into_iter().filter(|one| one.path == path);
-        let refused = |why: String| Answer::Refused { why };
-        match self.outbox.taken(key).map(|taken| (taken.sha256, taken.reply.clone())) {
-            Some((sha256, Some(Reply::Stored { version }))) => {
-                Answer::Stored(Stored { version, sha256, unchanged: false })
+        if let Err(why) = self.take(key.kind, key.name.as_str()).await {
+            return Answer::Refused { why: format!("out/{key} {why}") };
+        }
+        match self.outbox.taken(key) {
+            Some(Taken {
+                sha256,
+                reply: Some(Reply::Stored { version } | Reply::Same { version }),
+            }) => Answer::Stored(Stored { version: *version, sha256: *sha256 }),
+            Some(Taken { reply: Some(Reply::Refused { why }), .. }) => {
+                Answer::Refused { why: why.clone() }
             }
-            Some((sha256, Some(Reply::Same { version }))) => {
-                Answer::Stored(Stored { version, sha256, unchanged: true })
-            }
-            Some((_, Some(Reply::Refused { why }))) => refused(why),
-            Some((_, None)) => refused("it could not be stored now; it is tried again".into()),
-            None => refused(rejected.last().map_or("there is no such file".into(), |one| one.why)),
+            _ => Answer::Refused { why: "it could not be stored now; it is tried again".into() },
         }
     }
 
@@ -250,68 +272,25 @@ impl Collector {
         }
     }
 
-    fn answer(&self, name: &str, answer: &Answer) -> io::Result<()> {
-        let draft = self.dir.tmp().join(format!("answer-{name}"));
+    fn answer(&self, id: &str, answer: &Answer) -> io::Result<()> {
+        let draft = self.dir.tmp().join(format!("{id}{ANSWER}"));
         fs::write(&draft, serde_json::to_vec(answer)?)?;
-        fs::rename(draft, self.dir.answers().join(name))
+        fs::rename(draft, self.dir.control().join(format!("{id}{ANSWER}")))
     }
 
     /// What the agent left about its end. What a command said goes first.
-    async fn result(&mut self) {
-        let said = self.talk("result.json");
-        let said = said.and_then(|text| {
-            let parsed = serde_json::from_str::<ResultFile>(&text);
-            parsed.map_err(|err| Some(format!("is not what it should be: {err}")))
-        });
-        let (status, summary) = match said {
-            Ok(file) => (file.status, file.summary),
-            Err(why) => {
-                if let Some(why) = why {
-                    self.outbox.reject("result.json".into(), &why);
-                }
-                (None, None)
-            }
-        };
-        let finish = match status.as_deref() {
-            None => None,
-            Some("complete") => Some(Finish::Complete),
-            Some("failed") => Some(Finish::Failed),
-            Some("feedback") => Some(Finish::Feedback),
-            Some(other) => {
-                let why = format!("has the status `{other}`: use complete, failed or feedback");
-                self.outbox.reject("result.json".into(), &why);
-                None
-            }
-        };
-        if self.finish.is_none() && finish == Some(Finish::Feedback) {
+    async fn said(&mut self) {
+        let said = result::read(&self.dir);
+        for rejection in said.rejected {
+            self.outbox.reject(rejection.path, &rejection.why);
+        }
+        if self.finish.is_none() && said.finish == Some(Finish::Feedback) {
             // A program without `wavemark` at hand can ask, too.
-            self.ask(summary.as_deref().unwrap_or_default()).await;
+            self.ask(said.summary.as_deref().unwrap_or_default()).await;
         }
-        self.finish = self.finish.or(finish);
+        self.finish = self.finish.or(said.finish);
         if self.summary.is_none() {
-            let file = || match self.talk("out/SUMMARY.md") {
-                Ok(text) => Ok(Some(text)),
-                Err(None) => Ok(None),
-                Err(Some(why)) => Err(why),
-            };
-            match summary.map_or_else(file, |text| Ok(Some(text))) {
-                Ok(text) => self.summary = text.map(|text| self.summary(&text)),
-                Err(why) => self.outbox.reject("out/SUMMARY.md".into(), &why),
-            }
-        }
-    }
-
-    /// A text beside the artifacts, or why it cannot be read, if it is there.
-    fn talk(&self, path: &str) -> Result<String, Option<String>> {
-        let path = self.dir.root().join(path);
-        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
-            return Err(None);
-        };
-        let folder = Folder::open(folder).map_err(|_| None)?;
-        match folder.read_text(name, TALK) {
-            Ok((text, _)) => Ok(text),
-            Err(Unread::Gone | Unread::Changing) => Err(None),
-            Err(Unread::Bad(why)) => Err(Some(why)),
+            self.summary = said.summary.map(|text| self.summary(&text));
         }
     }
 

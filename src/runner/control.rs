@@ -1,13 +1,19 @@
 //! How in-run commands and the run's supervisor talk: files in `control/`.
 //!
-//! A command renames a request into `control/requests/<uuid>.json` and waits
-//! for `control/answers/<uuid>.json`. There is no socket and no credential, so
+//! A command renames a request to `control/<uuid>.request` and waits for
+//! `control/<uuid>.answer`; both are JSON. There is no socket and no credential, so
 //! nothing an agent prints or forwards can speak for it, and it works in any
 //! sandbox that shows the run directory.
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::{ArtifactKey, FeedbackNumber};
+
+/// How the name of a request ends.
+pub(super) const REQUEST: &str = ".request";
+
+/// How the name of an answer ends; it starts as that of the request.
+pub(super) const ANSWER: &str = ".answer";
 
 /// What an in-run command wants.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,17 +9,17 @@
 //! work/                        the working directory
 //! out/<type>/<name>            what it makes; watched
 //! out/.tmp/                    for files that are then renamed; ignored
-//! out/SUMMARY.md               what it says it did (optional)
-//! result.json                  how it says it ended (optional)
+//! out/SUMMARY.md               what it says it did, if it does
+//! result.json                  how it says it ended, if it does
 //! stop                         appears, with the reason, when it is to stop
 //! control/                     how `wavemark checkpoint|ask|finish` talk to us
 //! log/                         what it printed
 //! bin/wavemark                 only if the binary has another name
 //! ```
 //!
-//! Nothing here is flushed to disk: what counts is what is stored from it, and
-//! a run does not outlive its machine. A trivial agent should cost little more
-//! than its process, so making one is a handful of system calls.
+//! A trivial agent should cost little more than its process, so nothing is
+//! flushed to disk: what counts is stored elsewhere, and a run does not outlive
+//! its machine.
 
 use std::{
     fs::{self, File},
@@ -75,14 +75,9 @@ impl RunDir {
         self.root.join("result.json")
     }
 
-    /// Where in-run commands put what they want.
-    pub fn requests(&self) -> PathBuf {
-        self.root.join("control/requests")
-    }
-
-    /// Where in-run commands find the answers.
-    pub fn answers(&self) -> PathBuf {
-        self.root.join("control/answers")
+    /// Where in-run commands and the supervisor talk.
+    pub fn control(&self) -> PathBuf {
+        self.root.join("control")
     }
 
     /// What the agent printed: the older part, if there was more than one
@@ -103,10 +98,11 @@ impl RunDir {
             }
             (created, _) => created?,
         }
-        for folder in ["deps", "checkpoints", "feedback", "work", "out", "control", "log"] {
-            fs::create_dir(self.root.join(folder))?;
-        }
-        for folder in ["out/.tmp", "control/requests", "control/answers"] {
+        // All that the contract names is there, empty or not: a program that lists
+        // a folder should not have to ask first.
+        for folder in
+            ["deps", "checkpoints", "feedback", "log", "work", "control", "out", "out/.tmp"]
+        {
             fs::create_dir(self.root.join(folder))?;
         }
         for kind in ArtifactType::ALL {
@@ -123,7 +119,7 @@ impl RunDir {
         }
         for thread in &input.feedback {
             let path = format!("feedback/{}.md", thread.number.0);
-            self.add(&path, prompt::thread(thread).as_bytes())?;
+            self.add_below(&path, prompt::thread(thread).as_bytes())?;
         }
         Ok(())
     }
@@ -197,8 +193,6 @@ mod tests {
         checkpoints/schema/
         checkpoints/schema/sheet.json
         control/
-        control/answers/
-        control/requests/
         deps/
         deps/brief/
         deps/brief/doc/
@@ -206,7 +200,6 @@ mod tests {
         feedback/
         feedback/7.md
         input.json
-        log/
         out/
         out/.tmp/
         out/doc/

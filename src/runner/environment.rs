@@ -80,3 +80,59 @@ fn in_front(folder: &Path, path: &OsStr) -> OsString {
     }
     all
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{model::RunId, runner::testing::Agent};
+
+    #[tokio::test]
+    async fn an_agent_gets_what_was_declared_and_nothing_else() {
+        let mut agent = Agent::new("env >$WAVEMARK_OUT/doc/env");
+        agent.launch.input.run = RunId::from_uuid(uuid::Uuid::from_u128(7));
+        agent.launch.env.insert("REGION".parse().unwrap(), "eu\nwest".into());
+        agent.launch.secrets.insert("TOKEN".parse().unwrap(), "hunter22".into());
+        agent.launch.host.home = Some("/home/ada".into());
+        agent.launch.host.lang = Some("C.UTF-8".into());
+        agent.launch.host.tz = Some("Europe/Vienna".into());
+        agent.run().await;
+
+        let env = std::fs::read_to_string(agent.dir().join("out/doc/env")).unwrap();
+        let env = env.replace(&agent.folder(), "/repo");
+        // The shell itself adds these.
+        let mut env: Vec<&str> = env
+            .lines()
+            .filter(|line| !line.starts_with("PWD=") && !line.starts_with("_="))
+            .collect();
+        env.sort_unstable();
+        insta::assert_snapshot!(env.join("\n"), @"
+        HOME=/home/ada
+        LANG=C.UTF-8
+        PATH=/opt/wavemark:/usr/bin:/bin
+        REGION=eu
+        TOKEN=hunter22
+        TZ=Europe/Vienna
+        WAVEMARK_AGENT=vision
+        WAVEMARK_ATTEMPT=2
+        WAVEMARK_DEADLINE=2026-11-22T09:00:00Z
+        WAVEMARK_DIR=/repo/runs/1
+        WAVEMARK_EPOCH=3
+        WAVEMARK_GENERATION=1
+        WAVEMARK_INPUT=/repo/runs/1/input.json
+        WAVEMARK_OUT=/repo/runs/1/out
+        WAVEMARK_PROJECT=story
+        WAVEMARK_REPO=/repo
+        WAVEMARK_RUN=00000000-0000-0000-0000-000000000007
+        WAVEMARK_WAVE=foundation
+        west
+        ");
+    }
+
+    #[test]
+    fn a_declared_path_is_the_path_and_still_finds_wavemark() {
+        let mut agent = Agent::new("");
+        agent.launch.env.insert("PATH".parse().unwrap(), "/only/this".into());
+        let env = environment(&agent.launch, Path::new("/opt"));
+        assert_eq!(env[OsStr::new("PATH")], "/opt:/only/this");
+    }
+}

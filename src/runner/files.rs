@@ -142,12 +142,12 @@ impl Folder {
     ) -> Result<(String, Stamp), Unread> {
         let (bytes, stamp) = self.read(name, limit)?;
         if let Some(at) = bytes.iter().position(|&byte| byte == 0) {
-            return Err(Unread::Bad(format!("has a NUL at byte {at}: artifacts are text")));
+            return Err(Unread::Bad(format!("has a NUL at byte {at}: only text can be taken")));
         }
         match String::from_utf8(bytes) {
             Ok(text) => Ok((text, stamp)),
             Err(err) => Err(Unread::Bad(format!(
-                "is not UTF-8 from byte {} on: artifacts are UTF-8 text",
+                "is not UTF-8 from byte {} on: only UTF-8 text can be taken",
                 err.utf8_error().valid_up_to()
             ))),
         }

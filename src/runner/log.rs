@@ -14,8 +14,8 @@ use std::{
 use super::{
     clean::Cleaner,
     dir::RunDir,
+    key_block::KeyBlock,
     redact::{HIDDEN, Redactor},
-    shapes::KeyBlock,
 };
 
 /// Longer lines are broken: one line of an agent's event stream can hold a
@@ -187,6 +187,9 @@ impl Disk {
         match &mut self.file {
             Some(file) => Ok(file),
             none => {
+                if let Some(folder) = newest.parent() {
+                    fs::create_dir_all(folder)?;
+                }
                 let file = File::options().create(true).append(true).open(newest)?;
                 Ok(none.insert(BufWriter::new(file)))
             }
@@ -216,7 +219,6 @@ mod tests {
 
     fn fixture(secrets: &[&str], max_bytes: u64) -> Fixture {
         let folder = tempfile::tempdir().unwrap();
-        fs::create_dir(folder.path().join("log")).unwrap();
         let secrets: Vec<SecretString> = secrets.iter().map(|&s| s.into()).collect();
         let redactor = Redactor::new(secrets.iter().map(|value| ("TOKEN".to_owned(), value)));
         let log = Log::new(&RunDir::at(folder.path()), redactor.into(), max_bytes);
@@ -284,7 +286,7 @@ mod tests {
     #[test]
     fn a_disk_that_is_gone_is_an_error_and_loses_no_tail() {
         let mut fixture = fixture(&[], PLENTY);
-        fs::remove_dir(fixture.folder.path().join("log")).unwrap();
+        fs::write(fixture.folder.path().join("log"), "in the way").unwrap();
         assert!(fixture.log.push(b"hello\n").is_err());
         assert_eq!(fixture.log.tail(), "hello\n");
     }

@@ -9,9 +9,9 @@
 //! |---|---|
 //! | `launch`, `contract`, `environment`, `prompt`, `dir` | what an agent gets |
 //! | `spawn`, `processes`, `stop`, `supervise` | its processes, from the first to the last |
-//! | `watch`, `outbox`, `files`, `collect` | what it makes |
+//! | `watch`, `outbox`, `files`, `collect`, `result` | what it makes |
 //! | `control`, `client` | what it asks, and how |
-//! | `log`, `clean`, `redact`, `shapes` | what it prints |
+//! | `log`, `clean`, `redact`, `key_block` | what it prints |
 //! | `report`, `verdict` | what is known, and what that means |
 //!
 //! # Invariants
@@ -29,6 +29,7 @@ mod control;
 mod dir;
 mod environment;
 mod files;
+mod key_block;
 mod launch;
 mod log;
 mod outbox;
@@ -36,12 +37,15 @@ mod processes;
 mod prompt;
 mod redact;
 mod report;
-mod shapes;
+mod result;
+
 mod spawn;
 mod stop;
 mod supervise;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod verdict;
 mod watch;
 
@@ -55,11 +59,6 @@ pub use report::{Evidence, Exit, Finish, Rejection, Reply, Report};
 pub use stop::{StopWhen, Stopper};
 pub use supervise::{Running, start};
 pub use verdict::{Verdict, verdict};
-
-/// What kind of credential seems to be in `text`, if one is.
-pub fn secret_in(text: &str) -> Option<String> {
-    shapes::kind(text).map(str::to_owned)
-}
 
 /// Why this machine could not start a run. Nothing is known about the agent
 /// then: it counts as lost, not as failed.

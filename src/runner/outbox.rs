@@ -65,6 +65,19 @@ pub(super) struct Taken {
     pub(super) reply: Option<Reply>,
 }
 
+/// What came of taking a file.
+#[derive(Debug)]
+pub(super) enum Took {
+    /// It is new, and is to be stored.
+    New(New),
+    /// It was taken before, just so.
+    Same,
+    /// It cannot be taken.
+    Rejected(String),
+    /// It is not there, or somebody is writing to it.
+    NotYet,
+}
+
 /// A file that is new.
 #[derive(Debug)]
 pub(super) struct New {
@@ -131,49 +144,46 @@ impl Outbox {
             .filter(|(_, known)| is_due(known))
             .map(|(place, _)| place.clone())
             .collect();
-        due.into_iter().filter_map(|(kind, name)| self.take(kind, &name, now)).collect()
+        due.into_iter()
+            .filter_map(|(kind, name)| match self.take(kind, &name, now) {
+                Took::New(new) => Some(new),
+                Took::Same | Took::Rejected(_) | Took::NotYet => None,
+            })
+            .collect()
     }
 
     /// Takes what is there under this name now, whatever happened to it before.
-    /// `None` if that is nothing new, or nothing that can be taken.
-    pub(super) fn take(
-        &mut self,
-        kind: Option<ArtifactType>,
-        name: &OsStr,
-        now: Instant,
-    ) -> Option<New> {
+    pub(super) fn take(&mut self, kind: Option<ArtifactType>, name: &OsStr, now: Instant) -> Took {
         let path = shown(kind, name);
         let Some(kind) = kind else {
             self.settle(None, name, None, now);
-            self.reject(
-                path,
-                "is not expected there: put artifacts into `out/schema`, `out/prompt` or `out/doc`",
-            );
-            return None;
+            let why =
+                "is not expected there: put artifacts into `out/schema`, `out/prompt` or `out/doc`";
+            return self.refuse(path, why);
         };
         let key: ArtifactKey = match format!("{kind}/{}", name.to_string_lossy()).parse() {
             Ok(key) => key,
             Err(err) => {
                 self.settle(Some(kind), name, None, now);
-                self.reject(path, &format!("has an odd name: {err}"));
-                return None;
+                return self.refuse(path, &format!("has an odd name: {err}"));
             }
         };
-        let folder = self.folder(kind).ok()?;
+        let Ok(folder) = self.folder(kind) else {
+            return Took::NotYet;
+        };
         match folder.read_text(name, self.limits.artifact_bytes) {
             Ok((content, stamp)) => {
                 self.settle(Some(kind), name, Some(stamp), now);
                 self.accept(key, content)
             }
-            Err(Unread::Gone) => None,
+            Err(Unread::Gone) => Took::NotYet,
             Err(Unread::Changing) => {
                 self.observe(&folder, (Some(kind), name.to_owned()), now);
-                None
+                Took::NotYet
             }
             Err(Unread::Bad(why)) => {
                 self.settle(Some(kind), name, folder.stamp(name), now);
-                self.reject(path, &why);
-                None
+                self.refuse(path, &why)
             }
         }
     }
@@ -203,14 +213,16 @@ impl Outbox {
     /// Notes something that cannot be taken, once.
     pub(super) fn reject(&mut self, path: String, why: &str) {
         let rejection = match self.rejected.len() {
-            0..TOLD => Rejection { path, why: why.to_owned() },
-            TOLD => Rejection {
+            0..TOLD => Some(Rejection { path, why: why.to_owned() }),
+            TOLD => Some(Rejection {
                 path: "out".into(),
                 why: "holds more like these: no more are named".into(),
-            },
-            _ => return,
+            }),
+            _ => None,
         };
-        if self.rejected.insert(rejection.clone()) {
+        if let Some(rejection) = rejection
+            && self.rejected.insert(rejection.clone())
+        {
             self.news.push(rejection);
         }
     }
@@ -296,22 +308,25 @@ impl Outbox {
         }
     }
 
-    fn accept(&mut self, key: ArtifactKey, content: String) -> Option<New> {
+    fn refuse(&mut self, path: String, why: &str) -> Took {
+        self.reject(path, why);
+        Took::Rejected(why.to_owned())
+    }
+
+    fn accept(&mut self, key: ArtifactKey, content: String) -> Took {
         let sha256 = Digest::of(&content);
         let last = self.taken.get(&key);
         if last.is_some_and(|last| last.sha256 == sha256 && last.reply.is_some()) {
-            return None;
+            return Took::Same;
         }
         if self.count >= self.limits.checkpoints {
             let most = self.limits.checkpoints;
-            self.reject(
-                format!("out/{key}"),
-                &format!("comes after {most} checkpoints, which is as many as one run may make"),
-            );
-            return None;
+            let why =
+                format!("comes after {most} checkpoints, which is as many as one run may make");
+            return self.refuse(format!("out/{key}"), &why);
         }
         self.count += 1;
-        Some(New { key, content, sha256 })
+        Took::New(New { key, content, sha256 })
     }
 }
 
@@ -319,4 +334,140 @@ impl Outbox {
 fn shown(kind: Option<ArtifactType>, name: &OsStr) -> String {
     let folder = kind.map_or("out".to_owned(), |kind| format!("out/{kind}"));
     format!("{folder}/{}", name.as_bytes().escape_ascii())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        fs,
+        path::{Path, PathBuf},
+        time::Duration,
+    };
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// An outbox, and a clock that the test turns.
+    struct Fixture {
+        folder: tempfile::TempDir,
+        outbox: Outbox,
+        now: Instant,
+    }
+
+    fn fixture() -> Fixture {
+        let folder = tempfile::tempdir().unwrap();
+        for kind in ArtifactType::ALL {
+            fs::create_dir_all(folder.path().join("out").join(kind.as_str())).unwrap();
+        }
+        let outbox = Outbox::new(&RunDir::at(folder.path()), &Limits::default());
+        Fixture { folder, outbox, now: Instant::now() }
+    }
+
+    impl Fixture {
+        fn path(&self) -> PathBuf {
+            self.folder.path().join("out/doc/a.md")
+        }
+
+        /// What a look after so many seconds takes.
+        fn after(&mut self, seconds: u32) -> Vec<String> {
+            self.now += SECOND * seconds;
+            self.taken(Sweep::Quiet)
+        }
+
+        fn taken(&mut self, sweep: Sweep) -> Vec<String> {
+            let new = self.outbox.sweep(sweep, self.now);
+            for one in &new {
+                let reply = Some(Reply::Stored { version: 1 });
+                self.outbox.settled(&one.key, one.sha256, reply, self.now);
+            }
+            new.into_iter().map(|one| one.content).collect()
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_still_written_to_is_not_taken() {
+        let mut it = fixture();
+        fs::write(it.path(), "ha").unwrap();
+        assert!(it.after(0).is_empty());
+        assert!(it.after(1).is_empty());
+        fs::write(it.path(), "half").unwrap();
+        assert!(it.after(1).is_empty(), "quiet since the first look, but not since the last write");
+        assert!(it.after(1).is_empty());
+        assert_eq!(it.after(1), ["half"]);
+        assert!(it.after(9).is_empty());
+    }
+
+    #[test]
+    fn a_writer_that_turns_back_the_clock_of_a_file_is_noticed() {
+        let mut it = fixture();
+        let old = std::time::SystemTime::UNIX_EPOCH;
+        let write = |path: &Path, text: &str| {
+            fs::write(path, text).unwrap();
+            fs::File::options().write(true).open(path).unwrap().set_modified(old).unwrap();
+        };
+        write(&it.path(), "one");
+        assert!(it.after(0).is_empty());
+        write(&it.path(), "two");
+        assert!(it.after(2).is_empty());
+        assert_eq!(it.after(2), ["two"]);
+    }
+
+    #[test]
+    fn the_next_look_is_due_when_the_first_file_was_quiet_for_long_enough() {
+        let mut it = fixture();
+        assert_eq!(it.outbox.due(), None);
+        fs::write(it.path(), "text").unwrap();
+        it.after(0);
+        assert_eq!(it.outbox.due(), Some(it.now + 2 * SECOND));
+        it.after(1);
+        it.outbox.written(ArtifactType::Doc, "a.md", it.now);
+        assert_eq!(it.outbox.due(), Some(it.now + SECOND), "the same file, as it was");
+        it.after(1);
+        assert_eq!(it.outbox.due(), None);
+    }
+
+    #[test]
+    fn a_file_that_changes_and_changes_back_is_taken_each_time() {
+        let mut it = fixture();
+        for text in ["one", "two", "one"] {
+            fs::write(it.path(), text).unwrap();
+            it.after(0);
+            assert_eq!(it.after(2), [text]);
+        }
+    }
+
+    #[test]
+    fn a_file_that_was_rejected_can_be_put_right() {
+        let mut it = fixture();
+        fs::write(it.path(), "a\0b").unwrap();
+        it.after(0);
+        assert!(it.after(2).is_empty());
+        assert_eq!(it.outbox.news().len(), 1);
+        assert!(it.after(2).is_empty());
+        assert_eq!(it.outbox.news().len(), 0);
+        fs::write(it.path(), "ab").unwrap();
+        it.after(0);
+        assert_eq!(it.after(2), ["ab"]);
+    }
+
+    #[test]
+    fn the_last_sweep_waits_for_nothing_and_finds_what_no_stamp_shows() {
+        let mut it = fixture();
+        fs::write(it.path(), "one").unwrap();
+        assert_eq!(it.taken(Sweep::Last), ["one"]);
+        fs::write(it.path(), "two").unwrap();
+        assert_eq!(it.taken(Sweep::Last), ["two"]);
+        assert!(it.taken(Sweep::Last).is_empty());
+    }
+
+    #[test]
+    fn a_file_that_is_gone_is_forgotten() {
+        let mut it = fixture();
+        fs::write(it.path(), "text").unwrap();
+        it.after(0);
+        fs::remove_file(it.path()).unwrap();
+        assert!(it.after(2).is_empty());
+        assert!(it.outbox.places.is_empty());
+    }
 }

@@ -3,7 +3,7 @@
 //! Killing the process group is not enough: agent programs start their tools in
 //! sessions of their own, and those outlive the group. So this process adopts
 //! orphans (it is a *subreaper*), and a process is known as one of a run by its
-//! session or by `WAVEMARK_RUN` in its environment. One that leaves the session,
+//! group or by `WAVEMARK_RUN` in its environment. One that leaves the group,
 //! clears its environment *and* is orphaned while its agent still runs cannot be
 //! told from a stranger; whoever needs more runs agents in containers.
 //!
@@ -52,7 +52,7 @@ pub(super) struct Leader {
 }
 
 impl Leader {
-    /// Follows what descends from `pid`, which leads a session of its own.
+    /// Follows what descends from `pid`, which leads a group of its own.
     pub(super) fn new(pid: Pid, run: RunId) -> Self {
         leaders().insert(pid);
         Self { pid, mark: environment::mark(run) }
@@ -155,14 +155,15 @@ impl Remains {
         let Some(stat) = proc::stat(pid) else {
             return false;
         };
-        let in_session = stat.session == self.leader.as_raw_nonzero().get();
+        let leader = self.leader.as_raw_nonzero().get();
+        let in_group = stat.group == leader || stat.session == leader;
         if stat.is_dead {
-            if in_session {
+            if in_group {
                 reap(pid);
             }
             return false;
         }
-        in_session
+        in_group
             || self.known.contains(&Process { pid, started: stat.started })
             || proc::has_in_environment(pid, &self.mark)
     }
@@ -200,8 +201,8 @@ pub fn kill_leftovers(run: RunId) -> usize {
 ///
 /// An orphan's zombie is one that lies around: whoever else has children in
 /// this process waits for them, so theirs are gone at the second look. For good
-/// measure, children in our own session are never touched: adopted ones come
-/// from an agent's session.
+/// measure, children in our own group are never touched: adopted ones come from
+/// an agent's group, or made one of their own.
 pub(super) fn reap_orphans() {
     #[derive(Default)]
     struct Last {
@@ -214,11 +215,11 @@ pub(super) fn reap_orphans() {
     if last.looked.is_some_and(|at| at.elapsed() < Duration::from_secs(1)) {
         return;
     }
-    let own = proc::stat(rustix::process::getpid()).map(|stat| stat.session);
+    let own = proc::stat(rustix::process::getpid()).map(|stat| stat.group);
     let orphans = proc::orphans(&leaders());
-    let dead = orphans.into_iter().filter(|&pid| {
-        proc::stat(pid).is_some_and(|stat| stat.is_dead && Some(stat.session) != own)
-    });
+    let dead = orphans
+        .into_iter()
+        .filter(|&pid| proc::stat(pid).is_some_and(|stat| stat.is_dead && Some(stat.group) != own));
     let dead: HashSet<Pid> = dead.collect();
     for &pid in dead.intersection(&last.dead) {
         reap(pid);
@@ -243,6 +244,7 @@ mod proc {
     /// A line of `/proc/<pid>/stat`.
     pub(super) struct Stat {
         pub(super) is_dead: bool,
+        pub(super) group: i32,
         pub(super) session: i32,
         pub(super) started: u64,
     }
@@ -255,6 +257,7 @@ mod proc {
         let fields: Vec<&str> = rest.split(' ').collect();
         Some(Stat {
             is_dead: matches!(*fields.first()?, "Z" | "X"),
+            group: fields.get(2)?.parse().ok()?,
             session: fields.get(3)?.parse().ok()?,
             started: fields.get(19)?.parse().ok()?,
         })
@@ -328,6 +331,7 @@ mod proc {
 
     pub(super) struct Stat {
         pub(super) is_dead: bool,
+        pub(super) group: i32,
         pub(super) session: i32,
         pub(super) started: u64,
     }
@@ -353,4 +357,53 @@ mod proc {
     }
 
     pub(super) fn signal_if(_: Pid, _: Signal, _: impl Fn() -> bool) {}
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::{os::unix::process::CommandExt as _, process::Command};
+
+    use super::*;
+    use crate::runner::testing::eventually;
+
+    #[test]
+    fn what_a_dead_supervisor_left_is_killed_and_nothing_else() {
+        let (run, other) = (RunId::random(), RunId::random());
+        let start = |run: RunId| {
+            let mut command = Command::new("sleep");
+            command.arg("1000").env("WAVEMARK_RUN", run.to_string()).process_group(0);
+            command.spawn().unwrap()
+        };
+        let (mut one, mut two, mut stranger) = (start(run), start(run), start(other));
+        let reaper = std::thread::spawn(move || [one.wait().unwrap(), two.wait().unwrap()]);
+
+        assert_eq!(kill_leftovers(run), 2);
+
+        assert!(reaper.join().unwrap().iter().all(|status| status.code().is_none()));
+        assert!(stranger.try_wait().unwrap().is_none());
+        stranger.kill().unwrap();
+        stranger.wait().unwrap();
+        assert_eq!(kill_leftovers(run), 0);
+    }
+
+    #[tokio::test]
+    async fn orphans_that_died_are_reaped_and_other_children_are_not() {
+        adopt_orphans();
+        // A grandchild in a session of its own, whose parent ends before it.
+        let output =
+            Command::new("sh").args(["-c", "setsid sleep 0.05 >/dev/null & echo $!"]).output();
+        let pid: i32 = String::from_utf8(output.unwrap().stdout).unwrap().trim().parse().unwrap();
+        let orphan = Pid::from_raw(pid).unwrap();
+        let mut child = Command::new("true").spawn().unwrap();
+        let own = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+        eventually("the child's end", || proc::stat(own).is_some_and(|stat| stat.is_dead)).await;
+
+        eventually("the orphan's end", || {
+            reap_orphans();
+            proc::stat(orphan).is_none()
+        })
+        .await;
+
+        assert!(child.wait().unwrap().success());
+    }
 }

@@ -12,7 +12,8 @@ use base64::{Engine as _, engine::general_purpose};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::shapes;
+use super::key_block;
+use crate::model::credential;
 
 /// What stands where a secret was.
 pub(super) const HIDDEN: &str = "***";
@@ -56,7 +57,7 @@ impl Redactor {
         #[expect(clippy::expect_used, reason = "it takes 2³¹ states to fail: gigabytes of secrets")]
         let values = (!patterns.is_empty())
             .then(|| AhoCorasick::new(patterns).expect("secrets of a sane size"));
-        Self { values, names, window: longest.max(shapes::LONGEST) }
+        Self { values, names, window: longest.max(credential::LONGEST) }
     }
 
     /// How many bytes a secret can be long: text that is cut anywhere must keep
@@ -70,7 +71,7 @@ impl Redactor {
         // Overlapping, so that of two secrets that overlap none shows an end.
         let values = self.values.iter().flat_map(|values| values.find_overlapping_iter(text));
         let mut spans: Vec<Range<usize>> = values.map(|found| found.range()).collect();
-        spans.extend(shapes::find(text));
+        spans.extend(credential::find(text));
         spans.sort_by_key(|span| span.start);
         spans.dedup_by(|next, last| {
             let touches = next.start <= last.end;
@@ -97,7 +98,7 @@ impl Redactor {
 
     /// `text` without secrets.
     pub(super) fn redact(&self, text: &str) -> String {
-        let mut key = shapes::KeyBlock::default();
+        let mut key = key_block::KeyBlock::default();
         let mut clean = String::with_capacity(text.len());
         for line in text.split_inclusive('\n') {
             if key.hides(line.as_bytes()) {
@@ -116,7 +117,7 @@ impl Redactor {
         let value = self.values.as_ref().and_then(|values| values.find(text));
         match value {
             Some(found) => Some(self.names[found.pattern().as_usize()].clone()),
-            None => shapes::kind(text).map(ToOwned::to_owned),
+            None => credential::kind(text).map(ToOwned::to_owned),
         }
     }
 }
@@ -260,7 +261,8 @@ mod tests {
         let key = "-----BEGIN RSA KEY-----\nMIIEabc\n-----END RSA KEY-----\nbye";
         let key = key.replace("KEY", "PRIVATE KEY");
         insta::assert_snapshot!(redactor("").redact(&key), @"
-        ******
+        ***
+        ***
         ***
         bye
         ");

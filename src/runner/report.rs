@@ -82,6 +82,8 @@ pub enum Exit {
     Signal(i32),
     /// It never started: why, and what to do.
     NotStarted(String),
+    /// Nobody saw it end: why.
+    Unseen(String),
 }
 
 /// How an agent says that it ended, by `wavemark finish` or in `result.json`.

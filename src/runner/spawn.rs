@@ -1,17 +1,23 @@
-//! Starts the program of an agent: in a session of its own, with nothing of
-//! ours but a pipe to print into.
+//! Starts the program of an agent: apart from our terminal, with nothing of ours
+//! but a pipe to print into.
 
 use std::{
     collections::BTreeMap,
     ffi::{OsStr, OsString},
+    fs::File,
     io,
     os::unix::process::ExitStatusExt as _,
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
+    sync::LazyLock,
 };
 
 use process_wrap::tokio::{ChildWrapper, CommandWrap, ProcessSession};
-use rustix::process::Pid;
+use rustix::{
+    fs::{Access, access},
+    io::Errno,
+    process::Pid,
+};
 use tokio::{net::unix::pipe, process::Command};
 
 use super::{dir::RunDir, launch::Launch, report::Exit};
@@ -19,7 +25,7 @@ use super::{dir::RunDir, launch::Launch, report::Exit};
 /// A program that was started.
 pub(super) struct Child {
     process: Box<dyn ChildWrapper>,
-    /// The process, which leads its session and its group.
+    /// The process, which leads its group.
     pub(super) pid: Pid,
 }
 
@@ -32,6 +38,27 @@ pub(super) enum CannotStart {
     Machine(io::Error),
 }
 
+/// How a program is kept apart from us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Apart {
+    /// In a session of its own, so that it has no terminal: one that asks for a
+    /// password there fails, and does not wait for somebody to type.
+    Session,
+    /// In a group of its own, which is all it takes where there is no terminal.
+    /// Such a process is started without copying our memory, at half the cost.
+    Group,
+}
+
+impl Apart {
+    fn here() -> Self {
+        static HERE: LazyLock<Apart> = LazyLock::new(|| match File::open("/dev/tty") {
+            Ok(_) => Apart::Session,
+            Err(_) => Apart::Group,
+        });
+        *HERE
+    }
+}
+
 /// Starts the program of `launch`. Both of its outputs come through the one
 /// pipe, so that their lines keep their order.
 pub(super) fn spawn(
@@ -39,27 +66,54 @@ pub(super) fn spawn(
     dir: &RunDir,
     env: BTreeMap<OsString, OsString>,
 ) -> Result<(Child, pipe::Receiver), CannotStart> {
+    spawn_apart(launch, dir, env, Apart::here())
+}
+
+fn spawn_apart(
+    launch: &Launch,
+    dir: &RunDir,
+    env: BTreeMap<OsString, OsString>,
+    apart: Apart,
+) -> Result<(Child, pipe::Receiver), CannotStart> {
     let Some((name, arguments)) = launch.command.split_first() else {
         return Err(CannotStart::Program("the command is empty: name a program".into()));
     };
-    let program = locate(name, &launch.repo);
+    let program = locate(name, &launch.repo, env.get(OsStr::new("PATH")))?;
     let (reader, writer) = io::pipe().map_err(CannotStart::Machine)?;
-    let mut command = Command::new(&program);
-    command
-        .args(arguments)
-        .env_clear()
-        .envs(&env)
-        .current_dir(dir.work())
-        .stdin(Stdio::null())
-        .stdout(writer.try_clone().map_err(CannotStart::Machine)?)
-        .stderr(writer)
-        .kill_on_drop(true);
-    // Ends with this statement, and with it our end for writing to the pipe.
-    let process = CommandWrap::from(command).wrap(ProcessSession).spawn();
-    let process =
-        process.map_err(|err| explain(err, name, &program, env.get(OsStr::new("PATH"))))?;
-    // The wrapper waits for the whole group, background processes included; the
-    // process in it for itself alone.
+    let run = |program: &Path, arguments: &[String]| {
+        let mut command = Command::new(program);
+        command
+            .args(arguments)
+            .env_clear()
+            .envs(&env)
+            .current_dir(dir.work())
+            .stdin(Stdio::null())
+            .stdout(writer.try_clone()?)
+            .stderr(writer.try_clone()?)
+            .kill_on_drop(true);
+        if apart == Apart::Group {
+            command.process_group(0);
+        }
+        let mut command = CommandWrap::from(command);
+        if apart == Apart::Session {
+            command.wrap(ProcessSession);
+        }
+        command.spawn()
+    };
+    let started = match run(&program, arguments) {
+        // What shells do with a script that names no interpreter. Starting a
+        // session does it by itself.
+        Err(err) if is(&err, Errno::NOEXEC) => {
+            let script = [program.display().to_string()];
+            run(Path::new("/bin/sh"), &[&script, arguments].concat())
+        }
+        started => started,
+    };
+    let process = started.map_err(|err| explain(err, name, &program))?;
+    // Our end for writing: the pipe ends when the last of theirs does.
+    drop(writer);
+    // The wrapper of a session waits for the whole group, background processes
+    // included; the process in it for itself alone.
     let process = process.into_inner();
     let pid = process.id().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
     let Some(pid) = pid else {
@@ -75,7 +129,7 @@ impl Child {
         match self.process.wait().await {
             Ok(status) => exit(status),
             // Reaped by somebody else, which nobody should.
-            Err(err) => Exit::NotStarted(format!("its end was not seen: {err}")),
+            Err(err) => Exit::Unseen(err.to_string()),
         }
     }
 }
@@ -88,23 +142,41 @@ fn exit(status: ExitStatus) -> Exit {
 }
 
 /// A relative program with a slash is one of the project; one without is looked
-/// for on `PATH`.
-fn locate(name: &str, repo: &Path) -> PathBuf {
-    if name.contains('/') { repo.join(name) } else { name.into() }
+/// for on the agent's `PATH`, in folders that do not depend on where it runs.
+fn locate(name: &str, repo: &Path, path: Option<&OsString>) -> Result<PathBuf, CannotStart> {
+    if name.contains('/') {
+        // Without `./` in its middle, for people to read.
+        return Ok(repo.join(name).components().collect());
+    }
+    let path = path.map(OsString::as_os_str).unwrap_or_default();
+    let folders = std::env::split_paths(path).filter(|folder| folder.is_absolute());
+    let candidates: Vec<PathBuf> =
+        folders.map(|folder| folder.join(name)).filter(|program| program.is_file()).collect();
+    let runs = |program: &&PathBuf| access(*program, Access::EXEC_OK).is_ok();
+    match (candidates.iter().find(runs), candidates.first()) {
+        (Some(program), _) => Ok(program.clone()),
+        (None, Some(program)) => Err(CannotStart::Program(not_executable(program))),
+        (None, None) => Err(CannotStart::Program(format!(
+            "there is no program `{name}` on PATH ({}): install it, or write its path with a `/`",
+            path.display()
+        ))),
+    }
 }
 
-fn explain(err: io::Error, name: &str, program: &Path, path: Option<&OsString>) -> CannotStart {
+fn not_executable(program: &Path) -> String {
+    let shown = program.display();
+    format!("`{shown}` is not executable: run `chmod +x {shown}`, and commit that if it is yours")
+}
+
+fn is(err: &io::Error, errno: Errno) -> bool {
+    err.raw_os_error() == Some(errno.raw_os_error())
+}
+
+fn explain(err: io::Error, name: &str, program: &Path) -> CannotStart {
     use io::ErrorKind::{InvalidInput, NotFound, PermissionDenied};
 
     let shown = program.display();
-    let on_path = !name.contains('/');
     CannotStart::Program(match err.kind() {
-        NotFound if on_path => {
-            let path = path.map(|path| path.to_string_lossy()).unwrap_or_default();
-            format!(
-                "there is no program `{name}` on PATH ({path}): install it, or write its path with a `/`"
-            )
-        }
         NotFound if program.exists() => format!(
             "the interpreter that the first line of `{shown}` names does not exist: correct it or install it"
         ),
@@ -112,20 +184,115 @@ fn explain(err: io::Error, name: &str, program: &Path, path: Option<&OsString>) 
         PermissionDenied if program.is_dir() => {
             format!("`{shown}` is a folder: `exec` must name a program")
         }
-        PermissionDenied => {
-            format!("`{shown}` is not executable: run `chmod +x {name}` and commit that")
-        }
+        PermissionDenied => not_executable(program),
         InvalidInput => {
             format!("the command or the environment of `{name}` holds a NUL byte: remove it")
         }
-        _ if err.raw_os_error() == Some(rustix::io::Errno::NOEXEC.raw_os_error()) => {
-            format!("`{shown}` is no program: give it a first line such as `#!/bin/sh`")
-        }
-        _ if err.raw_os_error() == Some(rustix::io::Errno::TOOBIG.raw_os_error()) => {
+        _ if is(&err, Errno::TOOBIG) => {
             format!(
                 "the arguments and the environment of `{name}` are too long: put them into files"
             )
         }
         _ => return CannotStart::Machine(err),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt as _};
+
+    use super::*;
+    use crate::runner::{environment::environment, testing::Agent};
+
+    /// How the run of a command ends, with its folder as `REPO`.
+    async fn exit_of(command: &[&str], files: &[(&str, &str, u32)]) -> String {
+        let mut agent = Agent::new("");
+        agent.launch.command = command.iter().map(|&part| part.into()).collect();
+        for (name, content, mode) in files {
+            let path = agent.launch.repo.join(name);
+            fs::write(&path, content).unwrap();
+            fs::set_permissions(path, fs::Permissions::from_mode(*mode)).unwrap();
+        }
+        let story = agent.run().await;
+        match &story.evidence().exit {
+            Exit::NotStarted(why) => why.replace(&agent.folder(), "REPO"),
+            exit => format!("{exit:?}: {}", story.evidence().log_tail.trim()),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_program_is_found_on_the_path_or_from_the_root_of_the_project() {
+        let script = ("hello.sh", "#!/bin/sh\necho hello $1", 0o755);
+        assert_eq!(exit_of(&["./hello.sh", "Ada"], &[script]).await, "Code(0): hello Ada");
+        assert_eq!(exit_of(&["echo", "a  b"], &[]).await, "Code(0): a  b");
+    }
+
+    #[tokio::test]
+    async fn a_script_that_names_no_interpreter_is_one_for_the_shell() {
+        let bare = ("bare.sh", "echo hello $1", 0o755);
+        assert_eq!(exit_of(&["./bare.sh", "a b"], &[bare]).await, "Code(0): hello a b");
+    }
+
+    #[tokio::test]
+    async fn a_program_that_cannot_start_says_what_to_do() {
+        let mut told = String::new();
+        let script = ("x.sh", "#!/bin/sh", 0o644);
+        let lost = ("lost.sh", "#!/no/such/sh", 0o755);
+        for (command, files) in [
+            (["no-such-program"].as_slice(), [].as_slice()),
+            (&["agents/none.sh"], &[]),
+            (&["./x.sh"], &[script]),
+            (&["./lost.sh"], &[lost]),
+            (&["/usr/bin/"], &[]),
+            (&["echo", "a\0b"], &[]),
+            (&[], &[]),
+        ] {
+            told += &format!("{command:?}\n  {}\n", exit_of(command, files).await);
+        }
+        insta::assert_snapshot!(told, @r#"
+        ["no-such-program"]
+          there is no program `no-such-program` on PATH (/opt/wavemark:/usr/bin:/bin): install it, or write its path with a `/`
+        ["agents/none.sh"]
+          there is no program `REPO/agents/none.sh`: correct `exec`, or add the file
+        ["./x.sh"]
+          `REPO/x.sh` is not executable: run `chmod +x REPO/x.sh`, and commit that if it is yours
+        ["./lost.sh"]
+          the interpreter that the first line of `REPO/lost.sh` names does not exist: correct it or install it
+        ["/usr/bin/"]
+          `/usr/bin` is a folder: `exec` must name a program
+        ["echo", "a\0b"]
+          the command or the environment of `echo` holds a NUL byte: remove it
+        []
+          the command is empty: name a program
+        "#);
+    }
+
+    #[tokio::test]
+    async fn how_a_process_ended_is_told() {
+        assert_eq!(exit_of(&["/bin/sh", "-c", "exit 75"], &[]).await, "Code(75): ");
+        assert_eq!(exit_of(&["/bin/sh", "-c", "kill -9 $$"], &[]).await, "Signal(9): ");
+    }
+
+    #[tokio::test]
+    async fn a_program_leads_its_group_and_with_a_terminal_around_its_session() {
+        for (apart, leads_session) in [(Apart::Session, true), (Apart::Group, false)] {
+            let agent = Agent::new("sleep 1000 & exit 6");
+            let dir = RunDir::at(agent.dir());
+            dir.create(&agent.launch.input).unwrap();
+            let env = environment(&agent.launch, Path::new("/opt"));
+            let (mut child, _output) = spawn_apart(&agent.launch, &dir, env, apart).unwrap();
+            assert_eq!(rustix::process::getpgid(Some(child.pid)), Ok(child.pid));
+            let session = rustix::process::getsid(Some(child.pid)).unwrap();
+            assert_eq!(session == child.pid, leads_session);
+            // What it left in its group is not waited for.
+            assert_eq!(child.exit().await, Exit::Code(6));
+            rustix::process::kill_process_group(child.pid, rustix::process::Signal::KILL).unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn an_agent_has_no_input_and_no_terminal() {
+        let script = "cat; (exec </dev/tty) 2>/dev/null && echo terminal; echo none";
+        assert_eq!(exit_of(&["/bin/sh", "-c", script], &[]).await, "Code(0): none");
+    }
 }

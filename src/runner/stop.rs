@@ -28,15 +28,24 @@ pub enum StopWhen {
 #[derive(Clone, Debug)]
 pub struct Stopper {
     order: watch::Sender<Option<Order>>,
-    checkpoints: watch::Receiver<usize>,
+    checkpoints: watch::Receiver<Progress>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Order {
     reason: StopReason,
     /// How many checkpoints there were when it was given.
-    stored: usize,
+    after: usize,
     urgency: Urgency,
+}
+
+/// How far a run came, in checkpoints counted from 1.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Progress {
+    /// The last one that was offered for storing.
+    pub(super) offered: usize,
+    /// The last one that was stored.
+    pub(super) stored: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,10 +66,10 @@ impl Stopper {
             StopWhen::Now => Urgency::Now,
             StopWhen::Kill => Urgency::Kill,
         };
-        let stored = *self.checkpoints.borrow();
+        let after = self.checkpoints.borrow().offered;
         self.order.send_if_modified(|order| match order {
             None => {
-                *order = Some(Order { reason, stored, urgency });
+                *order = Some(Order { reason, after, urgency });
                 true
             }
             Some(given) => {
@@ -94,11 +103,11 @@ pub(super) struct Orders {
     dir: RunDir,
     announced: Option<StopReason>,
     order: watch::Receiver<Option<Order>>,
-    checkpoints: watch::Receiver<usize>,
+    checkpoints: watch::Receiver<Progress>,
 }
 
 /// A stopper and the run's end of it.
-pub(super) fn channel(dir: &RunDir, checkpoints: watch::Receiver<usize>) -> (Stopper, Orders) {
+pub(super) fn channel(dir: &RunDir, checkpoints: watch::Receiver<Progress>) -> (Stopper, Orders) {
     let (sender, order) = watch::channel(None);
     let dir = dir.clone();
     let orders = Orders { dir, announced: None, order, checkpoints: checkpoints.clone() };
@@ -116,13 +125,9 @@ impl Orders {
         loop {
             let order = *self.order.borrow_and_update();
             let waiting = match order {
-                Some(Order {
-                    reason,
-                    stored,
-                    urgency: Urgency::AtNextCheckpoint { at_latest },
-                }) => {
+                Some(Order { reason, after, urgency: Urgency::AtNextCheckpoint { at_latest } }) => {
                     self.announce(reason);
-                    if *self.checkpoints.borrow_and_update() > stored {
+                    if self.checkpoints.borrow_and_update().stored > after {
                         return reason;
                     }
                     Some((reason, at_latest))
@@ -173,5 +178,42 @@ impl Orders {
 async fn changed<T>(receiver: &mut watch::Receiver<T>) {
     if receiver.changed().await.is_err() {
         std::future::pending().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOON: StopWhen = StopWhen::AtNextCheckpoint { at_latest: Duration::from_secs(9) };
+
+    /// What a run is told after these orders.
+    fn after(orders: &[(StopReason, StopWhen)]) -> (StopReason, &'static str) {
+        let (_progress, checkpoints) = watch::channel(Progress::default());
+        let (stopper, given) = channel(&RunDir::at("/nowhere"), checkpoints);
+        for &(reason, when) in orders {
+            stopper.stop(reason, when);
+        }
+        let order = given.order.borrow().unwrap();
+        let urgency = match order.urgency {
+            Urgency::AtNextCheckpoint { .. } => "soon",
+            Urgency::Now => "now",
+            Urgency::Kill => "kill",
+        };
+        (order.reason, urgency)
+    }
+
+    #[test]
+    fn the_more_urgent_order_counts_and_then_the_first() {
+        use StopReason::{Feedback, Interrupted, Paused, Superseded, Timeout};
+        use StopWhen::{Kill, Now};
+
+        assert_eq!(after(&[(Feedback, SOON), (Paused, SOON)]), (Feedback, "soon"));
+        assert_eq!(after(&[(Feedback, SOON), (Timeout, Now)]), (Timeout, "now"));
+        assert_eq!(after(&[(Timeout, Now), (Feedback, SOON)]), (Timeout, "now"));
+        assert_eq!(after(&[(Interrupted, Now), (Timeout, Now)]), (Interrupted, "now"));
+        assert_eq!(after(&[(Interrupted, Now), (Interrupted, Kill)]), (Interrupted, "kill"));
+        assert_eq!(after(&[(Timeout, Now), (Superseded, Now)]), (Superseded, "now"));
+        assert_eq!(after(&[(Superseded, Now), (Timeout, Kill)]), (Superseded, "kill"));
     }
 }

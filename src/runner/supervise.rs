@@ -24,7 +24,7 @@ use super::{
     redact::Redactor,
     report::{Evidence, Exit, Rejection, Report},
     spawn::{self, CannotStart, Child},
-    stop::{Orders, Stopper},
+    stop::{Orders, Progress, Stopper},
 };
 
 /// How long output is waited for after the run has ended. Never for the end of
@@ -79,11 +79,11 @@ pub fn start(mut launch: Launch) -> Result<Running, Error> {
     let redactor = Arc::new(Redactor::new(secrets.chain(hidden)));
 
     let (reports, receiver) = mpsc::channel(16);
-    let (stored, checkpoints) = watch::channel(0);
+    let (progress, checkpoints) = watch::channel(Progress::default());
     let (stopper, orders) = super::stop::channel(&dir, checkpoints);
     // Watching starts before the program does.
     let collector =
-        Collector::new(&dir, &launch.limits, Arc::clone(&redactor), reports.clone(), stored);
+        Collector::new(&dir, &launch.limits, Arc::clone(&redactor), reports.clone(), progress);
 
     let pid = match spawn::spawn(&launch, &dir, environment(&launch, &bin)) {
         Ok((child, output)) => {
@@ -124,27 +124,31 @@ struct Run {
 impl Run {
     async fn follow(self, output: pipe::Receiver, collector: Collector) {
         let Self { leader, mut child, log, limits, reports, mut orders } = self;
-        let (end_collecting, collecting_ends) = oneshot::channel();
-        let collected = tokio::spawn(collector.follow(collecting_ends));
         let (end_reading, reading_ends) = oneshot::channel();
-        let read = tokio::spawn(read(output, log, reports.clone(), reading_ends));
-
-        let (exit, stopped, remains) = tokio::select! {
-            exit = child.exit() => (exit, orders.reason(), leader.exited()),
-            reason = orders.due(&reports) => {
-                orders.announce(reason);
-                let (exit, remains) = stop(&limits, &mut child, leader, &mut orders).await;
-                (exit, Some(orders.reason().unwrap_or(reason)), remains)
-            }
+        let (end_collecting, collecting_ends) = oneshot::channel();
+        let lead = async {
+            let (exit, stopped, remains) = tokio::select! {
+                exit = child.exit() => (exit, orders.reason(), leader.exited()),
+                reason = orders.due(&reports) => {
+                    orders.announce(reason);
+                    let (exit, remains) = stop(&limits, &mut child, leader, &mut orders).await;
+                    (exit, Some(orders.reason().unwrap_or(reason)), remains)
+                }
+            };
+            let look = if stopped.is_some() { Look::Everywhere } else { Look::AtOrphans };
+            let left = remains.end(look, limits.leftovers).await;
+            // Whoever could still print or write is gone.
+            drop((end_reading, end_collecting));
+            (exit, stopped, left)
         };
-        let look = if stopped.is_some() { Look::Everywhere } else { Look::AtOrphans };
-        let left = remains.end(look, limits.leftovers).await;
+        // One task for all three: most runs are short, and waking another
+        // thread costs more than what it would do.
+        let ((exit, stopped, left), (log_tail, log_error), collected) = tokio::join!(
+            lead,
+            read(output, log, reports.clone(), reading_ends),
+            collector.follow(collecting_ends),
+        );
 
-        // Whoever could still print or write is gone.
-        drop(end_reading);
-        drop(end_collecting);
-        let (log, log_error) = read.await.unwrap_or_default();
-        let collected = collected.await.unwrap_or_default();
         let mut rejected = collected.rejected;
         rejected.extend(log_error.map(|why| Rejection { path: "log/output.log".into(), why }));
         rejected.extend(left.into_iter().map(|pid| Rejection {
@@ -156,7 +160,7 @@ impl Run {
             stopped,
             finish: collected.finish,
             summary: collected.summary,
-            log_tail: log,
+            log_tail,
             rejected,
         };
         drop(reports.send(Report::Ended(evidence)).await);
@@ -218,7 +222,7 @@ async fn read(
             error.get_or_insert(format!("cannot be written, output was lost: {err}"));
         }
     };
-    let mut buffer = vec![0; 16 * 1024];
+    let mut buffer = Vec::with_capacity(16 * 1024);
     let deadline = async {
         let _ = ended.await;
         tokio::time::sleep(DRAIN).await;
@@ -238,10 +242,11 @@ async fn read(
                 // A full channel has other signs of life in it.
                 drop(reports.try_send(Report::Output { line }));
             }
-            read = output.read(&mut buffer) => match read {
+            read = output.read_buf(&mut buffer) => match read {
                 Ok(0) | Err(_) => break,
-                Ok(size) => {
-                    note(log.push(&buffer[..size]));
+                Ok(_) => {
+                    note(log.push(&buffer));
+                    buffer.clear();
                     news = true;
                 }
             }
@@ -249,19 +254,4 @@ async fn read(
     }
     note(log.finish());
     (log.tail().to_owned(), error)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::runner::testing::Agent;
-
-    #[tokio::test]
-    async fn a_program_runs_and_its_files_are_seen() {
-        let agent = Agent::new("echo working; echo '{}' >$WAVEMARK_OUT/schema/a.json; exit 3");
-        let story = agent.run().await;
-        assert_eq!(story.lines.last().unwrap(), "stored schema/a.json: \"{}\\n\"");
-        assert_eq!(story.evidence().exit, Exit::Code(3));
-        assert_eq!(story.evidence().log_tail, "working\n");
-    }
 }

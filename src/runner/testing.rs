@@ -83,7 +83,7 @@ pub(super) fn tree(root: &Path) -> String {
 
 /// An agent that is a shell script, in a folder of its own.
 pub(super) struct Agent {
-    pub(super) folder: TempDir,
+    folder: TempDir,
     pub(super) launch: Launch,
 }
 
@@ -116,6 +116,11 @@ impl Agent {
         Self { folder, launch }
     }
 
+    /// The folder that everything is in, as text.
+    pub(super) fn folder(&self) -> String {
+        self.folder.path().display().to_string()
+    }
+
     pub(super) fn dir(&self) -> PathBuf {
         self.launch.dir.clone()
     }
@@ -131,6 +136,16 @@ impl Agent {
         while story.next(&mut running).await {}
         story
     }
+}
+
+/// An agent that does nothing until it is let go; the test plays it.
+pub(super) fn waiting() -> Agent {
+    Agent::new("until [ -e go ]; do sleep 0.01; done")
+}
+
+/// Lets a waiting agent end.
+pub(super) fn let_go(agent: &Agent) {
+    fs::write(agent.dir().join("work/go"), "").unwrap();
 }
 
 /// What a run told, as lines.
@@ -181,6 +196,21 @@ impl Story {
     pub(super) fn text(&self) -> String {
         self.lines.join("\n")
     }
+}
+
+/// How many processes of a run there are on this machine, dead ones that
+/// nobody reaped included.
+pub(super) fn processes_of(agent: &Agent, leader: u32) -> usize {
+    let mark = format!("WAVEMARK_RUN={}", agent.launch.input.run);
+    let entries = fs::read_dir("/proc").unwrap().flatten();
+    let is_one = |path: PathBuf| {
+        let environment = fs::read(path.join("environ")).unwrap_or_default();
+        let stat = fs::read_to_string(path.join("stat")).unwrap_or_default();
+        let group = stat.rsplit(')').next().unwrap_or_default().split(' ').nth(3);
+        group == Some(&leader.to_string())
+            || environment.split(|&byte| byte == 0).any(|entry| entry == mark.as_bytes())
+    };
+    entries.filter(|entry| is_one(entry.path())).count()
 }
 
 /// Waits until something is so.

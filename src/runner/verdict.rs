@@ -26,7 +26,7 @@ pub struct Verdict {
 /// `missing` is what the definition declares and the store does not have;
 /// `asked` is whether the run raised a question that is still open.
 pub fn verdict(evidence: &Evidence, missing: &[ArtifactKey], asked: bool) -> Verdict {
-    use Outcome::{Deferred, Failed, Paused, Refused, Succeeded};
+    use Outcome::{Deferred, Failed, Lost, Paused, Refused, Succeeded};
 
     let exit = &evidence.exit;
     let says_done = match evidence.finish {
@@ -51,6 +51,7 @@ pub fn verdict(evidence: &Evidence, missing: &[ArtifactKey], asked: bool) -> Ver
         _ if says_done => {
             (Failed, format!("{} but did not produce {}", ended(evidence), list(missing)))
         }
+        (.., Exit::Unseen(why)) => (Lost, format!("nobody saw it end: {why}")),
         (.., Exit::Code(TRY_AGAIN)) => (Deferred, "exited 75: asked to be tried again".into()),
         (.., Exit::Code(POINTLESS)) => {
             (Refused, "exited 78: said that trying again is pointless".into())
@@ -78,7 +79,7 @@ fn ended(evidence: &Evidence) -> String {
         (_, Some(Finish::Complete)) => "said that it finished".into(),
         (Exit::Code(code), _) => format!("exited {code}"),
         (Exit::Signal(signal), _) => format!("died of {}", signal_name(*signal)),
-        (Exit::NotStarted(why), _) => why.clone(),
+        (Exit::NotStarted(why) | Exit::Unseen(why), _) => why.clone(),
     }
 }
 
@@ -115,139 +116,108 @@ fn signal_name(signal: i32) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
-    /// Every combination, one line for each verdict that differs.
+    const EXITS: [(&str, Exit); 5] = [
+        ("exit 0", Exit::Code(0)),
+        ("exit 1", Exit::Code(1)),
+        ("exit 75", Exit::Code(75)),
+        ("exit 78", Exit::Code(78)),
+        ("SIGKILL", Exit::Signal(9)),
+    ];
+
+    const FINISHES: [(&str, Option<Finish>); 4] = [
+        ("", None),
+        ("complete", Some(Finish::Complete)),
+        ("failed", Some(Finish::Failed)),
+        ("feedback", Some(Finish::Feedback)),
+    ];
+
+    fn gap() -> Vec<ArtifactKey> {
+        vec!["doc/x.md".parse().unwrap()]
+    }
+
     #[test]
     fn the_verdicts() {
-        let exits = [
-            ("exit 0", Exit::Code(0)),
-            ("exit 1", Exit::Code(1)),
-            ("exit 75", Exit::Code(75)),
-            ("exit 78", Exit::Code(78)),
-            ("SIGKILL", Exit::Signal(9)),
-            ("not started", Exit::NotStarted("there is no program `x`".into())),
-        ];
-        let finishes = [
-            ("", None),
-            ("complete", Some(Finish::Complete)),
-            ("failed", Some(Finish::Failed)),
-            ("feedback", Some(Finish::Feedback)),
-        ];
-        let gap = ["doc/x.md".parse().unwrap()];
-        let stored: [(&str, &[ArtifactKey]); 2] = [("all", &[]), ("gap", &gap)];
-
-        let mut table = String::from("exit        says      stored  asked -> verdict\n");
-        for (exit_name, exit) in &exits {
-            for (finish_name, finish) in finishes {
-                if matches!(exit, Exit::NotStarted(_)) && finish.is_some() {
-                    continue;
-                }
-                for (stored_name, missing) in stored {
-                    for asked in [false, true] {
-                        let evidence = Evidence { finish, ..Evidence::of(exit.clone()) };
-                        let Verdict { outcome, detail } = verdict(&evidence, missing, asked);
-                        let asked = if asked { "asked" } else { "" };
-                        table += &format!(
-                            "{exit_name:<11} {finish_name:<9} {stored_name:<7} {asked:<5} -> {outcome}: {detail}\n"
-                        );
-                    }
-                }
+        let mut table = String::from("exit     says      | all stored  one missing  asked\n");
+        let mut details = BTreeMap::new();
+        for (exit_name, exit) in EXITS {
+            for (finish_name, finish) in FINISHES {
+                let evidence = Evidence { finish, ..Evidence::of(exit.clone()) };
+                let row =
+                    [(vec![], false), (gap(), false), (vec![], true)].map(|(missing, asked)| {
+                        let verdict = verdict(&evidence, &missing, asked);
+                        details.insert(verdict.detail, verdict.outcome);
+                        verdict.outcome
+                    });
+                assert_eq!(verdict(&evidence, &gap(), true), verdict(&evidence, &[], true));
+                let [stored, missing, asked] = row;
+                table += &format!(
+                    "{exit_name:<8} {finish_name:<9} | {stored:<11} {missing:<12} {asked}\n"
+                );
             }
         }
+        for (detail, outcome) in details {
+            table += &format!("\n{outcome}: {detail}");
+        }
         insta::assert_snapshot!(table, @"
-        exit        says      stored  asked -> verdict
-        exit 0                all           -> succeeded: everything declared is stored
-        exit 0                all     asked -> paused: asked a question
-        exit 0                gap           -> failed: exited 0 but did not produce doc/x.md
-        exit 0                gap     asked -> paused: asked a question
-        exit 0      complete  all           -> succeeded: everything declared is stored
-        exit 0      complete  all     asked -> paused: asked a question
-        exit 0      complete  gap           -> failed: said that it finished but did not produce doc/x.md
-        exit 0      complete  gap     asked -> paused: asked a question
-        exit 0      failed    all           -> failed: said that it failed
-        exit 0      failed    all     asked -> paused: asked a question
-        exit 0      failed    gap           -> failed: said that it failed
-        exit 0      failed    gap     asked -> paused: asked a question
-        exit 0      feedback  all           -> failed: said that it waits for feedback, but asked nothing: use `wavemark ask`
-        exit 0      feedback  all     asked -> paused: asked a question
-        exit 0      feedback  gap           -> failed: said that it waits for feedback, but asked nothing: use `wavemark ask`
-        exit 0      feedback  gap     asked -> paused: asked a question
-        exit 1                all           -> failed: exited 1
-        exit 1                all     asked -> paused: asked a question
-        exit 1                gap           -> failed: exited 1
-        exit 1                gap     asked -> paused: asked a question
-        exit 1      complete  all           -> succeeded: everything declared is stored
-        exit 1      complete  all     asked -> paused: asked a question
-        exit 1      complete  gap           -> failed: said that it finished but did not produce doc/x.md
-        exit 1      complete  gap     asked -> paused: asked a question
-        exit 1      failed    all           -> failed: said that it failed
-        exit 1      failed    all     asked -> paused: asked a question
-        exit 1      failed    gap           -> failed: said that it failed
-        exit 1      failed    gap     asked -> paused: asked a question
-        exit 1      feedback  all           -> failed: said that it waits for feedback, but asked nothing: use `wavemark ask`
-        exit 1      feedback  all     asked -> paused: asked a question
-        exit 1      feedback  gap           -> failed: said that it waits for feedback, but asked nothing: use `wavemark ask`
-        exit 1      feedback  gap     asked -> paused: asked a question
-        exit 75               all           -> deferred: exited 75: asked to be tried again
-        exit 75               all     asked -> paused: asked a question
-        exit 75               gap           -> deferred: exited 75: asked to be tried again
-        exit 75               gap     asked -> paused: asked a question
-        exit 75     complete  all           -> succeeded: everything declared is stored
-        exit 75     complete  all     asked -> paused: asked a question
-        exit 75     complete  gap           -> failed: said that it finished but did not produce doc/x.md
-        exit 75     complete  gap     asked -> paused: asked a question
-        exit 75     failed    all           -> failed: said that it failed
-        exit 75     failed    all     asked -> paused: asked a question
-        exit 75     failed    gap           -> failed: said that it failed
-        exit 75     failed    gap     asked -> paused: asked a question
-        exit 75     feedback  all           -> failed: said that it waits for feedback, but asked nothing: use `wavemark ask`
-        exit 75     feedback  all     asked -> paused: asked a question
-        exit 75     feedback  gap           -> failed: said that it waits for feedback, but asked nothing: use `wavemark ask`
-        exit 75     feedback  gap     asked -> paused: asked a question
-        exit 78               all           -> refused: exited 78: said that trying again is pointless
-        exit 78               all     asked -> paused: asked a question
-        exit 78               gap           -> refused: exited 78: said that trying again is pointless
-        exit 78               gap     asked -> paused: asked a question
-        exit 78     complete  all           -> succeeded: everything declared is stored
-        exit 78     complete  all     asked -> paused: asked a question
-        exit 78     complete  gap           -> failed: said that it finished but did not produce doc/x.md
-        exit 78     complete  gap     asked -> paused: asked a question
-        exit 78     failed    all           -> failed: said that it failed
-        exit 78     failed    all     asked -> paused: asked a question
-        exit 78     failed    gap           -> failed: said that it failed
-        exit 78     failed    gap     asked -> paused: asked a question
-        exit 78     feedback  all           -> failed: said that it waits for feedback, but asked nothing: use `wavemark ask`
-        exit 78     feedback  all     asked -> paused: asked a question
-        exit 78     feedback  gap           -> failed: said that it waits for feedback, but asked nothing: use `wavemark ask`
-        exit 78     feedback  gap     asked -> paused: asked a question
-        SIGKILL               all           -> failed: died of SIGKILL: somebody killed it, or the machine ran out of memory
-        SIGKILL               all     asked -> paused: asked a question
-        SIGKILL               gap           -> failed: died of SIGKILL: somebody killed it, or the machine ran out of memory
-        SIGKILL               gap     asked -> paused: asked a question
-        SIGKILL     complete  all           -> succeeded: everything declared is stored
-        SIGKILL     complete  all     asked -> paused: asked a question
-        SIGKILL     complete  gap           -> failed: said that it finished but did not produce doc/x.md
-        SIGKILL     complete  gap     asked -> paused: asked a question
-        SIGKILL     failed    all           -> failed: said that it failed
-        SIGKILL     failed    all     asked -> paused: asked a question
-        SIGKILL     failed    gap           -> failed: said that it failed
-        SIGKILL     failed    gap     asked -> paused: asked a question
-        SIGKILL     feedback  all           -> failed: said that it waits for feedback, but asked nothing: use `wavemark ask`
-        SIGKILL     feedback  all     asked -> paused: asked a question
-        SIGKILL     feedback  gap           -> failed: said that it waits for feedback, but asked nothing: use `wavemark ask`
-        SIGKILL     feedback  gap     asked -> paused: asked a question
-        not started           all           -> refused: there is no program `x`
-        not started           all     asked -> refused: there is no program `x`
-        not started           gap           -> refused: there is no program `x`
-        not started           gap     asked -> refused: there is no program `x`
+        exit     says      | all stored  one missing  asked
+        exit 0             | succeeded   failed       paused
+        exit 0   complete  | succeeded   failed       paused
+        exit 0   failed    | failed      failed       paused
+        exit 0   feedback  | failed      failed       paused
+        exit 1             | failed      failed       paused
+        exit 1   complete  | succeeded   failed       paused
+        exit 1   failed    | failed      failed       paused
+        exit 1   feedback  | failed      failed       paused
+        exit 75            | deferred    deferred     paused
+        exit 75  complete  | succeeded   failed       paused
+        exit 75  failed    | failed      failed       paused
+        exit 75  feedback  | failed      failed       paused
+        exit 78            | refused     refused      paused
+        exit 78  complete  | succeeded   failed       paused
+        exit 78  failed    | failed      failed       paused
+        exit 78  feedback  | failed      failed       paused
+        SIGKILL            | failed      failed       paused
+        SIGKILL  complete  | succeeded   failed       paused
+        SIGKILL  failed    | failed      failed       paused
+        SIGKILL  feedback  | failed      failed       paused
+
+        paused: asked a question
+        failed: died of SIGKILL: somebody killed it, or the machine ran out of memory
+        succeeded: everything declared is stored
+        failed: exited 0 but did not produce doc/x.md
+        failed: exited 1
+        deferred: exited 75: asked to be tried again
+        refused: exited 78: said that trying again is pointless
+        failed: said that it failed
+        failed: said that it finished but did not produce doc/x.md
+        failed: said that it waits for feedback, but asked nothing: use `wavemark ask`
         ");
+    }
+
+    #[test]
+    fn a_program_that_never_started_is_refused_whatever_else_is_so() {
+        let evidence = Evidence::of(Exit::NotStarted("there is no program `x`".into()));
+        for (missing, asked) in [(vec![], false), (gap(), false), (vec![], true)] {
+            let verdict = verdict(&evidence, &missing, asked);
+            assert_eq!(verdict.outcome, Outcome::Refused);
+            assert_eq!(verdict.detail, "there is no program `x`");
+        }
+    }
+
+    #[test]
+    fn an_end_that_nobody_saw_is_the_machines_fault() {
+        let verdict = verdict(&Evidence::of(Exit::Unseen("gone".into())), &[], false);
+        assert_eq!(verdict.outcome, Outcome::Lost);
+        assert_eq!(verdict.detail, "nobody saw it end: gone");
     }
 
     #[test]
     fn the_verdicts_on_stopped_runs() {
         let mut table = String::new();
-        let exits = [Exit::Code(0), Exit::Code(1), Exit::Code(75), Exit::Code(78), Exit::Signal(9)];
         for &reason in StopReason::ALL {
             let of = |exit: &Exit, missing: &[ArtifactKey], asked| {
                 let stopped = Some(reason);
@@ -258,9 +228,8 @@ mod tests {
             let well = of(&Exit::Code(0), &[], false);
             table += &format!("  ended well -> {}: {}\n", well.outcome, well.detail);
 
-            let gap = ["doc/x.md".parse().unwrap()];
-            for exit in &exits {
-                assert_eq!(of(exit, &gap, false), usual, "{exit:?}, something missing");
+            for (_, exit) in &EXITS {
+                assert_eq!(of(exit, &gap(), false), usual, "{exit:?}, something missing");
                 assert_eq!(of(exit, &[], true), usual, "{exit:?}, asked");
             }
         }

@@ -27,7 +27,7 @@ pub(super) enum Seen {
 #[derive(Clone, Copy, Debug)]
 enum Folder {
     Out(ArtifactType),
-    Requests,
+    Control,
 }
 
 /// The watches of one run. They end with it.
@@ -46,8 +46,8 @@ impl Watch {
         let (sender, seen) = mpsc::channel(256);
         let types = ArtifactType::ALL.iter();
         let folders = types.map(|&kind| (Folder::Out(kind), dir.out().join(kind.as_str())));
-        let requests = std::iter::once((Folder::Requests, dir.requests()));
-        Self::start(sender, seen, folders.chain(requests))
+        let control = std::iter::once((Folder::Control, dir.control()));
+        Self::start(sender, seen, folders.chain(control))
     }
 
     /// The next thing that happens.
@@ -126,7 +126,7 @@ mod linux {
             for (folder, path) in folders {
                 let flags = match folder {
                     Folder::Out(_) => WatchFlags::MOVED_TO | WatchFlags::CLOSE_WRITE,
-                    Folder::Requests => WatchFlags::MOVED_TO,
+                    Folder::Control => WatchFlags::MOVED_TO,
                 };
                 // Held over both, so that no event comes before its route.
                 let mut routes = shared.routes();
@@ -206,7 +206,7 @@ mod linux {
                 return;
             };
             let seen = match *folder {
-                Folder::Requests => Seen::Request(name.to_owned()),
+                Folder::Control => Seen::Request(name.to_owned()),
                 Folder::Out(kind) if event.events().contains(ReadFlags::MOVED_TO) => {
                     Seen::Renamed(kind, name.to_owned())
                 }

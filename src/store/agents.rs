@@ -8,7 +8,9 @@ use std::collections::HashMap;
 use super::{
     Error, Project, Result, Store,
     events::{self, Note},
-    feedback, snapshot,
+    feedback,
+    known::Known,
+    snapshot,
     sql::{Tx, query, query_as, query_scalar},
 };
 use crate::{
@@ -48,7 +50,18 @@ impl Store {
         &self,
         project: &Project,
     ) -> Result<(Snapshot, HashMap<AgentName, AgentId>)> {
-        self.read(async |tx| snapshot::load(tx, project).await).await
+        self.look_again(project, &mut Known::default()).await
+    }
+
+    /// Like [`snapshot`](Self::snapshot), but of the agents only those are read
+    /// that changed since the last such look.
+    pub async fn look_again(
+        &self,
+        project: &Project,
+        known: &mut Known,
+    ) -> Result<(Snapshot, HashMap<AgentName, AgentId>)> {
+        let reading = self.read(async |tx| snapshot::read(tx, project, known).await).await?;
+        snapshot::assemble(project, known, reading)
     }
 
     /// The agent called `name`.
@@ -126,8 +139,9 @@ pub(crate) struct Move {
 /// Moves agents, each provided it still stands at `from`; returns those moved.
 ///
 /// The `where` clause is the optimistic lock: a decision made from an old
-/// snapshot can be late, but it can never undo a newer one. Whether a run is
-/// live is part of it: one may have begun since, and left the status as it was.
+/// snapshot can be late, but it can never undo a newer one. Building is what a
+/// live run makes it: an agent may have been claimed again in between, and then
+/// stands at the same status for another reason.
 pub(crate) async fn advance(tx: &mut Tx, moves: &[Move]) -> Result<Vec<AgentId>> {
     debug_assert!(moves.iter().all(|step| step.from.may_become(step.to)), "{moves:?}");
     if moves.is_empty() {

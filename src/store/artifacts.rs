@@ -344,6 +344,9 @@ pub(crate) async fn latest(
     tx: &mut Tx,
     agents: &[AgentId],
 ) -> Result<BTreeMap<AgentId, Vec<Stored>>> {
+    if agents.is_empty() {
+        return Ok(BTreeMap::new());
+    }
     let rows: Vec<LatestRow> = query_as(
         "select distinct on (t.agent_id, t.artifact_type, t.name)
              t.agent_id, t.id, a.name as agent, a.title, t.artifact_type, t.name, t.version,

@@ -20,7 +20,10 @@ use crate::model::{
 
 /// Stored as what it converts to and from.
 macro_rules! stored_as {
-    ($as:ty, $($name:ty),+; |$value:ident| $encode:expr, |$stored:ident| $decode:expr) => {$(
+    (
+        $as:ty as $read:ty, $($name:ty),+;
+        |$value:ident| $encode:expr, |$stored:ident| $decode:expr
+    ) => {$(
         impl Type<Postgres> for $name {
             fn type_info() -> PgTypeInfo {
                 <$as as Type<Postgres>>::type_info()
@@ -50,7 +53,7 @@ macro_rules! stored_as {
 
         impl<'r> Decode<'r, Postgres> for $name {
             fn decode(value: PgValueRef<'r>) -> Result<Self, BoxDynError> {
-                let $stored = <$as as Decode<Postgres>>::decode(value)?;
+                let $stored = <$read as Decode<'r, Postgres>>::decode(value)?;
                 $decode
             }
         }
@@ -58,13 +61,13 @@ macro_rules! stored_as {
 }
 
 stored_as!(
-    String, Status, FeedbackKind, Resolution, Outcome, StopReason, ArtifactType, GitState, Review,
+    String as &'r str, Status, FeedbackKind, Resolution, Outcome, StopReason, ArtifactType, GitState, Review,
     OnStale, RunnerKind, Role, ProjectName, WaveName, AgentName, PoolName, FileName, Digest;
     |value| value.to_string(), |stored| Ok(stored.parse()?)
 );
 stored_as!(
-    Uuid, ProjectId, WaveId, AgentId, RunId, ArtifactId;
+    Uuid as Uuid, ProjectId, WaveId, AgentId, RunId, ArtifactId;
     |value| value.as_uuid(), |stored| Ok(Self::from_uuid(stored))
 );
-stored_as!(i32, Epoch, Generation; |value| value.0, |stored| Ok(Self(stored)));
-stored_as!(i64, FeedbackNumber; |value| value.0, |stored| Ok(Self(stored)));
+stored_as!(i32 as i32, Epoch, Generation; |value| value.0, |stored| Ok(Self(stored)));
+stored_as!(i64 as i64, FeedbackNumber; |value| value.0, |stored| Ok(Self(stored)));

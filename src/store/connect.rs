@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sqlx::{
-    ConnectOptions as _, Connection as _, PgPool,
+    ConnectOptions as _, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use tracing::debug;
@@ -20,6 +20,14 @@ pub struct Store {
 
 /// A Supabase project's own libraries open as many.
 const CONNECTIONS: u32 = 4;
+/// How long the first connection may take before its cause is looked into.
+const DOUBT: Duration = Duration::from_millis(200);
+/// A process that is frozen in the middle of a transaction lets go of its locks
+/// after this long. It goes with the `begin`: a pooler keeps no session.
+const BEGIN: &str = "begin; set local idle_in_transaction_session_timeout = '60s'";
+/// All statements see one moment, and none may write.
+const BEGIN_READ: &str = "begin isolation level repeatable read, read only;
+    set local idle_in_transaction_session_timeout = '60s'";
 /// How often a transaction that lost a race is tried.
 const TRIES: u32 = 8;
 
@@ -37,17 +45,24 @@ impl Store {
             .application_name("wavemark")
             .log_statements(tracing::log::LevelFilter::Trace)
             .log_slow_statements(tracing::log::LevelFilter::Debug, Duration::from_secs(5));
-        // A pool would try for half a minute and then hide the cause.
-        let first = options
-            .connect()
-            .await
-            .map_err(|source| Error::Unreachable { place: place(&options), source })?;
-        first.close().await?;
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS)
             .acquire_timeout(Duration::from_secs(30))
             .test_before_acquire(false)
-            .connect_lazy_with(options);
+            .connect_lazy_with(options.clone());
+        let unreachable = |source| Error::Unreachable { place: place(&options), source };
+        // A pool goes on trying for half a minute, and then hides the cause.
+        let cause = async {
+            tokio::time::sleep(DOUBT).await;
+            match options.connect().await {
+                Err(cause) => cause,
+                Ok(_) => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            connected = pool.acquire() => drop(connected.map_err(unreachable)?),
+            cause = cause => return Err(unreachable(cause)),
+        }
         Ok(Self { pool })
     }
 
@@ -58,13 +73,13 @@ impl Store {
     ///
     /// Whatever `work` answers; nothing of it is kept then.
     pub async fn tx<T>(&self, work: impl AsyncFn(&mut Tx) -> Result<T>) -> Result<T> {
-        self.begin("begin", &work).await
+        self.begin(BEGIN, &work).await
     }
 
     /// Like [`tx`](Self::tx), but all statements see one moment, and none may
     /// write.
     pub async fn read<T>(&self, work: impl AsyncFn(&mut Tx) -> Result<T>) -> Result<T> {
-        self.begin("begin isolation level repeatable read, read only", &work).await
+        self.begin(BEGIN_READ, &work).await
     }
 
     async fn begin<T>(

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use uuid::Uuid;
+
 use super::{
     Error, Result, Store,
     events::{self, Note},
@@ -51,6 +53,8 @@ impl Store {
         text: &str,
         author: &str,
     ) -> Result<FeedbackNumber> {
+        // The transaction may be done twice; the remark is made once.
+        let request = format!("remark:{}", Uuid::new_v4());
         self.tx(async |tx| {
             let handle = super::agents::find(tx, project, agent).await?;
             let new = NewFeedback {
@@ -59,12 +63,11 @@ impl Store {
                 text: text.to_owned(),
                 author: author.to_owned(),
                 run: None,
-                request: None,
+                request: Some(request.clone()),
                 generation: None,
             };
-            let opened = open(tx, project, &[new]).await?;
-            let number = opened.first().map(|(_, number)| *number);
-            number.ok_or_else(|| Error::NoAgent(agent.clone()))
+            open(tx, project, &[new]).await?;
+            requested(tx, handle.id, &request).await
         })
         .await
     }
@@ -98,14 +101,7 @@ impl Store {
                 generation: None,
             };
             open(tx, project, &[new]).await?;
-            let number = query_scalar(
-                "select number from public.feedback where agent_id = $1 and request = $2",
-            )
-            .bind(agent)
-            .bind(&request)
-            .fetch_one(tx.conn())
-            .await?;
-            Ok(Some(number))
+            requested(tx, agent, &request).await.map(Some)
         })
         .await
     }
@@ -123,8 +119,10 @@ impl Store {
         comment: Option<&str>,
         by: &str,
     ) -> Result<bool> {
+        // The transaction may be done twice; the comment is made once.
+        let comment = comment.map(|body| (Uuid::new_v4(), body));
         self.tx(async |tx| {
-            let found: Option<uuid::Uuid> = query_scalar(
+            let found: Option<Uuid> = query_scalar(
                 "select id from public.feedback where project_id = $1 and number = $2 for update",
             )
             .bind(project)
@@ -132,14 +130,15 @@ impl Store {
             .fetch_optional(tx.conn())
             .await?;
             let id = found.ok_or(Error::NoFeedback(number))?;
-            if let Some(comment) = comment {
+            if let Some((comment, body)) = comment {
                 query(
-                    "insert into public.feedback_comments (feedback_id, author, body)
-                     values ($1, $2, $3)",
+                    "insert into public.feedback_comments (id, feedback_id, author, body)
+                     values ($1, $2, $3, $4) on conflict do nothing",
                 )
+                .bind(comment)
                 .bind(id)
                 .bind(by)
-                .bind(comment)
+                .bind(body)
                 .execute(tx.conn())
                 .await?;
             }
@@ -230,6 +229,9 @@ pub(crate) async fn threads(
     tx: &mut Tx,
     agents: &[AgentId],
 ) -> Result<BTreeMap<AgentId, Vec<Thread>>> {
+    if agents.is_empty() {
+        return Ok(BTreeMap::new());
+    }
     let rows: Vec<ThreadRow> = query_as(concat!(
         "select f.agent_id, a.name as agent, f.number, f.kind, f.resolution, m.*
          from public.feedback f join public.agents a on a.id = f.agent_id ",
@@ -278,10 +280,17 @@ pub(crate) async fn open(
         "insert into public.feedback (
              agent_id, feedback_text, kind, author, run_id, request, generation
          )
-         select agent, body, kind, author, run, request, coalesce(generation, 0)
+         select agent, body, kind, author, run, request, coalesce(new.generation, 0)
          from unnest(
              $1::uuid[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::text[], $7::int[]
          ) as new (agent, body, kind, author, run, request, generation)
+         join public.agents a on a.id = new.agent
+         -- What is asked about a generation is asked while it is the current one,
+         -- and nobody is asked about a failure that is being tried again.
+         where (new.generation is null or new.generation = a.generation)
+             and (kind <> 'failure' or not exists (
+                 select from public.runs r where r.agent_id = a.id and r.finished_at is null
+             ))
          on conflict (agent_id, request) do nothing
          returning agent_id, number, kind, author, run_id",
     )
@@ -305,6 +314,15 @@ pub(crate) async fn open(
         .collect();
     events::record(tx, project, &notes).await?;
     Ok(opened.into_iter().map(|opened| (opened.agent_id, opened.number)).collect())
+}
+
+/// The number of what was asked by this request.
+async fn requested(tx: &mut Tx, agent: AgentId, request: &str) -> Result<FeedbackNumber> {
+    Ok(query_scalar("select number from public.feedback where agent_id = $1 and request = $2")
+        .bind(agent)
+        .bind(request)
+        .fetch_one(tx.conn())
+        .await?)
 }
 
 #[derive(sqlx::FromRow)]

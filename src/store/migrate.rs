@@ -15,7 +15,7 @@ use tracing::info;
 
 use super::{
     Error, Result,
-    sql::{Tx, query, query_scalar},
+    sql::{Tx, query, query_as, query_scalar},
 };
 
 /// Who migrates holds this lock; the number was drawn at random.
@@ -77,10 +77,12 @@ async fn once(pool: &PgPool) -> Result<()> {
 /// Whether there is nothing to do: the usual case, and the only one without a
 /// lock.
 async fn is_current(tx: &mut Tx, migrator: &Migrator) -> Result<bool> {
-    let known: bool =
-        query_scalar("select to_regclass('wavemark_migrations._sqlx_migrations') is not null")
-            .fetch_one(tx.conn())
-            .await?;
+    let (known, theirs): (bool, bool) = query_as(
+        "select to_regclass('wavemark_migrations._sqlx_migrations') is not null,
+             to_regclass('supabase_migrations.schema_migrations') is not null",
+    )
+    .fetch_one(tx.conn())
+    .await?;
     if !known {
         return Ok(false);
     }
@@ -92,7 +94,7 @@ async fn is_current(tx: &mut Tx, migrator: &Migrator) -> Result<bool> {
     if let Some(newer) = applied.iter().find(|version| !ours.contains(version)) {
         return Err(Error::Newer(*newer));
     }
-    let theirs = supabase_versions(tx).await?;
+    let theirs = if theirs { supabase_versions(tx).await? } else { None };
     Ok(ours.iter().all(|version| {
         applied.contains(version) && theirs.as_ref().is_none_or(|theirs| theirs.contains(version))
     }))

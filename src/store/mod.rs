@@ -5,7 +5,7 @@
 //! different client's statement of the same name is waiting. Therefore:
 //!
 //! **Invariant:** every statement runs inside [`Store::tx`] and is unnamed. The
-//! functions of [`sql`] are the only ones that make statements, and a tidy test
+//! functions of `sql` are the only ones that make statements, and a tidy test
 //! keeps it so.
 
 pub(crate) mod agents;
@@ -15,6 +15,7 @@ mod connect;
 mod error;
 pub(crate) mod events;
 pub(crate) mod feedback;
+mod known;
 mod migrate;
 mod outbox;
 mod plan;
@@ -34,6 +35,7 @@ pub use connect::Store;
 pub use error::Error;
 pub use events::Event;
 pub use feedback::NewFeedback;
+pub use known::Known;
 pub use outbox::{Pending, Stamp};
 pub use projects::Project;
 pub use runs::{Beat, Claim, Claimed, Ending, Pulse};

@@ -1,48 +1,46 @@
 //! Reads the facts that a decision is made from: always the same few
 //! statements, however large the plan is.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
-use uuid::Uuid;
+use serde::Deserialize;
+use sqlx::types::Json;
 
 use super::{
     Error, Project, Result,
+    known::{AgentRow, Known, Version},
     sql::{Tx, query_as},
 };
 use crate::{
     engine::{Agent, Attempts, Build, Feedback, LiveRun, Pool, Snapshot},
     model::{
-        AgentId, AgentName, ArtifactKey, Definition, Digest, Epoch, FeedbackKind, FeedbackNumber,
-        Generation, Instant, OnStale, PoolName, Resolution, Review, RunId, RunnerKind, Status,
-        StopReason, WaveName,
+        AgentId, AgentName, ArtifactKey, Definition, Epoch, FeedbackKind, FeedbackNumber,
+        Generation, Instant, PoolName, Resolution, RunId, RunnerKind, StopReason, WaveId, WaveName,
     },
 };
 
+/// Everything but the agents, as one row.
 #[derive(sqlx::FromRow)]
-struct AgentRow {
-    id: AgentId,
-    name: AgentName,
-    wave_id: Option<Uuid>,
-    status: Status,
-    dependencies: Vec<AgentId>,
-    runner: RunnerKind,
-    review: Review,
-    on_stale: OnStale,
-    pool: PoolName,
-    priority: i32,
-    retries: i32,
-    work_sha256: Option<Digest>,
-    generation: Generation,
-    epoch: Epoch,
-    built_generation: Option<Generation>,
-    built_work_sha256: Option<Digest>,
-    built_outputs: Option<i64>,
-    built_inputs: Option<i64>,
-    paused: bool,
-    retired: bool,
+struct Surroundings {
+    taken_at: Instant,
+    /// The agents that count, and of each the transaction that wrote its row.
+    agents: Vec<AgentId>,
+    written_by: Vec<i64>,
+    waves: Json<Vec<WaveRow>>,
+    pools: Json<Vec<(PoolName, u32)>>,
+    runs: Json<Vec<RunRow>>,
+    failures: Json<Vec<FailureRow>>,
+    feedback: Json<Vec<FeedbackRow>>,
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(Deserialize)]
+struct WaveRow {
+    id: WaveId,
+    name: WaveName,
+    after: Vec<WaveId>,
+}
+
+#[derive(Deserialize)]
 struct RunRow {
     agent_id: AgentId,
     id: RunId,
@@ -54,16 +52,16 @@ struct RunRow {
     stop: Option<StopReason>,
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(Deserialize)]
 struct FailureRow {
     agent_id: AgentId,
-    own: i64,
-    infra: i64,
+    own: u32,
+    infra: u32,
     refused: bool,
     last_ended: Instant,
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(Deserialize)]
 struct FeedbackRow {
     agent_id: AgentId,
     number: FeedbackNumber,
@@ -78,37 +76,57 @@ struct FeedbackRow {
 struct ManualRow {
     id: AgentId,
     asked: i64,
-    body: Option<sqlx::types::Json<Definition>>,
+    body: Option<Json<Definition>>,
     stored: Vec<String>,
     handed_in: i64,
 }
 
-#[derive(sqlx::FromRow)]
-struct WaveRow {
-    id: Uuid,
-    name: WaveName,
-    after: Vec<Uuid>,
+/// What was read at one moment.
+pub(super) struct Reading {
+    around: Surroundings,
+    present: HashMap<AgentId, Version>,
+    changed: Vec<AgentRow>,
+    manual: Vec<ManualRow>,
 }
 
-/// The facts about `project`, and which agent has which id.
+/// Reads the facts about `project`, as far as they are not `known`.
 ///
 /// To be called in [`Store::read`](super::Store::read): all of it must be of
 /// one moment.
-pub(super) async fn load(
-    tx: &mut Tx,
-    project: &Project,
-) -> Result<(Snapshot, HashMap<AgentName, AgentId>)> {
-    let taken_at: Instant = super::sql::query_scalar("select now()").fetch_one(tx.conn()).await?;
-    let waves = waves(tx, project).await?;
-    let rows = agents(tx, project).await?;
-    let runs = runs(tx, project).await?;
-    let pools = pools(tx, project, &runs).await?;
+pub(super) async fn read(tx: &mut Tx, project: &Project, known: &Known) -> Result<Reading> {
+    let around = surroundings(tx, project).await?;
+    let versions = around.written_by.iter().copied().map(Version);
+    let present = around.agents.iter().copied().zip(versions).collect();
+    let changed = known.read_changed(tx, project, &present).await?;
+    let any_manual = known.rows().chain(&changed).any(|row| row.runner == RunnerKind::Manual);
+    let manual = if any_manual { manual(tx, project).await? } else { Vec::new() };
+    Ok(Reading { around, present, changed, manual })
+}
 
-    let names: HashMap<AgentId, AgentName> =
-        rows.iter().map(|row| (row.id, row.name.clone())).collect();
-    let mut ids = HashMap::with_capacity(rows.len());
-    let mut agents: HashMap<AgentId, Agent> = HashMap::with_capacity(rows.len());
-    for row in rows {
+/// Puts together what was known and what was read: the facts, and which agent
+/// has which id.
+pub(super) fn assemble(
+    project: &Project,
+    known: &mut Known,
+    reading: Reading,
+) -> Result<(Snapshot, HashMap<AgentName, AgentId>)> {
+    let Reading { around, present, changed, manual } = reading;
+    known.update(changed, &present);
+
+    let waves: HashMap<WaveId, WaveRow> =
+        around.waves.0.into_iter().map(|row| (row.id, row)).collect();
+    let runs = around.runs.0;
+    let live = |name: &PoolName| runs.iter().filter(|run| run.pool == *name).count();
+    let pools = around.pools.0.into_iter().map(|(name, cap)| {
+        let live = u32::try_from(live(&name)).unwrap_or(u32::MAX);
+        (name, Pool { cap, live })
+    });
+    let pools = pools.collect();
+
+    let names: HashMap<AgentId, &AgentName> = known.rows().map(|row| (row.id, &row.name)).collect();
+    let mut ids = HashMap::with_capacity(names.len());
+    let mut agents: HashMap<AgentId, Agent> = HashMap::with_capacity(names.len());
+    for row in known.rows() {
         ids.insert(row.name.clone(), row.id);
         agents.insert(row.id, agent(row, &waves, &names));
     }
@@ -125,17 +143,17 @@ pub(super) async fn load(
             });
         }
     }
-    for row in failures(tx, project).await? {
+    for row in around.failures.0 {
         if let Some(agent) = agents.get_mut(&row.agent_id) {
             agent.attempts = Attempts {
-                own: u32::try_from(row.own).unwrap_or(u32::MAX),
-                infra: u32::try_from(row.infra).unwrap_or(u32::MAX),
+                own: row.own,
+                infra: row.infra,
                 refused: row.refused,
                 last_ended: Some(row.last_ended),
             };
         }
     }
-    for row in feedback(tx, project).await? {
+    for row in around.feedback.0 {
         if let Some(agent) = agents.get_mut(&row.agent_id) {
             agent.feedback.push(Feedback {
                 number: row.number,
@@ -147,23 +165,20 @@ pub(super) async fn load(
             });
         }
     }
-    let any_manual = agents.values().any(|agent| agent.runner == RunnerKind::Manual);
-    if any_manual {
-        for row in manual(tx, project).await? {
-            if let Some(agent) = agents.get_mut(&row.id) {
-                agent.asked = u32::try_from(row.asked).unwrap_or(u32::MAX);
-                agent.handed_in = row.handed_in;
-                (agent.produces, agent.missing) = outputs(row)?;
-            }
+    for row in manual {
+        if let Some(agent) = agents.get_mut(&row.id) {
+            agent.asked = u32::try_from(row.asked).unwrap_or(u32::MAX);
+            agent.handed_in = row.handed_in;
+            (agent.produces, agent.missing) = outputs(row)?;
         }
     }
 
     let agents = agents
         .into_iter()
-        .filter_map(|(id, agent)| Some((names.get(&id)?.clone(), agent)))
+        .filter_map(|(id, agent)| Some(((*names.get(&id)?).clone(), agent)))
         .collect();
     let snapshot = Snapshot {
-        taken_at,
+        taken_at: around.taken_at,
         settings: project.settings.clone(),
         waves: waves
             .values()
@@ -179,12 +194,12 @@ pub(super) async fn load(
 }
 
 fn agent(
-    row: AgentRow,
-    waves: &HashMap<Uuid, WaveRow>,
-    names: &HashMap<AgentId, AgentName>,
+    row: &AgentRow,
+    waves: &HashMap<WaveId, WaveRow>,
+    names: &HashMap<AgentId, &AgentName>,
 ) -> Agent {
     let needs: BTreeSet<AgentName> =
-        row.dependencies.iter().filter_map(|id| names.get(id)).cloned().collect();
+        row.dependencies.iter().filter_map(|id| names.get(id).copied()).cloned().collect();
     let unknown = row.dependencies.iter().filter(|id| !names.contains_key(id)).count();
     let built = match (row.built_generation, row.built_outputs, row.built_inputs) {
         (Some(generation), Some(outputs), Some(inputs)) => {
@@ -203,7 +218,7 @@ fn agent(
         runner: row.runner,
         review: row.review,
         on_stale: row.on_stale,
-        pool: row.pool,
+        pool: row.pool.clone(),
         priority: row.priority,
         retries: u32::try_from(row.retries).unwrap_or(0),
         work: row.work_sha256,
@@ -222,98 +237,58 @@ fn agent(
     }
 }
 
-async fn waves(tx: &mut Tx, project: &Project) -> Result<HashMap<Uuid, WaveRow>> {
-    let rows: Vec<WaveRow> = query_as(
-        "select id, name, after from public.waves where project_id = $1 and retired_at is null",
-    )
-    .bind(project.id)
-    .fetch_all(tx.conn())
-    .await?;
-    Ok(rows.into_iter().map(|row| (row.id, row)).collect())
-}
-
-async fn agents(tx: &mut Tx, project: &Project) -> Result<Vec<AgentRow>> {
-    // Those that left the plan while they run still need looking after.
+/// Reads what is few in one statement: what a distant database costs is round
+/// trips.
+async fn surroundings(tx: &mut Tx, project: &Project) -> Result<Surroundings> {
     Ok(query_as(
-        "select id, name, wave_id, status, dependencies, runner, review, on_stale, pool,
-             priority, retries, work_sha256, generation, epoch, built_generation,
-             built_work_sha256, built_outputs, built_inputs,
-             paused_at is not null as paused, retired_at is not null as retired
-         from public.agents a
-         where project_id = $1 and (retired_at is null or exists (
-             select from public.runs r where r.agent_id = a.id and r.finished_at is null
-         ))",
+        "select now() as taken_at, agents, written_by,
+             (select coalesce(json_agg(t), '[]') from (
+                 select id, name, after from public.waves
+                 where project_id = $1 and retired_at is null
+             ) t) as waves,
+             (select coalesce(json_agg(json_build_array(name, cap)), '[]')
+                 from wavemark.pools where project_id = $1) as pools,
+             (select coalesce(json_agg(t), '[]') from (
+                 select agent_id, id, epoch, pool, lease_until, deadline_at, progress_at, stop
+                 from public.runs where project_id = $1 and finished_at is null
+             ) t) as runs,
+             (select coalesce(json_agg(t), '[]') from (
+                 select r.agent_id,
+                     count(*) filter (where r.outcome in ('failed', 'timed_out', 'stalled')) as own,
+                     count(*) filter (where r.outcome in ('lost', 'deferred')) as infra,
+                     bool_or(r.outcome = 'refused') as refused,
+                     max(r.finished_at) as last_ended
+                 from public.runs r join public.agents a on a.id = r.agent_id
+                 where a.project_id = $1 and a.retired_at is null
+                     and r.outcome in (
+                         'failed', 'refused', 'timed_out', 'stalled', 'deferred', 'lost'
+                     )
+                     and r.epoch > a.attempts_since and r.generation = a.generation
+                 group by r.agent_id
+             ) t) as failures,
+             (select coalesce(json_agg(t), '[]') from (
+                 select agent_id, number, kind, blocking, generation, resolution,
+                     applied_at is not null as applied
+                 from public.feedback where project_id = $1 and applied_at is null
+                 union all
+                 select f.agent_id, f.number, f.kind, f.blocking, f.generation, f.resolution, true
+                 from public.feedback f join public.agents a on a.id = f.agent_id
+                 where f.kind = 'review' and f.applied_at is not null
+                     and a.project_id = $1 and f.generation = a.generation
+                 order by 2
+             ) t) as feedback
+         from (
+             -- Those that left the plan while they run still need looking after.
+             select coalesce(array_agg(id), '{}') as agents,
+                 coalesce(array_agg(xmin::text::bigint), '{}') as written_by
+             from public.agents a
+             where project_id = $1 and (retired_at is null or exists (
+                 select from public.runs r where r.agent_id = a.id and r.finished_at is null
+             ))
+         ) present",
     )
     .bind(project.id)
-    .fetch_all(tx.conn())
-    .await?)
-}
-
-async fn runs(tx: &mut Tx, project: &Project) -> Result<Vec<RunRow>> {
-    Ok(query_as(
-        "select agent_id, id, epoch, pool, lease_until, deadline_at, progress_at, stop
-         from public.runs where project_id = $1 and finished_at is null",
-    )
-    .bind(project.id)
-    .fetch_all(tx.conn())
-    .await?)
-}
-
-async fn pools(
-    tx: &mut Tx,
-    project: &Project,
-    runs: &[RunRow],
-) -> Result<BTreeMap<PoolName, Pool>> {
-    let caps: Vec<(PoolName, i32)> =
-        query_as("select name, cap from wavemark.pools where project_id = $1")
-            .bind(project.id)
-            .fetch_all(tx.conn())
-            .await?;
-    let live = |name: &PoolName| runs.iter().filter(|run| run.pool == *name).count();
-    Ok(caps
-        .into_iter()
-        .map(|(name, cap)| {
-            let pool = Pool {
-                cap: u32::try_from(cap).unwrap_or(0),
-                live: u32::try_from(live(&name)).unwrap_or(u32::MAX),
-            };
-            (name, pool)
-        })
-        .collect())
-}
-
-async fn failures(tx: &mut Tx, project: &Project) -> Result<Vec<FailureRow>> {
-    Ok(query_as(
-        "select r.agent_id,
-             count(*) filter (where r.outcome in ('failed', 'timed_out', 'stalled')) as own,
-             count(*) filter (where r.outcome in ('lost', 'deferred')) as infra,
-             bool_or(r.outcome = 'refused') as refused,
-             max(r.finished_at) as last_ended
-         from public.runs r join public.agents a on a.id = r.agent_id
-         where a.project_id = $1 and a.retired_at is null
-             and r.outcome in ('failed', 'refused', 'timed_out', 'stalled', 'deferred', 'lost')
-             and r.epoch > a.attempts_since and r.generation = a.generation
-         group by r.agent_id",
-    )
-    .bind(project.id)
-    .fetch_all(tx.conn())
-    .await?)
-}
-
-async fn feedback(tx: &mut Tx, project: &Project) -> Result<Vec<FeedbackRow>> {
-    Ok(query_as(
-        "select agent_id, number, kind, blocking, generation, resolution,
-             applied_at is not null as applied
-         from public.feedback where project_id = $1 and applied_at is null
-         union all
-         select f.agent_id, f.number, f.kind, f.blocking, f.generation, f.resolution, true
-         from public.feedback f join public.agents a on a.id = f.agent_id
-         where f.kind = 'review' and f.applied_at is not null
-             and a.project_id = $1 and f.generation = a.generation
-         order by 2",
-    )
-    .bind(project.id)
-    .fetch_all(tx.conn())
+    .fetch_one(tx.conn())
     .await?)
 }
 

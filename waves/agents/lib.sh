@@ -62,7 +62,6 @@ emit() {
         ;;
     esac >"$WAVEMARK_OUT/.tmp/stamped"
     mv "$WAVEMARK_OUT/.tmp/stamped" "$WAVEMARK_OUT/$1"
-    say "stored $1"
 }
 
 # summary TEXT: what `wavemark status` and the people who review it read.

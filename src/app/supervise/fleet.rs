@@ -119,6 +119,7 @@ impl<'a> Fleet<'a> {
                 warn!(agent.name = %agent, "killed {killed} processes of a lost run of `{agent}`");
             }
         }
+        equip::prune(self.cx, &agent);
         let allowed = begun.claimed.deadline_at - begun.claimed.claimed_at;
         let definition = begun.claimed.definition.as_ref().map(|definition| &definition.0);
         let mut active = Active {
@@ -133,16 +134,19 @@ impl<'a> Fleet<'a> {
             checkpoints: 0,
             token: begun.token.clone(),
         };
-        match equip::launch(self.cx, &begun).and_then(|launch| {
-            runner::start(launch).map_err(|err| format!("{:#}", anyhow::Error::from(err)))
-        }) {
+        let started = equip::launch(self.cx, &begun).map_err(Exit::NotStarted).and_then(|launch| {
+            // This machine's trouble, and none of the agent's.
+            let cannot = |err| Exit::Unseen(format!("{:#}", anyhow::Error::from(err)));
+            runner::start(launch).map_err(cannot)
+        });
+        match started {
             Ok(running) => {
                 active.stopper = Some(running.stopper);
                 tokio::spawn(forward(run, running.reports, self.sender.clone()));
                 self.active.insert(run, active);
             }
-            Err(why) => {
-                let evidence = Evidence::of(Exit::NotStarted(why));
+            Err(exit) => {
+                let evidence = Evidence::of(exit);
                 self.over.push(Over { run, active, evidence, ended: now });
             }
         }
@@ -165,6 +169,13 @@ impl<'a> Fleet<'a> {
     pub(super) fn stop_all(&self, reason: StopReason) {
         for run in self.active.keys() {
             self.stop(*run, reason);
+        }
+    }
+
+    /// Ends every run here without waiting for anything.
+    pub(super) fn kill_all(&self) {
+        for stopper in self.active.values().filter_map(|active| active.stopper.as_ref()) {
+            stopper.stop(StopReason::Interrupted, StopWhen::Kill);
         }
     }
 
@@ -382,7 +393,7 @@ impl Over {
                 Exit::Code(code) => Some(code),
                 // As a shell shows it.
                 Exit::Signal(signal) => Some(128 + signal),
-                Exit::NotStarted(_) => None,
+                Exit::NotStarted(_) | Exit::Unseen(_) => None,
             },
             log_tail: self.evidence.log_tail.clone(),
             summary: (verdict.outcome == Outcome::Succeeded)

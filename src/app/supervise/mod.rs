@@ -33,6 +33,7 @@ use super::{
 use crate::{
     engine::{Decision, Effect, Wait, decide},
     model::{AgentName, ArtifactKey, FeedbackNumber, Instant as DbInstant, Outcome, StopReason},
+    store::Known,
 };
 
 /// How long the database may fail before the runs here are stopped.
@@ -99,6 +100,8 @@ pub struct Ended {
 /// What a session came to.
 #[derive(Clone, Debug, Default)]
 pub struct Session {
+    /// The first decision, and the only one that [`Until::Once`] starts from.
+    pub first: Decision,
     /// The last decision.
     pub decision: Decision,
     /// Every run that ended here, in that order.
@@ -114,7 +117,7 @@ pub struct Session {
 }
 
 /// Goes on with the project of `cx` as far as `options` say, or until
-/// `interrupt` becomes true.
+/// `interrupt` says how urgently to stop: 1 for gracefully, more for at once.
 ///
 /// # Errors
 ///
@@ -125,10 +128,11 @@ pub async fn supervise(
     cx: &Context,
     options: Options,
     observe: &mut dyn FnMut(Progress),
-    interrupt: watch::Receiver<bool>,
+    interrupt: watch::Receiver<u32>,
 ) -> anyhow::Result<Session> {
     let supervisor = Supervisor {
         cx,
+        known: Known::default(),
         fleet: Fleet::new(cx),
         pusher: Pusher::new(cx.publisher()?),
         launched: false,
@@ -149,8 +153,8 @@ pub async fn preview(cx: &Context) -> anyhow::Result<Decision> {
 /// statuses and questions are then as people will find them.
 pub async fn nudge(cx: &Context) -> anyhow::Result<()> {
     let (snapshot, ids) = cx.store.snapshot(&cx.project).await?;
-    let mut effects = decide(&snapshot).effects;
-    effects.retain(|effect| !matches!(effect, Effect::Launch { .. }));
+    let effects = decide(&snapshot).effects;
+    let effects: Vec<Effect> = effects.into_iter().filter_map(Effect::without_launching).collect();
     let executor = Executor {
         store: &cx.store,
         project: &cx.project,
@@ -165,8 +169,10 @@ pub async fn nudge(cx: &Context) -> anyhow::Result<()> {
 
 struct Supervisor<'a> {
     cx: &'a Context,
+    /// What the last look at the agents showed.
+    known: Known,
     options: Options,
-    interrupt: watch::Receiver<bool>,
+    interrupt: watch::Receiver<u32>,
     fleet: Fleet<'a>,
     pusher: Pusher,
     /// Whether the one decision of [`Until::Once`] and [`Until::Built`] was
@@ -218,9 +224,15 @@ impl Supervisor<'_> {
     /// Writes down what ended, decides, and obeys.
     async fn round(&mut self, observe: &mut dyn FnMut(Progress)) -> anyhow::Result<Round> {
         self.session.ended.extend(self.fleet.settle(observe).await?);
-        let (snapshot, ids) =
-            self.cx.store.snapshot(&self.cx.project).await.context("cannot read the facts")?;
+        let look = self.cx.store.look_again(&self.cx.project, &mut self.known);
+        let (snapshot, ids) = look.await.context("cannot read the facts")?;
         let taken_at = snapshot.taken_at;
+        for run in snapshot.agents.values().filter_map(|agent| agent.run) {
+            // Somebody else may have asked: a person's command, another tick.
+            if let Some(reason) = run.stop {
+                self.fleet.stop(run.id, reason);
+            }
+        }
         let decision = decide(&snapshot);
         let (effects, held_back) = self.allowed(&decision);
         let executor = Executor {
@@ -232,13 +244,17 @@ impl Supervisor<'_> {
         let applied = executor.apply(&effects).await;
         let changed = applied.changes > 0;
         let held_back = held_back || lost_a_race(&effects, &applied);
+        if !self.launched {
+            self.session.first.clone_from(&decision);
+        }
         self.obey(applied, &effects, observe);
         self.session.decision = decision;
         Ok(Round { taken_at, changed, held_back })
     }
 
     /// The effects that this session is there for, and whether a launch had to
-    /// be left out only because this machine has no room.
+    /// be left out only because this machine has no room. An agent that is not
+    /// launched is ready all the same.
     fn allowed(&self, decision: &Decision) -> (Vec<Effect>, bool) {
         let mut room = self.options.jobs.saturating_sub(self.fleet.len());
         let mut held_back = false;
@@ -255,19 +271,19 @@ impl Supervisor<'_> {
             .effects
             .iter()
             .filter(|effect| mine(effect))
-            .filter(|effect| match effect {
-                Effect::Launch { .. } if !may_launch => false,
+            .cloned()
+            .filter_map(|effect| match effect {
+                Effect::Launch { .. } if !may_launch => effect.without_launching(),
                 Effect::Launch { .. } if room == 0 => {
                     held_back = true;
-                    false
+                    effect.without_launching()
                 }
                 Effect::Launch { .. } => {
                     room -= 1;
-                    true
+                    Some(effect)
                 }
-                _ => true,
+                _ => Some(effect),
             })
-            .cloned()
             .collect();
         (effects, held_back)
     }
@@ -279,6 +295,10 @@ impl Supervisor<'_> {
             }
         }
         self.launched = true;
+        if matches!(self.options.until, Until::Quiet | Until::Interrupted) {
+            // Whatever was tried again went well this time, or fails again below.
+            self.session.failed.retain(|agent| !effects.iter().any(|it| it.agent() == agent));
+        }
         self.session.failed.extend(applied.failed);
         for begun in applied.begun {
             self.fleet.start(begun, observe);
@@ -286,7 +306,7 @@ impl Supervisor<'_> {
     }
 
     fn is_interrupted(&self) -> bool {
-        *self.interrupt.borrow()
+        *self.interrupt.borrow() > 0
     }
 
     /// Whether a failing database is a reason to wait, and not to give up.
@@ -331,7 +351,7 @@ impl Supervisor<'_> {
         observe: &mut dyn FnMut(Progress),
     ) {
         loop {
-            let told_to_stop = self.is_interrupted();
+            let told = *self.interrupt.borrow();
             // Whatever is dropped half-way here has not taken anything yet.
             tokio::select! {
                 received = self.fleet.receive() => {
@@ -344,9 +364,14 @@ impl Supervisor<'_> {
                 () = tokio::time::sleep_until(wake) => return,
                 _ = beat.tick() => self.fleet.heartbeat().await,
                 pushed = self.pusher.next() => observe_push(pushed, observe),
-                () = told(&mut self.interrupt), if !told_to_stop => {
-                    info!("told to stop: ending the runs here gracefully");
-                    self.fleet.stop_all(StopReason::Interrupted);
+                () = told_again(&mut self.interrupt, told) => {
+                    if told == 0 {
+                        info!("told to stop: ending the runs here gracefully");
+                        self.fleet.stop_all(StopReason::Interrupted);
+                    } else {
+                        info!("told to stop at once: killing the runs here");
+                        self.fleet.kill_all();
+                    }
                     return;
                 }
             }
@@ -357,9 +382,10 @@ impl Supervisor<'_> {
     async fn finish(mut self, observe: &mut dyn FnMut(Progress)) -> anyhow::Result<Session> {
         self.session.interrupted = self.is_interrupted();
         self.launched = true;
-        if self.options.until == Until::Quiet && !self.session.interrupted {
-            // Nothing is left to decide: that is why it ended.
-        } else {
+        let ended_by_itself = self.options.until == Until::Quiet && !self.session.interrupted;
+        // A second decision right after a first finds nothing left to do.
+        let nothing_ran = self.session.ended.is_empty();
+        if !ended_by_itself && !nothing_ran {
             self.options.jobs = 0;
             self.round(observe).await?;
         }
@@ -382,9 +408,9 @@ fn lost_a_race(effects: &[Effect], applied: &Applied) -> bool {
     launches.count() > applied.begun.len()
 }
 
-/// Returns when it is time to stop.
-async fn told(interrupt: &mut watch::Receiver<bool>) {
-    if interrupt.wait_for(|&stop| stop).await.is_err() {
+/// Returns when it is more urgent to stop than it was.
+async fn told_again(interrupt: &mut watch::Receiver<u32>, before: u32) {
+    if interrupt.wait_for(|&told| told > before).await.is_err() {
         // Nobody is left who could tell.
         std::future::pending::<()>().await;
     }

@@ -115,15 +115,9 @@ fn answer(root: &PathBuf, rules: &Rules, mut stream: &TcpStream) -> std::io::Res
         }
     }
     let said = backend(root, (method, path, query), &header, &body)?;
-    let split = said
-        .windows(4)
-        .position(|four| four == b"\r\n\r\n")
-        .unwrap_or(said.len());
+    let split = said.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or(said.len());
     let head = String::from_utf8_lossy(&said[..split]);
-    let status = head
-        .lines()
-        .find_map(|line| line.strip_prefix("Status: "))
-        .unwrap_or("200 OK");
+    let status = head.lines().find_map(|line| line.strip_prefix("Status: ")).unwrap_or("200 OK");
     let body = said.get(split + 4..).unwrap_or_default();
     write!(
         stream,

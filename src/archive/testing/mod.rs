@@ -40,17 +40,7 @@ pub(super) struct World {
 impl World {
     pub(super) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        git(
-            dir.path(),
-            &[
-                "init",
-                "--quiet",
-                "--bare",
-                "--initial-branch",
-                BRANCH,
-                "remote.git",
-            ],
-        );
+        git(dir.path(), &["init", "--quiet", "--bare", "--initial-branch", BRANCH, "remote.git"]);
         let http = Http::serve(dir.path());
         Self { dir, http }
     }
@@ -101,17 +91,8 @@ impl World {
 
     /// Complains unless git finds the remote sound to the last object.
     pub(super) fn fsck(&self) {
-        let found = self.git(&[
-            "fsck",
-            "--strict",
-            "--full",
-            "--no-dangling",
-            "--no-progress",
-        ]);
-        assert!(
-            found.lines().all(|line| line.starts_with("notice: ")),
-            "{found}"
-        );
+        let found = self.git(&["fsck", "--strict", "--full", "--no-dangling", "--no-progress"]);
+        assert!(found.lines().all(|line| line.starts_with("notice: ")), "{found}");
     }
 
     /// Every path on the branch.
@@ -123,10 +104,7 @@ impl World {
     /// A person's clone, with the branch checked out.
     pub(super) fn clone_branch(&self) -> PathBuf {
         let clone = self.dir.path().join("clone");
-        git(
-            self.dir.path(),
-            &["clone", "--quiet", self.folder().to_str().unwrap(), "clone"],
-        );
+        git(self.dir.path(), &["clone", "--quiet", self.folder().to_str().unwrap(), "clone"]);
         git(&clone, &["checkout", "--quiet", "-B", BRANCH]);
         clone
     }
@@ -146,20 +124,9 @@ impl World {
             content.len()
         );
         let mut command = Command::new("git");
-        command
-            .arg("-C")
-            .arg(self.folder())
-            .args(["fast-import", "--quiet"]);
-        let mut child = isolated(&mut command)
-            .stdin(Stdio::piped())
-            .spawn()
-            .unwrap();
-        child
-            .stdin
-            .take()
-            .unwrap()
-            .write_all(stream.as_bytes())
-            .unwrap();
+        command.arg("-C").arg(self.folder()).args(["fast-import", "--quiet"]);
+        let mut child = isolated(&mut command).stdin(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(stream.as_bytes()).unwrap();
         assert!(child.wait().unwrap().success());
     }
 
@@ -173,12 +140,7 @@ impl World {
 
 pub(super) fn archive(remote: Remote, cache: PathBuf) -> Archive {
     let branch = BRANCH.to_owned();
-    Archive::open(Place {
-        cache,
-        remote,
-        branch,
-    })
-    .unwrap()
+    Archive::open(Place { cache, remote, branch }).unwrap()
 }
 
 /// Runs git, untouched by the configuration of whoever runs the tests.
@@ -225,15 +187,7 @@ pub(super) fn entry(number: u32, key: &str, content: &str) -> Entry {
 /// So many entries, spread over a few folders.
 pub(super) fn entries(numbers: std::ops::Range<u32>) -> Vec<Entry> {
     let kind = |n: u32| ["doc", "schema", "prompt"][n as usize % 3];
-    numbers
-        .map(|n| {
-            entry(
-                n,
-                &format!("{}/file-{n}.md", kind(n)),
-                &format!("text {n}\n"),
-            )
-        })
-        .collect()
+    numbers.map(|n| entry(n, &format!("{}/file-{n}.md", kind(n)), &format!("text {n}\n"))).collect()
 }
 
 pub(super) fn ids(entries: &[Entry]) -> Vec<String> {

@@ -26,10 +26,7 @@ fn a_batch_that_was_pushed_but_not_stamped_is_found_again() {
             let again = archive.publish(&batch, known).unwrap();
 
             let places = |landed: &[Landed]| -> Vec<(String, String)> {
-                landed
-                    .iter()
-                    .map(|l| (l.commit.clone(), l.path.clone()))
-                    .collect()
+                landed.iter().map(|l| (l.commit.clone(), l.path.clone())).collect()
             };
             assert_eq!(places(&again), places(&pushed));
             assert!(again.iter().all(|landed| landed.written == Written::Same));
@@ -42,26 +39,14 @@ fn a_batch_that_was_pushed_but_not_stamped_is_found_again() {
 fn a_batch_of_which_some_was_pushed_gets_only_the_rest() {
     for via in Via::BOTH {
         let world = World::new();
-        world
-            .archive(via, "one")
-            .publish(&entries(0..3), None)
-            .unwrap();
+        world.archive(via, "one").publish(&entries(0..3), None).unwrap();
 
-        let landed = world
-            .archive(via, "two")
-            .publish(&entries(0..5), None)
-            .unwrap();
+        let landed = world.archive(via, "two").publish(&entries(0..5), None).unwrap();
 
         let written: Vec<Written> = landed.iter().map(|landed| landed.written).collect();
         assert_eq!(
             written,
-            [
-                Written::Same,
-                Written::Same,
-                Written::Same,
-                Written::New,
-                Written::New
-            ]
+            [Written::Same, Written::Same, Written::Same, Written::New, Written::New]
         );
         assert_eq!(world.artifacts(), ids(&entries(0..5)));
     }
@@ -77,8 +62,7 @@ fn a_lock_that_a_dead_process_left_is_removed_and_a_fresh_one_respected() {
 
     let busy = archive.publish(&entries(1..2), None);
     assert!(matches!(busy, Err(Error::Contended { .. })), "{busy:?}");
-    file.set_modified(SystemTime::now() - Duration::from_secs(3_600))
-        .unwrap();
+    file.set_modified(SystemTime::now() - Duration::from_secs(3_600)).unwrap();
     archive.publish(&entries(1..2), None).unwrap();
 
     assert_eq!(world.artifacts(), ids(&entries(0..2)));
@@ -90,14 +74,8 @@ fn an_object_that_a_power_cut_emptied_is_written_again() {
     let world = World::new();
     let archive = world.archive(Via::Folder, "one");
     let batch = [entry(1, "doc/a.md", "text")];
-    let blob = git2::Oid::hash_object(git2::ObjectType::Blob, b"text")
-        .unwrap()
-        .to_string();
-    let empty = world
-        .folder()
-        .join("objects")
-        .join(&blob[..2])
-        .join(&blob[2..]);
+    let blob = git2::Oid::hash_object(git2::ObjectType::Blob, b"text").unwrap().to_string();
+    let empty = world.folder().join("objects").join(&blob[..2]).join(&blob[2..]);
     fs::create_dir_all(empty.parent().unwrap()).unwrap();
     fs::write(&empty, "").unwrap();
 

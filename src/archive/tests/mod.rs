@@ -21,15 +21,9 @@ use super::{
 #[test]
 fn each_entry_is_one_commit_with_trailers_and_the_time_of_its_row() {
     let world = World::new();
-    let batch = [
-        entry(1, "doc/summary.md", "first"),
-        entry(2, "schema/sheet.json", "{}"),
-    ];
+    let batch = [entry(1, "doc/summary.md", "first"), entry(2, "schema/sheet.json", "{}")];
 
-    let landed = world
-        .archive(Via::Folder, "one")
-        .publish(&batch, None)
-        .unwrap();
+    let landed = world.archive(Via::Folder, "one").publish(&batch, None).unwrap();
 
     insta::assert_snapshot!(world.log("%an <%ae>, %cn <%ce>, %at %ct%n%B"), @"
         wavemark <wavemark@users.noreply.github.com>, wavemark <wavemark@users.noreply.github.com>, 1790000001 1790000001
@@ -89,10 +83,8 @@ fn many_entries_are_as_sound_as_few() {
 fn versions_may_go_back_to_what_they_were() {
     let world = World::new();
     let archive = world.archive(Via::Folder, "one");
-    let versions = ["A", "B", "A", "A"]
-        .iter()
-        .zip(1..)
-        .map(|(content, n)| entry(n, "doc/a.md", content));
+    let versions =
+        ["A", "B", "A", "A"].iter().zip(1..).map(|(content, n)| entry(n, "doc/a.md", content));
 
     for version in versions.clone() {
         archive.publish(&[version], None).unwrap();
@@ -100,10 +92,8 @@ fn versions_may_go_back_to_what_they_were() {
 
     assert_eq!(world.artifacts(), ids(&versions.collect::<Vec<_>>()));
     let history = archive.history("foundation/vision/doc/a.md").unwrap();
-    let found: Vec<i32> = history
-        .iter()
-        .filter_map(|commit| Some(commit.mark.as_ref()?.version))
-        .collect();
+    let found: Vec<i32> =
+        history.iter().filter_map(|commit| Some(commit.mark.as_ref()?.version)).collect();
     assert_eq!(found, [4, 3, 2, 1]);
 }
 
@@ -124,10 +114,7 @@ fn what_people_put_on_the_branch_stays() {
             ("foundation/vision/doc/notes.md", "mine"),
             ("foundation/vision/doc/file-0.md", "text 0\n"),
         ] {
-            assert_eq!(
-                world.git(&["cat-file", "blob", &format!("{BRANCH}:{path}")]),
-                content
-            );
+            assert_eq!(world.git(&["cat-file", "blob", &format!("{BRANCH}:{path}")]), content);
         }
         assert_eq!(world.files().len(), 43);
         world.fsck();
@@ -139,22 +126,12 @@ fn an_artifact_gets_its_path_even_if_something_else_is_there() {
     let world = World::new();
     world.somebody_commits("foundation", "a file where a folder should be");
     let archive = world.archive(Via::Folder, "one");
-    archive
-        .publish(&[entry(1, "doc/a.md", "one")], None)
-        .unwrap();
-    world.somebody_commits(
-        "foundation/vision/doc/b.md/c",
-        "a folder where a file should be",
-    );
+    archive.publish(&[entry(1, "doc/a.md", "one")], None).unwrap();
+    world.somebody_commits("foundation/vision/doc/b.md/c", "a folder where a file should be");
 
-    archive
-        .publish(&[entry(2, "doc/b.md", "two")], None)
-        .unwrap();
+    archive.publish(&[entry(2, "doc/b.md", "two")], None).unwrap();
 
-    assert_eq!(
-        world.files(),
-        ["foundation/vision/doc/a.md", "foundation/vision/doc/b.md"]
-    );
+    assert_eq!(world.files(), ["foundation/vision/doc/a.md", "foundation/vision/doc/b.md"]);
     world.fsck();
 }
 
@@ -165,25 +142,13 @@ fn a_forged_trailer_does_not_stand_in_for_an_artifact() {
     let mine = entry(1, "doc/a.md", "mine");
     world.somebody_commits("foundation/vision/doc/a.md", "theirs");
     let clone = world.clone_branch();
-    git(
-        &clone,
-        &[
-            "commit",
-            "--quiet",
-            "--allow-empty",
-            "--message",
-            &Mark::of(&mine).message(),
-        ],
-    );
+    git(&clone, &["commit", "--quiet", "--allow-empty", "--message", &Mark::of(&mine).message()]);
     git(&clone, &["push", "--quiet", "origin", BRANCH]);
 
     let landed = archive.publish(&[mine], None).unwrap();
 
     assert_eq!(landed[0].written, Written::New);
-    assert_eq!(
-        archive.read(&landed[0].commit, &landed[0].path).unwrap(),
-        b"mine"
-    );
+    assert_eq!(archive.read(&landed[0].commit, &landed[0].path).unwrap(), b"mine");
 }
 
 #[test]
@@ -196,10 +161,7 @@ fn an_agent_that_moved_to_another_wave_gets_no_second_commit() {
     entry.wave = "second".parse().unwrap();
     let after = archive.publish(&[entry], None).unwrap();
 
-    assert_eq!(
-        (&after[0].commit, &after[0].path),
-        (&before[0].commit, &before[0].path)
-    );
+    assert_eq!((&after[0].commit, &after[0].path), (&before[0].commit, &before[0].path));
 }
 
 #[test]
@@ -208,12 +170,7 @@ fn the_same_entries_on_the_same_parent_are_the_same_commits() {
         let world = World::new();
         let archive = world.archive(via, "one");
         archive.publish(&entries(0..5), None).unwrap();
-        archive
-            .publish(&entries(5..25), None)
-            .unwrap()
-            .pop()
-            .unwrap()
-            .commit
+        archive.publish(&entries(5..25), None).unwrap().pop().unwrap().commit
     });
     let one_by_one = {
         let world = World::new();
@@ -249,9 +206,8 @@ fn publishers_that_race_all_land_and_none_twice() {
 
         let mut found = world.artifacts();
         found.sort();
-        let expected: Vec<String> = (0..4)
-            .flat_map(|n| ids(&entries(n * 10..n * 10 + 5)))
-            .collect();
+        let expected: Vec<String> =
+            (0..4).flat_map(|n| ids(&entries(n * 10..n * 10 + 5))).collect();
         assert_eq!(found, expected);
         assert_eq!(world.files().len(), 20);
         world.fsck();

@@ -23,9 +23,7 @@ fn guarded(world: &World, token: Option<&str>) -> Archive {
 fn a_server_that_asks_gets_the_token() {
     let world = World::new();
 
-    guarded(&world, Some("open-sesame"))
-        .publish(&entries(0..3), None)
-        .unwrap();
+    guarded(&world, Some("open-sesame")).publish(&entries(0..3), None).unwrap();
 
     assert_eq!(world.artifacts(), ids(&entries(0..3)));
 }
@@ -35,9 +33,7 @@ fn a_wrong_token_is_shown_once() {
     for token in [None, Some("wrong")] {
         let world = World::new();
 
-        let err = guarded(&world, token)
-            .publish(&entries(0..3), None)
-            .unwrap_err();
+        let err = guarded(&world, token).publish(&entries(0..3), None).unwrap_err();
 
         assert!(matches!(err, Error::Unauthorized { .. }), "{err:?}");
         assert!(world.http.requests() <= 2, "{}", world.http.requests());
@@ -73,14 +69,8 @@ fn what_a_server_says_is_told_apart() {
 #[test]
 fn a_server_that_is_not_there_is_unreachable() {
     let world = World::new();
-    let port = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    let archive = archive(
-        Remote::at(format!("http://{port}/r.git")),
-        world.cache("one"),
-    );
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let archive = archive(Remote::at(format!("http://{port}/r.git")), world.cache("one"));
 
     let err = archive.publish(&entries(0..1), None).unwrap_err();
 
@@ -132,10 +122,7 @@ fn a_damaged_cache_is_made_anew() {
 /// The files that hold an object each.
 fn objects(cache: &Path) -> Vec<PathBuf> {
     let inside = |path: &Path| -> Vec<_> {
-        fs::read_dir(path)
-            .unwrap()
-            .map(|entry| entry.unwrap().path())
-            .collect()
+        fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect()
     };
     inside(&cache.join("objects"))
         .iter()
@@ -147,10 +134,7 @@ fn objects(cache: &Path) -> Vec<PathBuf> {
 #[test]
 fn a_cache_of_another_server_is_not_believed() {
     let (old, new) = (World::new(), World::new());
-    let landed = old
-        .archive(Via::Http, "one")
-        .publish(&entries(0..3), None)
-        .unwrap();
+    let landed = old.archive(Via::Http, "one").publish(&entries(0..3), None).unwrap();
     let archive = archive(new.remote(Via::Http), old.cache("one"));
 
     let read = archive.read(&landed[0].commit, &landed[0].path);
@@ -165,19 +149,10 @@ fn commits_that_were_taken_off_the_branch_do_not_come_back() {
     let world = World::new();
     let archive = world.archive(Via::Http, "one");
     let landed = archive.publish(&entries(0..3), None).unwrap();
-    world.git(&[
-        "update-ref",
-        &format!("refs/heads/{BRANCH}"),
-        &landed[0].commit,
-    ]);
+    world.git(&["update-ref", &format!("refs/heads/{BRANCH}"), &landed[0].commit]);
 
-    archive
-        .publish(&entries(3..4), Some(&landed[2].commit))
-        .unwrap();
-    assert_eq!(
-        world.artifacts(),
-        ids(&[entries(0..1), entries(3..4)].concat())
-    );
+    archive.publish(&entries(3..4), Some(&landed[2].commit)).unwrap();
+    assert_eq!(world.artifacts(), ids(&[entries(0..1), entries(3..4)].concat()));
 
     world.git(&["update-ref", "-d", &format!("refs/heads/{BRANCH}")]);
     assert_eq!(archive.fetch().unwrap(), None);
@@ -193,10 +168,7 @@ fn commits_that_are_taken_off_just_before_a_push_do_not_come_back() {
     let landed = archive.publish(&entries(0..3), None).unwrap();
     let (folder, first) = (world.folder(), landed[0].commit.clone());
     world.http.before_push(move || {
-        git(
-            &folder,
-            &["update-ref", &format!("refs/heads/{BRANCH}"), &first],
-        );
+        git(&folder, &["update-ref", &format!("refs/heads/{BRANCH}"), &first]);
     });
 
     archive.publish(&entries(3..4), None).unwrap();
@@ -210,9 +182,7 @@ fn a_push_that_another_one_overtakes_is_built_upon_it() {
     let world = World::new();
     let archive = world.archive(Via::Http, "one");
     let other = world.archive(Via::Folder, "two");
-    world
-        .http
-        .before_push(move || drop(other.publish(&entries(0..2), None).unwrap()));
+    world.http.before_push(move || drop(other.publish(&entries(0..2), None).unwrap()));
 
     archive.publish(&entries(1..3), None).unwrap();
 
@@ -225,16 +195,10 @@ fn what_another_machine_pushed_is_fetched_to_be_read() {
     let world = World::new();
     let here = world.archive(Via::Http, "one");
     here.publish(&entries(0..1), None).unwrap();
-    let there = world
-        .archive(Via::Http, "two")
-        .publish(&entries(1..3), None)
-        .unwrap();
+    let there = world.archive(Via::Http, "two").publish(&entries(1..3), None).unwrap();
 
     assert_eq!(here.log(9).unwrap().len(), 1);
-    assert_eq!(
-        here.read(&there[1].commit, &there[1].path).unwrap(),
-        b"text 2\n"
-    );
+    assert_eq!(here.read(&there[1].commit, &there[1].path).unwrap(), b"text 2\n");
     let subjects: Vec<Commit> = here.log(2).unwrap();
     assert_eq!(subjects[0].id, there[1].commit);
 }

@@ -14,10 +14,7 @@ fn a_row_whose_content_is_damaged_is_not_published() {
     let mut entry = entry(1, "doc/a.md", "text");
     entry.content = "tex".to_owned();
 
-    let err = world
-        .archive(Via::Folder, "one")
-        .publish(&[entry], None)
-        .unwrap_err();
+    let err = world.archive(Via::Folder, "one").publish(&[entry], None).unwrap_err();
 
     assert!(matches!(err, Error::WrongDigest { .. }), "{err:?}");
 }
@@ -29,10 +26,7 @@ fn a_hook_that_refuses_is_heard() {
         let archive = world.archive(via, "one");
         archive.publish(&entries(0..1), None).unwrap();
         let before = world.log("%H");
-        world.hook(
-            "pre-receive",
-            "cat; echo 'No artifacts on Sundays.' >&2; exit 1",
-        );
+        world.hook("pre-receive", "cat; echo 'No artifacts on Sundays.' >&2; exit 1");
 
         let err = archive.publish(&entries(1..3), None).unwrap_err();
 
@@ -99,10 +93,7 @@ fn a_dead_remote_delays_and_loses_nothing() {
     assert!(matches!(gone, Err(Error::Unreachable { .. })), "{gone:?}");
     fs::write(world.folder(), "not a repository").unwrap();
     let wrong = archive.publish(&entries(1..3), None);
-    assert!(
-        matches!(wrong, Err(Error::NotARepository { .. })),
-        "{wrong:?}"
-    );
+    assert!(matches!(wrong, Err(Error::NotARepository { .. })), "{wrong:?}");
     fs::remove_file(world.folder()).unwrap();
     fs::rename(&away, world.folder()).unwrap();
     archive.publish(&entries(1..3), None).unwrap();
@@ -113,10 +104,7 @@ fn a_dead_remote_delays_and_loses_nothing() {
 #[test]
 fn a_checked_out_branch_is_not_moved_under_its_work_tree() {
     let world = World::new();
-    world
-        .archive(Via::Folder, "one")
-        .publish(&entries(0..1), None)
-        .unwrap();
+    world.archive(Via::Folder, "one").publish(&entries(0..1), None).unwrap();
     let clone = world.clone_branch();
     let archive = archive(Remote::at(clone.to_str().unwrap()), world.cache("two"));
 
@@ -132,9 +120,7 @@ fn a_checked_out_branch_is_not_moved_under_its_work_tree() {
 fn the_environment_of_another_git_is_not_looked_at() {
     if let Some(folder) = folder_from_parent() {
         let remote = Remote::at(folder.join("remote.git").to_str().unwrap());
-        archive(remote, folder.join("caches/one"))
-            .publish(&entries(0..2), None)
-            .unwrap();
+        archive(remote, folder.join("caches/one")).publish(&entries(0..2), None).unwrap();
         let source = source_of(&folder.join("clone")).unwrap().unwrap();
         assert_eq!(source.root.file_name().unwrap(), "clone");
         return;
@@ -144,23 +130,17 @@ fn the_environment_of_another_git_is_not_looked_at() {
     world.clone_branch();
     let elsewhere = world.dir.path().join("elsewhere");
 
-    let child = child_of(
-        "trouble::the_environment_of_another_git_is_not_looked_at",
-        world.dir.path(),
-    )
-    .env("GIT_DIR", &elsewhere)
-    .env("GIT_WORK_TREE", &elsewhere)
-    .env("GIT_INDEX_FILE", &elsewhere)
-    .env("GIT_OBJECT_DIRECTORY", &elsewhere)
-    .env("GIT_NAMESPACE", "elsewhere")
-    .output()
-    .unwrap();
+    let child =
+        child_of("trouble::the_environment_of_another_git_is_not_looked_at", world.dir.path())
+            .env("GIT_DIR", &elsewhere)
+            .env("GIT_WORK_TREE", &elsewhere)
+            .env("GIT_INDEX_FILE", &elsewhere)
+            .env("GIT_OBJECT_DIRECTORY", &elsewhere)
+            .env("GIT_NAMESPACE", "elsewhere")
+            .output()
+            .unwrap();
 
-    assert!(
-        child.status.success(),
-        "{}",
-        String::from_utf8_lossy(&child.stderr)
-    );
+    assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stderr));
     assert_eq!(world.count(), 3);
     assert!(!elsewhere.exists());
 }

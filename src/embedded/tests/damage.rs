@@ -24,11 +24,7 @@ async fn a_stranger_with_the_old_pid_is_left_alone() {
     project.embedded.stop().await.unwrap();
     // Postgres itself would be fooled only by a process of the same user.
     let account = Account::owning(&home.data()).unwrap();
-    let mut stranger = account
-        .command("sleep", Path::new("/"))
-        .arg("60")
-        .spawn()
-        .unwrap();
+    let mut stranger = account.command("sleep", Path::new("/")).arg("60").spawn().unwrap();
     let (pid, rest) = before.split_once('\n').unwrap();
     assert_ne!(pid, stranger.id().unwrap().to_string());
     let file = home.data().join("postmaster.pid");
@@ -37,17 +33,11 @@ async fn a_stranger_with_the_old_pid_is_left_alone() {
     chmod(&file, 0o600);
 
     assert_eq!(project.embedded.running().unwrap(), None);
-    assert_eq!(
-        project.embedded.stop().await.unwrap(),
-        Stopped::WasNotRunning
-    );
+    assert_eq!(project.embedded.stop().await.unwrap(), Stopped::WasNotRunning);
     project.embedded.start().await.unwrap();
 
     assert_eq!(stranger.try_wait().unwrap(), None, "it lives");
-    assert!(!server::works_in(
-        &stranger.id().unwrap().to_string(),
-        &home.data()
-    ));
+    assert!(!server::works_in(&stranger.id().unwrap().to_string(), &home.data()));
 }
 
 #[tokio::test]
@@ -80,13 +70,7 @@ async fn data_of_another_version_is_left_as_it_is() {
 
     let err = project.embedded.start().await.unwrap_err();
 
-    assert!(matches!(
-        err,
-        Error::NoServer {
-            wanted: Wanted::MakerOf { major: 9, .. },
-            ..
-        }
-    ));
+    assert!(matches!(err, Error::NoServer { wanted: Wanted::MakerOf { major: 9, .. }, .. }));
     assert_eq!(fs::read_to_string(version).unwrap(), "9\n");
 }
 
@@ -109,10 +93,7 @@ async fn a_half_made_database_is_swept_away() {
 #[tokio::test]
 async fn a_server_that_ends_at_once_says_why() {
     let project = Project::open();
-    let misconfigured = project
-        .embedded
-        .clone()
-        .with_settings(&[("max_connections", "none")]);
+    let misconfigured = project.embedded.clone().with_settings(&[("max_connections", "none")]);
 
     let err = misconfigured.start().await.unwrap_err();
 
@@ -136,14 +117,8 @@ async fn data_that_is_not_ours_is_not_touched() {
     ] {
         assert!(matches!(outcome, Err(Error::Foreign { .. })), "{outcome:?}");
     }
-    let kept: Vec<_> = fs::read_dir(theirs.parent().unwrap())
-        .unwrap()
-        .flatten()
-        .collect();
-    assert_eq!(
-        (kept.len(), fs::read_to_string(&theirs).unwrap().as_str()),
-        (1, "15\n")
-    );
+    let kept: Vec<_> = fs::read_dir(theirs.parent().unwrap()).unwrap().flatten().collect();
+    assert_eq!((kept.len(), fs::read_to_string(&theirs).unwrap().as_str()), (1, "15\n"));
 }
 
 #[tokio::test]
@@ -154,10 +129,7 @@ async fn a_file_in_the_way_is_named() {
 
     let err = project.embedded.start().await.unwrap_err();
 
-    assert!(
-        matches!(&err, Error::File { path, .. } if path == project.dir()),
-        "{err:?}"
-    );
+    assert!(matches!(&err, Error::File { path, .. } if path == project.dir()), "{err:?}");
 }
 
 #[tokio::test]
@@ -166,10 +138,7 @@ async fn a_link_to_a_disk_that_is_not_there_is_not_replaced() {
     let link = project.dir().join("postgres");
     std::os::unix::fs::symlink("/nowhere/to/be/found", &link).unwrap();
 
-    for outcome in [
-        project.embedded.start().await.map(drop),
-        project.embedded.destroy().await,
-    ] {
+    for outcome in [project.embedded.start().await.map(drop), project.embedded.destroy().await] {
         assert!(matches!(outcome, Err(Error::Foreign { .. })), "{outcome:?}");
     }
     assert!(link.is_symlink());

@@ -9,10 +9,7 @@ async fn a_renamed_folder_keeps_its_database_and_its_old_name_is_free() {
     for project in [Project::open(), Project::closed()] {
         let address = project.embedded.start().await.unwrap();
         tell(&address, REMEMBER).await;
-        let (old, renamed) = (
-            project.root.path().join("project"),
-            project.beside("renamed"),
-        );
+        let (old, renamed) = (project.root.path().join("project"), project.beside("renamed"));
         fs::rename(old, renamed.dir.parent().unwrap()).unwrap();
 
         let new = project.embedded.start().await.unwrap();
@@ -20,10 +17,7 @@ async fn a_renamed_folder_keeps_its_database_and_its_old_name_is_free() {
 
         assert_ne!(ask(&new, STARTED).await, ask(&address, STARTED).await);
         assert_eq!(ask(&address, RECALL).await, "a mark");
-        assert_eq!(
-            home_of(&renamed).record().belongs_to(),
-            renamed.dir.canonicalize().unwrap()
-        );
+        assert_eq!(home_of(&renamed).record().belongs_to(), renamed.dir.canonicalize().unwrap());
     }
 }
 

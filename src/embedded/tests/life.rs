@@ -13,18 +13,12 @@ async fn what_was_stored_survives_a_stop() {
     assert_eq!(project.embedded.running().unwrap().as_ref(), Some(&address));
 
     assert_eq!(project.embedded.stop().await.unwrap(), Stopped::Now);
-    assert_eq!(
-        project.embedded.stop().await.unwrap(),
-        Stopped::WasNotRunning
-    );
+    assert_eq!(project.embedded.stop().await.unwrap(), Stopped::WasNotRunning);
     assert_eq!(project.embedded.running().unwrap(), None);
 
     let address = project.embedded.start().await.unwrap();
     assert_eq!(ask(&address, RECALL).await, "a mark");
-    assert_eq!(
-        project.home().path(),
-        project.dir().join("postgres").canonicalize().unwrap()
-    );
+    assert_eq!(project.home().path(), project.dir().join("postgres").canonicalize().unwrap());
 }
 
 #[tokio::test]
@@ -36,11 +30,7 @@ async fn a_folder_that_only_its_owner_can_enter_will_do() {
     let asked = ask(&address, "select current_database()::text").await;
     assert_eq!(asked, "wavemark");
     let inside = project.home().path().starts_with(project.dir());
-    assert_eq!(
-        inside,
-        !rustix::process::geteuid().is_root(),
-        "root's data is elsewhere"
-    );
+    assert_eq!(inside, !rustix::process::geteuid().is_root(), "root's data is elsewhere");
 }
 
 /// Whether its data and its sockets are in the folder or elsewhere.
@@ -66,10 +56,7 @@ async fn a_server_is_its_owners_alone_and_outlives_our_session() {
 
     let address = project.embedded.start().await.unwrap();
 
-    let mode = fs::metadata(project.home().sockets())
-        .unwrap()
-        .permissions()
-        .mode();
+    let mode = fs::metadata(project.home().sockets()).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o700);
     assert_eq!(ask(&address, "show listen_addresses").await, "");
     let session = getsid(Some(pid_of(&project.home()))).unwrap();
@@ -86,18 +73,12 @@ async fn psql_takes_the_address_however_long_the_path() {
 
     let output = Command::new(psql)
         .arg(address.url())
-        .args([
-            "-XAtc",
-            "select current_user || ' in ' || current_database()",
-        ])
+        .args(["-XAtc", "select current_user || ' in ' || current_database()"])
         .env_clear()
         .output()
         .unwrap();
 
-    assert_eq!(
-        String::from_utf8_lossy(&output.stdout),
-        "wavemark in wavemark\n"
-    );
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "wavemark in wavemark\n");
 }
 
 /// Plays both parts: with the variable set, it is one of the other processes.
@@ -116,9 +97,7 @@ async fn many_tasks_and_processes_start_one_server() {
     let processes: Vec<_> = (0..4)
         .map(|_| {
             let mut other = Command::new(&this);
-            other
-                .args(["--exact", name, "--nocapture"])
-                .env(FOLDER, project.dir());
+            other.args(["--exact", name, "--nocapture"]).env(FOLDER, project.dir());
             // This also waits until its streams are closed, so it would hang if
             // the server had inherited one.
             tokio::task::spawn_blocking(move || other.output().unwrap())
@@ -134,15 +113,8 @@ async fn many_tasks_and_processes_start_one_server() {
     let mut started = Vec::new();
     for process in processes {
         let output = String::from_utf8(process.await.unwrap().stdout).unwrap();
-        let answer = output
-            .split_once('<')
-            .and_then(|(_, rest)| rest.split_once('>'));
-        started.push(
-            answer
-                .unwrap_or_else(|| panic!("no answer in {output}"))
-                .0
-                .to_owned(),
-        );
+        let answer = output.split_once('<').and_then(|(_, rest)| rest.split_once('>'));
+        started.push(answer.unwrap_or_else(|| panic!("no answer in {output}")).0.to_owned());
     }
     for task in tasks {
         started.push(task.await.unwrap());

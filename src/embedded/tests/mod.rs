@@ -35,10 +35,7 @@ impl Project {
     fn open_up(&self) {
         fs::create_dir_all(self.dir()).unwrap();
         let inside = |dir: &&Path| dir.starts_with(self.root.path());
-        self.dir()
-            .ancestors()
-            .take_while(inside)
-            .for_each(|dir| chmod(dir, 0o755));
+        self.dir().ancestors().take_while(inside).for_each(|dir| chmod(dir, 0o755));
     }
 
     /// The project called `name` in a folder that only its owner can enter.
@@ -50,19 +47,12 @@ impl Project {
         let mut embedded = Embedded::at(&root.path().join(name).join(".wavemark"));
         embedded.host.homes = vec![outside.path().join("homes")];
         embedded.host.sockets = vec![outside.path().to_owned()];
-        Self {
-            root,
-            outside,
-            embedded: embedded.with_settings(&[("fsync", "off")]),
-        }
+        Self { root, outside, embedded: embedded.with_settings(&[("fsync", "off")]) }
     }
 
     /// Another project of the same user on the same machine.
     fn beside(&self, name: &str) -> Embedded {
-        Embedded {
-            dir: self.root.path().join(name).join(".wavemark"),
-            ..self.embedded.clone()
-        }
+        Embedded { dir: self.root.path().join(name).join(".wavemark"), ..self.embedded.clone() }
     }
 
     fn home(&self) -> Home {
@@ -80,9 +70,7 @@ impl Drop for Project {
         let beside = folders.map(|name| self.beside(&name));
         let all: Vec<Embedded> = beside.chain([self.embedded.clone()]).collect();
         let destroy = move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build();
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let runtime = runtime.unwrap();
             for embedded in all {
                 match runtime.block_on(embedded.destroy()) {
@@ -107,17 +95,13 @@ fn home_of(embedded: &Embedded) -> Home {
 
 /// The first value of the first row.
 async fn ask(address: &Address, sql: &'static str) -> String {
-    let mut connection = PgConnection::connect_with(&address.connect_options())
-        .await
-        .unwrap();
+    let mut connection = PgConnection::connect_with(&address.connect_options()).await.unwrap();
     let row = sqlx::raw_sql(sql).fetch_one(&mut connection).await.unwrap();
     row.get(0)
 }
 
 async fn tell(address: &Address, sql: &'static str) {
-    let mut connection = PgConnection::connect_with(&address.connect_options())
-        .await
-        .unwrap();
+    let mut connection = PgConnection::connect_with(&address.connect_options()).await.unwrap();
     sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
 }
 
@@ -133,7 +117,5 @@ const RECALL: &str = "select * from remembered";
 /// The names of what is in `dir`.
 fn entries(dir: &Path) -> Vec<String> {
     let names = fs::read_dir(dir).unwrap().flatten();
-    names
-        .map(|it| it.file_name().to_string_lossy().into_owned())
-        .collect()
+    names.map(|it| it.file_name().to_string_lossy().into_owned()).collect()
 }

@@ -52,12 +52,7 @@ impl World {
                 };
             }
         }
-        Self {
-            facts,
-            asked,
-            inputs: BTreeMap::new(),
-            numbers,
-        }
+        Self { facts, asked, inputs: BTreeMap::new(), numbers }
     }
 
     /// The world after `decision` was carried out.
@@ -77,10 +72,7 @@ impl World {
             Effect::Rebuild { from, .. } => rebuild(self.agent(name), *from),
             Effect::Expire { run, .. } => {
                 let agent = self.agent(name);
-                if agent
-                    .run
-                    .is_some_and(|live| live.id == *run && live.lease_until < now)
-                {
+                if agent.run.is_some_and(|live| live.id == *run && live.lease_until < now) {
                     self.end_run(name);
                     let attempts = &mut self.agent(name).attempts;
                     attempts.infra += 1;
@@ -102,12 +94,7 @@ impl World {
                     agent.status = *to;
                 }
             }
-            Effect::Launch {
-                from,
-                epoch,
-                generation,
-                ..
-            } => {
+            Effect::Launch { from, epoch, generation, .. } => {
                 let agent = self.agent(name);
                 let is_current =
                     (agent.status, agent.epoch, agent.generation) == (*from, *epoch, *generation);
@@ -227,9 +214,9 @@ impl World {
         let is_current = match request {
             Request::Review { generation } => *generation == agent.generation,
             Request::Failure { epoch, .. } => *epoch == agent.epoch && !rule::is_built(agent),
-            Request::HandIn {
-                generation, asked, ..
-            } => (*generation, *asked) == (agent.generation, agent.asked),
+            Request::HandIn { generation, asked, .. } => {
+                (*generation, *asked) == (agent.generation, agent.asked)
+            }
         };
         if is_current && self.asked.insert((name.clone(), request.key())) {
             self.add_feedback(name, request.kind());
@@ -253,9 +240,7 @@ impl World {
     pub(super) fn newest_artifact(&self) -> i64 {
         let agents = self.facts.agents.values();
         let newest = agents.map(|agent| {
-            let built = agent
-                .built
-                .map_or(0, |built| built.outputs.max(built.inputs));
+            let built = agent.built.map_or(0, |built| built.outputs.max(built.inputs));
             built.max(agent.handed_in)
         });
         newest.max().unwrap_or(0)
@@ -294,16 +279,9 @@ fn forgive(agent: &mut Agent, since: Epoch) {
 }
 
 fn hand_in(agent: &Agent, asked: u32) -> Request {
-    Request::HandIn {
-        generation: agent.generation,
-        asked,
-        missing: agent.missing.clone(),
-    }
+    Request::HandIn { generation: agent.generation, asked, missing: agent.missing.clone() }
 }
 
 fn failure(agent: &Agent) -> Request {
-    Request::Failure {
-        epoch: agent.epoch,
-        generation: agent.generation,
-    }
+    Request::Failure { epoch: agent.epoch, generation: agent.generation }
 }

@@ -124,7 +124,6 @@ mod status {
             vision: draft <- reel
         "), @"
         pixel: its run is lost
-        echo: stop its run (feedback)
         vision: waits for reel
         ");
     }
@@ -487,6 +486,18 @@ mod runs {
     }
 
     #[test]
+    fn news_for_a_lost_run_are_acted_on_at_once() {
+        insta::assert_snapshot!(tick("
+            echo: building lease=expired ?7=completed
+        "), @"
+        echo: its run is lost
+        echo: #7 is answered, go on
+        echo: building -> ready
+        echo: is tried again at 00:00:09
+        ");
+    }
+
+    #[test]
     fn a_run_that_takes_too_long_or_does_nothing_is_stopped() {
         insta::assert_snapshot!(tick("
             echo:  building deadline=passed
@@ -589,6 +600,20 @@ mod manual {
     }
 
     #[test]
+    fn what_is_handed_in_anew_makes_its_dependents_stale() {
+        insta::assert_snapshot!(tick("
+            brief: feedback manual built generation=2 asked=1 handed-in=9 question?7=completed
+            echo:  complete <- brief inputs=5 rebuild-when-stale
+            pixel: complete <- brief inputs=9 rebuild-when-stale
+        "), @"
+        brief: #7 is handed in
+        echo: build again, its inputs changed
+        brief: feedback -> complete
+        echo: launch
+        ");
+    }
+
+    #[test]
     fn the_person_is_asked_again_for_what_is_missing() {
         insta::assert_snapshot!(tick("
             brief: feedback manual asked=1 missing=doc/a.md question?7=completed
@@ -655,6 +680,19 @@ mod rebuild {
         alpha: complete -> draft
         echo: launch
         alpha: waits for echo
+        ");
+    }
+
+    #[test]
+    fn stale_inputs_are_noticed_while_their_maker_is_at_it_again() {
+        insta::assert_snapshot!(tick("
+            vision: building built outputs=9 generation=2
+            echo:   complete <- vision inputs=5 rebuild-when-stale
+        "), @"
+        echo: build again, its inputs changed
+        echo: complete -> draft
+        vision: launch
+        echo: waits for vision
         ");
     }
 

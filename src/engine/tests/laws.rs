@@ -10,7 +10,7 @@ use super::{
     rule,
 };
 use crate::{
-    engine::{Decision, Effect, decide, retry_at},
+    engine::{Decision, Effect, Request, decide, retry_at},
     model::{AgentName, FeedbackKind, RunnerKind, Status},
 };
 
@@ -23,7 +23,7 @@ fn is_launch(effect: &Effect) -> bool {
     matches!(effect, Effect::Launch { .. })
 }
 
-/// The same facts, read a moment later.
+/// What a decision makes of the world, and the decision.
 fn decided(world: World) -> (World, Decision) {
     let decision = decide(&world.facts);
     (world.after(&decision), decision)
@@ -121,9 +121,26 @@ proptest! {
 
     #[test]
     fn no_pool_is_filled_beyond_its_cap(world in any_world()) {
-        let (after, _) = decided(world.clone());
-        for (name, pool) in &after.facts.pools {
-            prop_assert!(pool.live <= pool.cap.max(world.facts.pools[name].live), "{}", name);
+        let decision = decide(&world.facts);
+        let mut before = world;
+        for effect in decision.effects.iter().filter(|effect| !is_launch(effect)) {
+            before.apply(effect);
+        }
+        for (name, pool) in &before.facts.pools {
+            let agents = launches(&decision).into_iter();
+            let started = agents.filter(|agent| before.facts.agents[*agent].pool == *name);
+            let room = pool.cap.saturating_sub(pool.live);
+            prop_assert!(started.count() <= usize::try_from(room).unwrap(), "{}", name);
+        }
+    }
+
+    #[test]
+    fn a_person_is_asked_for_all_that_is_missing(world in any_world()) {
+        let (after, decision) = decided(world);
+        for effect in &decision.effects {
+            if let Effect::Ask { agent, request: Request::HandIn { missing, .. } } = effect {
+                prop_assert_eq!(missing, &after.facts.agents[agent].missing);
+            }
         }
     }
 

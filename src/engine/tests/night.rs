@@ -75,13 +75,8 @@ struct Night {
 impl Night {
     fn new(mut world: World, rolls: Vec<u8>) -> Self {
         let retired = |agent: &AgentName| world.facts.agents[agent].retired;
-        let gone: BTreeSet<AgentName> = world
-            .facts
-            .agents
-            .keys()
-            .filter(|agent| retired(agent))
-            .cloned()
-            .collect();
+        let gone: BTreeSet<AgentName> =
+            world.facts.agents.keys().filter(|agent| retired(agent)).cloned().collect();
         let mut unheard = BTreeSet::new();
         for (name, agent) in &mut world.facts.agents {
             let needs = agent.needs.len();
@@ -227,10 +222,7 @@ impl Night {
 
     fn open(&self, name: &AgentName) -> Vec<Feedback> {
         let feedback = self.world.facts.agents[name].feedback.iter();
-        feedback
-            .filter(|feedback| feedback.resolution.is_none())
-            .copied()
-            .collect()
+        feedback.filter(|feedback| feedback.resolution.is_none()).copied().collect()
     }
 
     fn resolve(&mut self, name: &AgentName, feedback: Feedback, resolution: Resolution) {
@@ -257,21 +249,13 @@ impl Night {
             self.tick()?;
             let next = decide(&self.world.facts);
             let is_quiet = !next.waiting.values().any(Wait::passes);
-            let has_runs = self
-                .world
-                .facts
-                .agents
-                .values()
-                .any(|agent| agent.run.is_some());
+            let has_runs = self.world.facts.agents.values().any(|agent| agent.run.is_some());
             if is_quiet && !has_runs && next.effects.is_empty() {
                 return self.check_that_people_are_waited_for(&next);
             }
             self.pass_time();
         }
-        Err(TestCaseError::fail(format!(
-            "this never ends:\n{}",
-            decide(&self.world.facts)
-        )))
+        Err(TestCaseError::fail(format!("this never ends:\n{}", decide(&self.world.facts))))
     }
 
     fn check_that_people_are_waited_for(&self, decision: &Decision) -> TestCaseResult {
@@ -303,11 +287,7 @@ impl Night {
 /// What no decision may break, early or late.
 fn check(before: &World, after: &World) -> TestCaseResult {
     for (name, agent) in &after.facts.agents {
-        prop_assert!(
-            agent.epoch >= before.facts.agents[name].epoch,
-            "{} went back",
-            name
-        );
+        prop_assert!(agent.epoch >= before.facts.agents[name].epoch, "{} went back", name);
         if let Some(run) = agent.run {
             prop_assert_eq!((run.epoch, agent.status), (agent.epoch, Status::Building));
         }

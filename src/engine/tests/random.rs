@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
-use proptest::{collection::vec, option, prelude::*, sample::select};
+use proptest::{array::uniform3, collection::vec, option, prelude::*, sample::select};
 
 use super::{
     apply::World,
@@ -32,20 +32,15 @@ const POOLS: [&str; 2] = ["default", "gpu"];
 /// Any facts about a plan of up to twelve agents in three waves and two pools.
 pub(super) fn any_world() -> impl Strategy<Value = World> {
     let agents = vec(any_agent(), 1..=NAMES.len());
-    let waves = (0..=12_usize, 0..=12_usize, any::<[bool; 3]>());
+    let waves = (0..=12_usize, 0..=12_usize, uniform3(often(false, true)));
     let pools = vec((1..4_u32, 0..2_u32), POOLS.len());
     (agents, waves, pools).prop_map(|(agents, (cut, other_cut, barriers), pools)| {
         let mut facts = Snapshot {
-            settings: ProjectSettings {
-                infra_retries: 2,
-                ..ProjectSettings::default()
-            },
+            settings: ProjectSettings { infra_retries: 2, ..ProjectSettings::default() },
             ..world::empty()
         };
         for (pool, (cap, live)) in POOLS.iter().zip(pools) {
-            facts
-                .pools
-                .insert(pool.parse().unwrap(), Pool { cap, live });
+            facts.pools.insert(pool.parse().unwrap(), Pool { cap, live });
         }
         let [second_after_first, third_after_first, third_after_second] = barriers;
         let before = [
@@ -55,9 +50,7 @@ pub(super) fn any_world() -> impl Strategy<Value = World> {
         ];
         for (wave, before) in WAVES.iter().zip(before) {
             let before = before.iter().filter(|(is_shut, _)| *is_shut);
-            let before = before
-                .map(|(_, wave)| WAVES[*wave].parse().unwrap())
-                .collect();
+            let before = before.map(|(_, wave)| WAVES[*wave].parse().unwrap()).collect();
             facts.waves.insert(wave.parse().unwrap(), before);
         }
         for (index, (needs, agent)) in agents.into_iter().enumerate() {
@@ -68,9 +61,7 @@ pub(super) fn any_world() -> impl Strategy<Value = World> {
                 needs: needs.map(|need| NAMES[need].parse().unwrap()).collect(),
                 ..agent
             };
-            facts
-                .agents
-                .insert(NAMES[index].parse().unwrap(), name_things(index, agent));
+            facts.agents.insert(NAMES[index].parse().unwrap(), name_things(index, agent));
         }
         world::count_live_runs(&mut facts);
         World::new(facts)
@@ -93,9 +84,8 @@ fn name_things(index: usize, mut agent: Agent) -> Agent {
 prop_compose! {
     /// What a plan says, as a set of bits for the needs and the rest.
     fn any_definition()(
-        // Two at once, so that needs are few.
-        some in any::<u16>(),
-        others in any::<u16>(),
+        // Three at once, so that needs are few.
+        needs in any::<[u16; 3]>(),
         runner in often(RunnerKind::Exec, RunnerKind::Manual),
         review in select(Review::ALL),
         on_stale in select(OnStale::ALL),
@@ -107,7 +97,7 @@ prop_compose! {
     ) -> (u16, Agent) {
         let pool = pool.parse().unwrap();
         let produces = vec!["doc/a.md".parse().unwrap()];
-        (some & others, Agent {
+        (needs[0] & needs[1] & needs[2], Agent {
             runner, review, on_stale, pool, priority, retries, unknown_needs, work, produces,
             ..world::agent()
         })
@@ -123,9 +113,9 @@ prop_compose! {
         epoch in 1..4,
         paused in often(false, true),
         retired in often(false, true),
-        run in option::weighted(0.3, any_run()),
-        attempts in any_attempts(),
-        feedback in vec(any_feedback(), 0..3),
+        run in option::weighted(0.2, any_run()),
+        attempts in option::weighted(0.3, any_attempts()),
+        feedback in option::weighted(0.4, vec(any_feedback(), 1..3)),
         (asked, is_missing, handed_in) in (0..2_u32, any::<bool>(), 0..9_i64),
     ) -> (u16, Agent) {
         let is_manual = plain.runner == RunnerKind::Manual;
@@ -138,7 +128,8 @@ prop_compose! {
         let generation = Generation(generation);
         let epoch = Epoch(epoch);
         let built = built.filter(|built| built.generation <= generation);
-        let feedback = feedback.into_iter().filter(|feedback| {
+        let attempts = attempts.unwrap_or_default();
+        let feedback = feedback.unwrap_or_default().into_iter().filter(|feedback| {
             let is_review = feedback.kind == FeedbackKind::Review;
             feedback.generation <= generation
                 && (!feedback.applied || is_review && feedback.generation == generation)
@@ -218,7 +209,7 @@ fn any_work() -> impl Strategy<Value = Option<Digest>> {
 
 /// Mostly the one, sometimes the other.
 fn often<T: Clone + std::fmt::Debug>(usual: T, odd: T) -> impl Strategy<Value = T> {
-    prop_oneof![5 => Just(usual), 1 => Just(odd)]
+    prop_oneof![8 => Just(usual), 1 => Just(odd)]
 }
 
 /// The agents that need `name`, directly or not, through a barrier or not.
@@ -229,9 +220,7 @@ pub(super) fn dependents(facts: &Snapshot, name: &AgentName) -> BTreeSet<AgentNa
         let more: BTreeSet<AgentName> = (facts.agents.iter())
             .filter(|(_, agent)| {
                 !agent.needs.is_disjoint(&found)
-                    || facts.waves[&agent.wave]
-                        .iter()
-                        .any(|wave| waves.contains(wave))
+                    || facts.waves[&agent.wave].iter().any(|wave| waves.contains(wave))
             })
             .map(|(name, _)| name.clone())
             .filter(|name| !found.contains(name))

@@ -127,10 +127,7 @@ fn read(snapshot: &mut Snapshot, line: &str) -> Option<()> {
 
 fn read_agent(name: &AgentName, facts: &str) -> Option<Agent> {
     let mut words = facts.split_whitespace().peekable();
-    let mut agent = Agent {
-        status: words.next()?.parse().ok()?,
-        ..agent()
-    };
+    let mut agent = Agent { status: words.next()?.parse().ok()?, ..agent() };
     if words.next_if_eq(&"<-").is_some() {
         let mut more = true;
         while more {
@@ -218,6 +215,7 @@ fn say_value(agent: &mut Agent, word: &str) -> Option<()> {
             agent.produces.push(value.parse().ok()?);
             agent.missing.push(value.parse().ok()?);
         }
+        "handed-in" => agent.handed_in = value.parse().ok()?,
         "asked" => agent.asked = value.parse().ok()?,
         "stop" => agent.run.as_mut()?.stop = Some(value.parse().ok()?),
         _ => return None,
@@ -227,12 +225,8 @@ fn say_value(agent: &mut Agent, word: &str) -> Option<()> {
 
 fn finish(agent: &mut Agent) {
     agent.run = None;
-    agent.built = Some(Build {
-        generation: agent.generation,
-        work: agent.work,
-        outputs: 0,
-        inputs: 0,
-    });
+    agent.built =
+        Some(Build { generation: agent.generation, work: agent.work, outputs: 0, inputs: 0 });
 }
 
 /// `!7` is a comment, `note!7` one that holds nobody back, `review!7` a review.
@@ -240,10 +234,7 @@ fn read_feedback(kind: &str, number: &str) -> Option<Feedback> {
     let number = number.parse().ok()?;
     Some(match kind {
         "" => feedback(FeedbackKind::Comment, number),
-        "note" => Feedback {
-            blocking: false,
-            ..feedback(FeedbackKind::Comment, number)
-        },
+        "note" => Feedback { blocking: false, ..feedback(FeedbackKind::Comment, number) },
         kind => feedback(kind.parse().ok()?, number),
     })
 }

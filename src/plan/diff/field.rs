@@ -137,23 +137,14 @@ pub(super) fn of_definitions(before: &Definition, after: &Definition) -> BTreeMa
     edits.value(Field::OnStale, Some(on_stale), Some(after.on_stale));
     edits.value(Field::Pool, Some(pool), Some(&after.pool));
     edits.value(Field::Priority, Some(priority), Some(after.priority));
-    edits.value(
-        Field::Timeout,
-        Some(span(timeout)),
-        Some(span(&after.timeout)),
-    );
+    edits.value(Field::Timeout, Some(span(timeout)), Some(span(&after.timeout)));
     edits.value(Field::Retries, Some(retries), Some(after.retries));
     edits.0
 }
 
 /// What differs between a stored and a planned wave.
 pub(super) fn of_waves(before: &StoredWave, after: &Wave) -> BTreeMap<String, Edit> {
-    let StoredWave {
-        title,
-        after: earlier,
-        position,
-        retired: _,
-    } = before;
+    let StoredWave { title, after: earlier, position, retired: _ } = before;
     let mut edits = Edits(BTreeMap::new());
     edits.value("title".to_owned(), title.as_ref(), after.title.as_ref());
     edits.items("after".to_owned(), &texts(earlier), &texts(&after.after));
@@ -174,13 +165,7 @@ pub(super) fn of_projects(before: Option<&Project>, after: &Project) -> BTreeMap
 
 /// A project as its file would say it.
 fn settings(project: &Project) -> BTreeMap<String, String> {
-    let Project {
-        name: _,
-        artifact_branch,
-        pools,
-        settings,
-        trusted_role,
-    } = project;
+    let Project { name: _, artifact_branch, pools, settings, trusted_role } = project;
     let ProjectSettings {
         grace,
         infra_retries,
@@ -192,10 +177,7 @@ fn settings(project: &Project) -> BTreeMap<String, String> {
     } = settings;
     let mut all = BTreeMap::from([
         ("artifacts.branch".to_owned(), artifact_branch.clone()),
-        (
-            "artifacts.max_size".to_owned(),
-            format!("{max_artifact_bytes} bytes"),
-        ),
+        ("artifacts.max_size".to_owned(), format!("{max_artifact_bytes} bytes")),
         ("trust.role".to_owned(), trusted_role.to_string()),
         ("grace".to_owned(), span(grace)),
         ("backoff".to_owned(), span(backoff)),
@@ -204,11 +186,7 @@ fn settings(project: &Project) -> BTreeMap<String, String> {
         ("stall_timeout".to_owned(), span(stall_timeout)),
         ("infra_retries".to_owned(), infra_retries.to_string()),
     ]);
-    all.extend(
-        pools
-            .iter()
-            .map(|(pool, cap)| (format!("pools.{pool}"), cap.to_string())),
-    );
+    all.extend(pools.iter().map(|(pool, cap)| (format!("pools.{pool}"), cap.to_string())));
     all
 }
 
@@ -217,10 +195,7 @@ fn texts<T: Display>(items: &BTreeSet<T>) -> BTreeSet<String> {
 }
 
 fn pairs<K: Display>(items: &BTreeMap<K, String>) -> BTreeSet<String> {
-    items
-        .iter()
-        .map(|(key, value)| format!("{key}={value}"))
-        .collect()
+    items.iter().map(|(key, value)| format!("{key}={value}")).collect()
 }
 
 fn span(duration: &Duration) -> String {

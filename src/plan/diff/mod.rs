@@ -156,10 +156,7 @@ impl Changes {
     /// once, which is more likely a mistake than a wish.
     pub fn retires_most(&self) -> bool {
         let Counts { retired, .. } = self.counts();
-        let stayed = self
-            .agents
-            .values()
-            .filter(|change| change.action == Action::Change);
+        let stayed = self.agents.values().filter(|change| change.action == Action::Change);
         retired > self.unchanged + stayed.count()
     }
 }
@@ -200,11 +197,7 @@ fn planned(stored: Option<&StoredAgent>, agent: &Agent) -> Option<AgentChange> {
     if let Some(before) = &stored.definition {
         change.fields = field::of_definitions(before, &agent.definition);
         change.rebuild = stored.built && change.fields.keys().any(|field| field.is_work());
-        change.action = if stored.retired {
-            Action::Restore
-        } else {
-            Action::Change
-        };
+        change.action = if stored.retired { Action::Restore } else { Action::Change };
     } else {
         change.rebuild = stored.built;
         change.action = Action::Adopt;
@@ -230,10 +223,7 @@ fn waves(stored: &Stored, plan: &Plan) -> BTreeMap<WaveName, WaveChange> {
         // Where agents live that were inserted by hand.
         let unplanned = *name == WaveName::unplanned();
         if !plan.waves.contains_key(name) && !wave.retired && !unplanned {
-            let retire = WaveChange {
-                action: Action::Retire,
-                fields: BTreeMap::new(),
-            };
+            let retire = WaveChange { action: Action::Retire, fields: BTreeMap::new() };
             changes.insert(name.clone(), retire);
         }
     }

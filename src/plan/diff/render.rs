@@ -26,20 +26,13 @@ impl Changes {
     /// All in one line, such as `2 to create, 1 to retire; 12 stay as they are`.
     pub fn summary(&self) -> String {
         if self.is_empty() {
-            return format!(
-                "nothing to change; {} as they should be",
-                agents(self.unchanged)
-            );
+            return format!("nothing to change; {} as they should be", agents(self.unchanged));
         }
         let mut parts = self.counts().words();
         if parts.is_empty() {
             parts.push("only settings to change".to_owned());
         }
-        let stay = if self.unchanged == 1 {
-            "stays as it is"
-        } else {
-            "stay as they are"
-        };
+        let stay = if self.unchanged == 1 { "stays as it is" } else { "stay as they are" };
         format!("{}; {} {stay}", parts.join(", "), self.unchanged)
     }
 
@@ -79,11 +72,7 @@ impl Changes {
         if hidden > 0 {
             text += &format!("\n... and {hidden} more waves\n");
         }
-        let moved = self
-            .waves
-            .values()
-            .filter(|change| only_order(change))
-            .count();
+        let moved = self.waves.values().filter(|change| only_order(change)).count();
         if moved > 0 {
             let s = if moved == 1 { "" } else { "s" };
             text += &format!("\n{moved} wave{s} only at another place in the order\n");
@@ -99,16 +88,10 @@ impl Changes {
     }
 
     fn by_wave(&self) -> BTreeMap<&WaveName, BTreeMap<&AgentName, &AgentChange>> {
-        let mut by_wave: BTreeMap<_, BTreeMap<_, _>> = self
-            .waves
-            .keys()
-            .map(|wave| (wave, BTreeMap::new()))
-            .collect();
+        let mut by_wave: BTreeMap<_, BTreeMap<_, _>> =
+            self.waves.keys().map(|wave| (wave, BTreeMap::new())).collect();
         for (name, change) in &self.agents {
-            by_wave
-                .entry(&change.wave)
-                .or_default()
-                .insert(name, change);
+            by_wave.entry(&change.wave).or_default().insert(name, change);
         }
         by_wave
     }
@@ -117,15 +100,7 @@ impl Changes {
 impl Counts {
     /// What happens to how many, without what happens to none.
     fn words(self) -> Vec<String> {
-        let Self {
-            created,
-            changed,
-            rebuilt,
-            moved,
-            retired,
-            restored,
-            adopted,
-        } = self;
+        let Self { created, changed, rebuilt, moved, retired, restored, adopted } = self;
         [
             (created, "to create"),
             (changed, "to change"),
@@ -151,10 +126,7 @@ impl std::fmt::Display for Edit {
             }
             Self::Items { added, removed } => {
                 let signed = |sign: char, items: &[String]| -> Vec<String> {
-                    items
-                        .iter()
-                        .map(|item| format!("{sign}{}", harmless(item)))
-                        .collect()
+                    items.iter().map(|item| format!("{sign}{}", harmless(item))).collect()
                 };
                 let all = [signed('-', removed), signed('+', added)].concat();
                 f.write_str(&all.join(" "))
@@ -164,11 +136,7 @@ impl std::fmt::Display for Edit {
 }
 
 fn agents(number: usize) -> String {
-    if number == 1 {
-        "1 agent".to_owned()
-    } else {
-        format!("{number} agents")
-    }
+    if number == 1 { "1 agent".to_owned() } else { format!("{number} agents") }
 }
 
 /// Whether nothing but its place among the waves differs.

@@ -57,10 +57,7 @@ fn synced<'a>(plans: impl IntoIterator<Item = &'a Plan>) -> Stored {
 /// What syncing `after` changes, once `before` is synced and built.
 fn changes(before: &str, after: &str) -> Changes {
     let mut stored = synced([&check(before).unwrap()]);
-    stored
-        .agents
-        .values_mut()
-        .for_each(|agent| agent.built = true);
+    stored.agents.values_mut().for_each(|agent| agent.built = true);
     if let Some(live) = stored.agents.get_mut("live") {
         live.live = true;
     }
@@ -201,10 +198,8 @@ fn agents_that_were_inserted_by_hand_are_left_alone_until_a_plan_names_them() {
 #[test]
 fn losing_more_than_half_is_noticed() {
     let keep = |names: &[&str]| {
-        let agents: String = names
-            .iter()
-            .map(|name| format!("  {name}: {{ run: {{ manual: }} }}\n"))
-            .collect();
+        let agents: String =
+            names.iter().map(|name| format!("  {name}: {{ run: {{ manual: }} }}\n")).collect();
         format!("--- waves/1.yaml\nwave: w\nagents:\n{agents}")
     };
     let four = keep(&["a", "b", "c", "d"]);
@@ -217,9 +212,8 @@ fn losing_more_than_half_is_noticed() {
 fn a_screen_stays_readable_however_much_changes() {
     let waves: String = (0..50)
         .map(|wave| {
-            let agents: String = (0..3)
-                .map(|n| format!("  a{wave}-{n}: {{ run: {{ manual: }} }}\n"))
-                .collect();
+            let agents: String =
+                (0..3).map(|n| format!("  a{wave}-{n}: {{ run: {{ manual: }} }}\n")).collect();
             format!("--- waves/{wave:02}.yaml\nwave: w{wave:02}\nagents:\n{agents}")
         })
         .collect();
@@ -237,32 +231,22 @@ fn a_screen_stays_readable_however_much_changes() {
 
     ... and 10 more waves
     ");
-    assert_eq!(
-        changes.to_text(Detail::Full).matches(": create").count(),
-        150
-    );
+    assert_eq!(changes.to_text(Detail::Full).matches(": create").count(), 150);
 }
 
 fn any_plan() -> impl Strategy<Value = Plan> {
-    (any_files(), Style::any()).prop_map(|(files, style)| {
-        read(&written(&files, style))
-            .check(&Facts::default())
-            .unwrap()
-    })
+    (any_files(), Style::any())
+        .prop_map(|(files, style)| read(&written(&files, style)).check(&Facts::default()).unwrap())
 }
 
 fn any_history() -> impl Strategy<Value = Stored> {
-    (
-        vec(any_plan(), 0..4),
-        vec((any::<bool>(), any::<bool>()), 20),
-    )
-        .prop_map(|(plans, flags)| {
-            let mut stored = synced(&plans);
-            for (agent, (built, live)) in stored.agents.values_mut().zip(flags) {
-                (agent.built, agent.live) = (built, live);
-            }
-            stored
-        })
+    (vec(any_plan(), 0..4), vec((any::<bool>(), any::<bool>()), 20)).prop_map(|(plans, flags)| {
+        let mut stored = synced(&plans);
+        for (agent, (built, live)) in stored.agents.values_mut().zip(flags) {
+            (agent.built, agent.live) = (built, live);
+        }
+        stored
+    })
 }
 
 /// What a plan is responsible for: all that is not retired.

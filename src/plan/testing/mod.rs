@@ -20,11 +20,7 @@ pub(crate) fn check(text: &str) -> Result<Plan, Problems> {
         let (header, content) = section.split_once('\n').unwrap();
         match header.trim().split_once(' ') {
             Some((path, "+x")) => drop(facts.programs.insert(path.to_owned(), Program::Executable)),
-            Some((path, _)) => drop(
-                facts
-                    .programs
-                    .insert(path.to_owned(), Program::NotExecutable),
-            ),
+            Some((path, _)) => drop(facts.programs.insert(path.to_owned(), Program::NotExecutable)),
             None if header.trim().ends_with(".yaml") => {
                 drop(files.insert(header.trim().to_owned(), content.as_bytes().to_vec()));
             }
@@ -62,10 +58,7 @@ pub(super) fn wave(text: &str) -> String {
 
 /// As [`problems`], of the fields of one agent.
 pub(super) fn agent(fields: &str) -> String {
-    wave(&format!(
-        "wave: w\nagents:\n  a:\n{}",
-        indent(fields.trim())
-    ))
+    wave(&format!("wave: w\nagents:\n  a:\n{}", indent(fields.trim())))
 }
 
 fn indent(text: &str) -> String {

@@ -8,11 +8,7 @@ use serde_json::{Map, Value, json};
 /// The files of a good plan, as values: how they are written is up to
 /// [`written`]. Any two use the same few names, so that they overlap.
 pub(in crate::plan) fn any_files() -> impl Strategy<Value = BTreeMap<String, Value>> {
-    let wave = (
-        vec(any_agent(), 1..5),
-        any::<bool>(),
-        option::of(any_title()),
-    );
+    let wave = (vec(any_agent(), 1..5), any::<bool>(), option::of(any_title()));
     (vec(wave, 1..4), 1..4u32, any::<bool>()).prop_map(|(waves, cap, reversed)| {
         let project = json!({ "project": "random", "pools": { "gpu": cap } });
         let mut files = BTreeMap::from([("waves/project.yaml".to_owned(), project)]);
@@ -34,10 +30,9 @@ pub(in crate::plan) fn any_files() -> impl Strategy<Value = BTreeMap<String, Val
             }
             let name = if reversed { 9 - place } else { place };
             let after: Vec<String> = match place {
-                1.. if barrier => vec![format!(
-                    "w{}",
-                    if reversed { 10 - place } else { place - 1 }
-                )],
+                1.. if barrier => {
+                    vec![format!("w{}", if reversed { 10 - place } else { place - 1 })]
+                }
                 _ => Vec::new(),
             };
             let wave = json!({
@@ -54,11 +49,7 @@ fn any_agent() -> impl Strategy<Value = (Value, Vec<usize>)> {
     let run = select(vec![json!({ "manual": {} }), json!({ "exec": ["true"] })]);
     let words = (
         option::of(any_title()),
-        option::of(select(vec![
-            "Write it.",
-            "Write\nit.\n",
-            "  it: 'is' #1 \\ \"so\"\n",
-        ])),
+        option::of(select(vec!["Write it.", "Write\nit.\n", "  it: 'is' #1 \\ \"so\"\n"])),
         option::of(select(vec!["none", "required", "parallel"])),
         option::of(select(vec!["default", "gpu"])),
     );
@@ -85,13 +76,7 @@ fn any_agent() -> impl Strategy<Value = (Value, Vec<usize>)> {
 }
 
 fn any_title() -> impl Strategy<Value = &'static str> {
-    select(vec![
-        "A plain one",
-        "yes",
-        "1.10",
-        "ä: # [b]",
-        "'quoted' & *so*",
-    ])
+    select(vec!["A plain one", "yes", "1.10", "ä: # [b]", "'quoted' & *so*"])
 }
 
 /// How a plan is written, where it does not matter: every number gives another
@@ -143,9 +128,7 @@ pub(in crate::plan) fn written(
 }
 
 fn block(value: &Value, depth: usize, style: &mut Style, text: &mut String) {
-    let Value::Object(map) = value else {
-        unreachable!("a file is a mapping")
-    };
+    let Value::Object(map) = value else { unreachable!("a file is a mapping") };
     for (key, value) in style.shuffled(map.iter().collect()) {
         *text += style.noise();
         *text += &"  ".repeat(depth);
@@ -162,10 +145,8 @@ fn block(value: &Value, depth: usize, style: &mut Style, text: &mut String) {
                 }
             }
             Value::Array(items) => {
-                let items: Vec<String> = in_any_order(key, items, style)
-                    .iter()
-                    .map(ToString::to_string)
-                    .collect();
+                let items: Vec<String> =
+                    in_any_order(key, items, style).iter().map(ToString::to_string).collect();
                 *text += &format!(" [{}]\n", items.join(", "));
             }
             Value::Null => *text += ["\n", " ~\n", " null\n"][style.pick(3)],
@@ -178,9 +159,5 @@ fn block(value: &Value, depth: usize, style: &mut Style, text: &mut String) {
 /// The order of a command's words matters; that of all other lists does not.
 fn in_any_order<'v>(key: &str, items: &'v [Value], style: &mut Style) -> Vec<&'v Value> {
     let items: Vec<&Value> = items.iter().collect();
-    if key == "exec" {
-        items
-    } else {
-        style.shuffled(items)
-    }
+    if key == "exec" { items } else { style.shuffled(items) }
 }

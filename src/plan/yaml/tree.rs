@@ -33,21 +33,15 @@ pub(super) fn place(raw: Spanned<Raw>, text: &str) -> Result<Node, Unreadable> {
     let value = match raw.value {
         Raw::Nothing => Value::Nothing,
         Raw::Bool => Value::Bool { written: written() },
-        Raw::Int(value) => Value::Int {
-            value,
-            written: written(),
-        },
+        Raw::Int(value) => Value::Int { value, written: written() },
         Raw::Float => Value::Float { written: written() },
         Raw::Text(text) if text.contains('\0') => {
             return Err(Unreadable::new(span, "this text holds a NUL character"));
         }
         Raw::Text(text) => Value::Text(text),
-        Raw::List(items) => Value::List(
-            items
-                .into_iter()
-                .map(|item| place(item, text))
-                .collect::<Result<_, _>>()?,
-        ),
+        Raw::List(items) => {
+            Value::List(items.into_iter().map(|item| place(item, text)).collect::<Result<_, _>>()?)
+        }
         Raw::Map(entries) => Value::Map(
             entries
                 .into_iter()
@@ -70,21 +64,12 @@ pub(super) fn span(text: &str, at: Location) -> Span {
     let start = start.min(text.len());
     let len = whole.byte_len().unwrap_or_default();
     let len = usize::try_from(len).unwrap_or(0).min(text.len() - start);
-    Span {
-        line,
-        column,
-        start: small(start),
-        len: small(len),
-    }
+    Span { line, column, start: small(start), len: small(len) }
 }
 
 /// The byte at a line and a column, both from 1.
 fn offset(text: &str, line: usize, column: usize) -> usize {
-    let before: usize = text
-        .split_inclusive('\n')
-        .take(line - 1)
-        .map(str::len)
-        .sum();
+    let before: usize = text.split_inclusive('\n').take(line - 1).map(str::len).sum();
     let chars = text[before..].chars().take(column - 1);
     before + chars.map(char::len_utf8).sum::<usize>()
 }

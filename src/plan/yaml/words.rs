@@ -12,26 +12,19 @@ pub(super) fn unreadable(text: &str, err: &serde_yaml::Error) -> Unreadable {
     match err {
         Error::AliasError { error, .. } => unreadable(text, error),
         Error::MultipleDocuments { .. }
-        | Error::Budget {
-            breach: BudgetBreach::Documents { .. },
-            ..
-        } => Unreadable::new(span, "the file holds more than one YAML document")
-            .hint("put each into a file of its own and leave out the `---`"),
+        | Error::Budget { breach: BudgetBreach::Documents { .. }, .. } => {
+            Unreadable::new(span, "the file holds more than one YAML document")
+                .hint("put each into a file of its own and leave out the `---`")
+        }
+        Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => {
+            Unreadable::new(span, format!("nested too deeply: the limit is {MAX_DEPTH} levels"))
+        }
         Error::Budget {
-            breach: BudgetBreach::Depth { .. },
-            ..
-        } => Unreadable::new(
-            span,
-            format!("nested too deeply: the limit is {MAX_DEPTH} levels"),
-        ),
-        Error::Budget {
-            breach: BudgetBreach::Nodes { .. } | BudgetBreach::Events { .. },
-            ..
-        } => Unreadable::new(
-            span,
-            format!("too many values: the limit is {MAX_NODES} in one file"),
-        )
-        .hint("split the wave into several"),
+            breach: BudgetBreach::Nodes { .. } | BudgetBreach::Events { .. }, ..
+        } => {
+            Unreadable::new(span, format!("too many values: the limit is {MAX_NODES} in one file"))
+                .hint("split the wave into several")
+        }
         Error::AliasReplayLimitExceeded { .. } | Error::AliasExpansionLimitExceeded { .. } => {
             let what = format!("aliases make the file too large: the limit is {MAX_NODES} values");
             Unreadable::new(span, what).hint(aliases)

@@ -225,7 +225,13 @@ impl TestStore {
 
 /// Claims as `store` sees it; returns the runs that began.
 pub(crate) async fn claim_with(store: &Store, project: &Project, claims: &[Claim]) -> Vec<Running> {
-    let begun = store.tx(async |tx| runs::claim(tx, project, "test", claims).await).await.unwrap();
+    let begun = store
+        .tx(async |tx| {
+            let pools = runs::lock_pools(tx, project.id, claims).await?;
+            runs::claim(tx, &pools, project, "test", claims).await
+        })
+        .await
+        .unwrap();
     let running = |claimed: Claimed| {
         let claim = claims.iter().find(|claim| claim.run == claimed.id)?;
         Some(Running { id: claimed.id, token: claim.token.digest(), claimed })

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    engine::{Agent, Attempts, Build, Feedback, LiveRun, Pool},
+    engine::{Agent, Attempts, Build, Feedback, LiveRun, Pool, Snapshot},
     model::{
         Epoch, FeedbackKind, Generation, OnStale, Outcome, PoolName, Resolution, Review,
         RunnerKind, Status, StopReason,
     },
     store::{
-        Maker, Operator,
+        Known, Maker, Operator,
         testing::{self, TestStore, name},
     },
 };
@@ -246,4 +246,30 @@ async fn an_agent_that_is_held_says_so() {
     store.operate(store.project.id, &name("echo"), Operator::Pause, "ann").await.unwrap();
 
     assert!(store.facts("echo").await.paused);
+}
+
+#[tokio::test]
+async fn a_second_look_sees_whatever_changed_since_the_first() {
+    let store = story().await;
+    let mut known = Known::default();
+    let changes = [
+        "select 1",
+        "update agents set priority = 8 where name = 'echo'",
+        "update agents set priority = 8 where name = 'echo'",
+        "insert into agents (name) values ('by-hand')",
+        "update agents set dependencies = array(select id from agents where name = 'by-hand')
+             where name = 'echo'",
+        "update agents set name = 'renamed' where name = 'by-hand'",
+        "update waves set name = 'third' where name = 'second'",
+        "update agents set retired_at = now() where name = 'brief'",
+        "update agents set retired_at = null where name = 'brief'",
+        "delete from agents where name = 'renamed'",
+    ];
+    for change in changes {
+        store.sql(change).await;
+        let (again, ids) = store.look_again(&store.project, &mut known).await.unwrap();
+        let (anew, same_ids) = store.snapshot(&store.project).await.unwrap();
+        let anew = Snapshot { taken_at: again.taken_at, ..anew };
+        assert_eq!((again, ids), (anew, same_ids), "{change}");
+    }
 }

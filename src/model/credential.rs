@@ -1,28 +1,32 @@
-//! Tokens that are known by their look, whoever they belong to.
+//! Credentials, known by their look, whoever they belong to.
 //!
-//! A stream is searched with a window of [`LONGEST`] bytes: what is longer is
-//! no token.
+//! Plans, outputs and logs are all searched with this one table. A stream is
+//! searched with a window of [`LONGEST`] bytes: what is longer is no token.
 
 use std::{ops::Range, sync::LazyLock};
 
 use regex::bytes::Regex;
 
 /// How many bytes a token can be long.
-pub(super) const LONGEST: usize = 8 * 1024;
+pub const LONGEST: usize = 8 * 1024;
 
 /// What each shape is, and its expression. The names are for people, the order
-/// is that of trying: the more special first.
-const SHAPES: [(&str, &str); 9] = [
+/// is that of trying: the more special first. The tails are long enough that a
+/// mention in prose is not taken for one.
+const SHAPES: [(&str, &str); 12] = [
     ("a GitHub token", r"(?:gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{30,})"),
+    ("a GitLab token", r"\bglpat-[A-Za-z0-9_-]{20,}"),
     ("an Anthropic key", r"sk-ant-[A-Za-z0-9_-]{16,}"),
     ("an OpenAI key", r"\bsk-(?:proj-|svcacct-|admin-)[A-Za-z0-9_-]{16,}"),
     ("a secret key", r"\bsk-[A-Za-z0-9]{20,}"),
     ("an AWS key", r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"),
+    ("a Google key", r"\bAIza[A-Za-z0-9_-]{35}"),
     ("a Slack token", r"xox[a-z]-[A-Za-z0-9-]{10,}"),
-    ("a Supabase key", r"sb_secret_[A-Za-z0-9_-]{16,}"),
+    ("an npm token", r"\bnpm_[A-Za-z0-9]{36}"),
+    ("a Supabase key", r"sb(?:_secret|p)_[A-Za-z0-9_-]{16,}"),
     ("a JSON web token", r"eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"),
     // In JSON, the line breaks of a key are the two characters `\n`.
-    ("a private key", r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[^-]*"),
+    ("a private key", r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[^-\n]*"),
 ];
 
 /// One expression for all shapes: each is a group of its own.
@@ -32,48 +36,16 @@ static ANY: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(&format!("(?-u){}", groups.join("|"))).expect("a valid expression")
 });
 
-/// The opening line of a private key.
-const BEGIN_KEY: &str = "-----BEGIN";
-/// The end of its last line.
-const END_KEY: &str = "-----END";
-
-/// Where in `text` something looks like a token.
-pub(super) fn find(text: &[u8]) -> impl Iterator<Item = Range<usize>> {
+/// Where in `text` something looks like a credential.
+pub fn find(text: &[u8]) -> impl Iterator<Item = Range<usize>> {
     ANY.find_iter(text).map(|found| found.range())
 }
 
-/// What the first token in `text` is, if there is one.
-pub(super) fn kind(text: &str) -> Option<&'static str> {
+/// What the first credential in `text` is, if there is one.
+pub fn kind(text: &str) -> Option<&'static str> {
     let found = ANY.captures(text.as_bytes())?;
     let which = SHAPES.iter().enumerate().find(|(i, _)| found.get(i + 1).is_some());
     which.map(|(_, (kind, _))| *kind)
-}
-
-/// Follows a private key over the lines it is printed on.
-#[derive(Debug, Default)]
-pub(super) struct KeyBlock {
-    lines_left: usize,
-}
-
-impl KeyBlock {
-    /// The longest RSA key people use, 16,384 bits, takes 200 lines. A key that
-    /// is never closed hides no more than that.
-    const LONGEST: usize = 256;
-
-    /// Whether `line`, or the end of it, belongs to a private key that goes on.
-    pub(super) fn hides(&mut self, line: &[u8]) -> bool {
-        let has = |what: &str| line.windows(what.len()).any(|part| part == what.as_bytes());
-        let inside = self.lines_left > 0;
-        if inside {
-            self.lines_left -= 1;
-        }
-        if has(END_KEY) {
-            self.lines_left = 0;
-        } else if has(BEGIN_KEY) && has("PRIVATE KEY-----") {
-            self.lines_left = Self::LONGEST;
-        }
-        inside
-    }
 }
 
 #[cfg(test)]
@@ -97,6 +69,10 @@ mod tests {
             format!("eyJ{long}.eyJ{long}.{long}"),
             format!("-----BEGIN RSA {}-----\\nMIIE", "PRIVATE KEY"),
             format!("-----BEGIN {}-----", "PRIVATE KEY"),
+            format!("glpat-{long}"),
+            format!("AIza{}", &long[..35]),
+            format!("npm_{long}"),
+            format!("sbp_{long}"),
         ];
         let kinds: Vec<String> = samples
             .iter()
@@ -115,6 +91,10 @@ mod tests {
         eyJAb3dEf6     a JSON web token
         -----BEGIN     a private key
         -----BEGIN     a private key
+        glpat-Ab3d     a GitLab token
+        AIzaAb3dEf     a Google key
+        npm_Ab3dEf     an npm token
+        sbp_Ab3dEf     a Supabase key
         ");
     }
 
@@ -131,14 +111,5 @@ mod tests {
         ] {
             assert_eq!(kind(prose), None, "{prose}");
         }
-    }
-
-    #[test]
-    fn a_private_key_is_followed_to_its_end() {
-        let begin = format!("-----BEGIN {}-----", "PRIVATE KEY");
-        let mut block = KeyBlock::default();
-        let hidden = [&begin, "MIIE", "AAAA", "-----END PRIVATE KEY-----", "hello"]
-            .map(|line| block.hides(line.as_bytes()));
-        assert_eq!(hidden, [false, true, true, true, false]);
     }
 }

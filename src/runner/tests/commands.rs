@@ -1,0 +1,165 @@
+//! `wavemark checkpoint`, `ask` and `finish`, called from inside a run.
+
+use std::{fs, path::PathBuf};
+
+use crate::{
+    model::{ArtifactKey, Digest, StopReason},
+    runner::{
+        Finish, Reply, Report, StopWhen,
+        client::{Client, ClientError, Stored},
+        testing::{Agent, Story, let_go, waiting},
+    },
+};
+
+/// Lets the agent go when the test is done with it, or has panicked.
+struct LetGo(PathBuf);
+
+impl Drop for LetGo {
+    fn drop(&mut self) {
+        fs::write(&self.0, "").unwrap();
+    }
+}
+
+/// Plays an agent with commands that block, and follows it.
+async fn play(agent: &Agent, part: impl FnOnce(Client) + Send + 'static) -> Story {
+    let mut running = agent.start();
+    let client = Client::new(&agent.dir()).unwrap();
+    let go = LetGo(agent.dir().join("work/go"));
+    let actor = tokio::task::spawn_blocking(move || {
+        let _go = go;
+        part(client);
+    });
+    let mut story = Story::default();
+    while story.next(&mut running).await {}
+    actor.await.unwrap();
+    story
+}
+
+fn key(text: &str) -> ArtifactKey {
+    text.parse().unwrap()
+}
+
+#[tokio::test]
+async fn commands_are_answered_when_what_they_ask_is_done() {
+    let story = play(&waiting(), |agent| {
+        let first = agent.checkpoint(&key("doc/a.md"), b"one").unwrap();
+        assert_eq!((first.version, first.sha256), (1, Digest::of("one")));
+        let second = agent.checkpoint(&key("doc/a.md"), b"two").unwrap();
+        assert_eq!(second.version, 2);
+        assert_eq!(agent.ask("Which region?").unwrap().to_string(), "#7");
+        agent.finish(Some("Did it.")).unwrap();
+    })
+    .await;
+    insta::assert_snapshot!(story.text(), @r#"
+    stored doc/a.md: "one"
+    stored doc/a.md: "two"
+    asked "Which region?"
+    "#);
+    assert_eq!(story.evidence().finish, Some(Finish::Complete));
+    assert_eq!(story.evidence().summary.as_deref(), Some("Did it."));
+}
+
+#[tokio::test]
+async fn the_same_checkpoint_twice_is_stored_once() {
+    let story = play(&waiting(), |agent| {
+        let first = agent.checkpoint(&key("doc/a.md"), b"one").unwrap();
+        assert_eq!(agent.checkpoint(&key("doc/a.md"), b"one").unwrap(), first);
+    })
+    .await;
+    assert_eq!(story.text(), "stored doc/a.md: \"one\"");
+}
+
+#[tokio::test]
+async fn a_checkpoint_that_is_refused_is_not_mistaken_for_the_one_before() {
+    let mut agent = waiting();
+    agent.launch.limits.artifact_bytes = 10;
+    play(&agent, |agent| {
+        agent.checkpoint(&key("doc/a.md"), b"small").unwrap();
+        agent.checkpoint(&key("doc/a.md"), b"much too large").unwrap_err();
+        agent.checkpoint(&key("doc/a.md"), b"small").unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_command_that_is_refused_says_why() {
+    let mut agent = waiting();
+    agent.launch.limits.artifact_bytes = 10;
+    let story = play(&agent, |agent| {
+        let refusals = [
+            agent.checkpoint(&key("doc/a.md"), b"12345678901").unwrap_err(),
+            agent.checkpoint(&key("doc/b.md"), b"a\0b").unwrap_err(),
+            agent.ask("  ").unwrap_err(),
+        ];
+        insta::assert_snapshot!(refusals.map(|err| err.to_string()).join("\n"), @"
+        not taken: out/doc/a.md has 11 bytes, the limit is 10: make it smaller, or split it
+        not taken: out/doc/b.md has a NUL at byte 1: only text can be taken
+        not taken: the question is empty
+        ");
+    })
+    .await;
+    assert_eq!(story.lines.len(), 2, "{:?}", story.lines);
+}
+
+#[tokio::test]
+async fn a_refusal_of_the_supervisor_reaches_the_agent() {
+    let agent = waiting();
+    let mut running = agent.start();
+    let client = Client::new(&agent.dir()).unwrap();
+    let command = tokio::task::spawn_blocking(move || client.checkpoint(&key("doc/a.md"), b"x"));
+    let Some(Report::Checkpoint { reply, .. }) = running.reports.recv().await else {
+        panic!("no checkpoint");
+    };
+    reply.send(Reply::Refused { why: "another run took over".into() }).unwrap();
+    match command.await.unwrap() {
+        Err(ClientError::Refused(why)) => assert_eq!(why, "another run took over"),
+        other => panic!("{other:?}"),
+    }
+    let_go(&agent);
+    assert!(matches!(running.reports.recv().await, Some(Report::Ended(_))));
+}
+
+#[tokio::test]
+async fn bytes_that_were_stored_before_the_run_keep_their_version() {
+    let agent = waiting();
+    let mut running = agent.start();
+    let client = Client::new(&agent.dir()).unwrap();
+    let command = tokio::task::spawn_blocking(move || client.checkpoint(&key("doc/a.md"), b"x"));
+    let Some(Report::Checkpoint { reply, sha256, .. }) = running.reports.recv().await else {
+        panic!("no checkpoint");
+    };
+    reply.send(Reply::Same { version: 4 }).unwrap();
+    let stored = Stored { version: 4, sha256 };
+    assert_eq!(command.await.unwrap().unwrap(), stored);
+    running.stopper.stop(StopReason::Interrupted, StopWhen::Kill);
+}
+
+#[tokio::test]
+async fn a_broken_request_is_answered_and_told() {
+    let agent = Agent::new("echo '{\"destroy\":{}}' >../control/x.request; exit 0");
+    let story = agent.run().await;
+    insta::assert_snapshot!(story.text(), @"rejected control/x.request: is no request: unknown variant `destroy`, expected one of `checkpoint`, `ask`, `finish` at line 1 column 10");
+    assert!(agent.dir().join("control/x.answer").exists());
+}
+
+#[tokio::test]
+async fn an_agent_can_ask_in_a_file() {
+    let agent =
+        Agent::new("echo '{\"status\":\"feedback\",\"summary\":\"Which one?\"}' >../result.json");
+    let story = agent.run().await;
+    assert_eq!(story.text(), "asked \"Which one?\"");
+    assert_eq!(story.evidence().finish, Some(Finish::Feedback));
+}
+
+#[tokio::test]
+async fn summaries_and_questions_are_redacted() {
+    let mut agent = waiting();
+    agent.launch.secrets.insert("TOKEN".parse().unwrap(), "hunter22".into());
+    let story = play(&agent, |agent| {
+        agent.ask("Is hunter22 right?").unwrap();
+        agent.finish(Some("I used hunter22.")).unwrap();
+    })
+    .await;
+    assert_eq!(story.text(), "asked \"Is *** right?\"");
+    assert_eq!(story.evidence().summary.as_deref(), Some("I used ***."));
+}

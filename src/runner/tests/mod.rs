@@ -1,0 +1,6 @@
+//! What the agent contract promises, shown with real programs.
+
+mod commands;
+mod ending;
+mod files;
+mod output;

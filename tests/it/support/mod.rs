@@ -1,0 +1,35 @@
+//! What the tests stand on: a project in a folder of its own, its database on
+//! the one server of the test run, and the binary to use it with.
+//!
+//! **Invariant:** nothing here waits for a guessed time. [`wait_until`] looks
+//! again and again, and gives up loudly.
+
+mod plan;
+mod process;
+mod project;
+mod server;
+
+use std::{
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+pub(crate) use self::{
+    plan::Plan,
+    process::Running,
+    project::{Project, Traced},
+};
+
+/// The longest that anything may take: slow machines have two cores and many
+/// tests.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(90);
+
+/// Waits until something is so.
+#[track_caller]
+pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < DEADLINE, "waited in vain until {what}");
+        sleep(Duration::from_millis(20));
+    }
+}
