@@ -123,7 +123,10 @@ async fn make_template(server: &Address, connection: &mut PgConnection, name: &s
     execute(connection, "drop database if exists half_made with (force)").await;
     execute(connection, "create database half_made template template0").await;
     let half_made = server.for_database("half_made").connect_options();
-    Store::open(half_made).await.unwrap().close().await;
+    Store::open(half_made.clone()).await.unwrap().close().await;
+    // Leaves a file of what every first connection would have to find out, and
+    // that file is copied too.
+    PgConnection::connect_with(&half_made).await.unwrap().close().await.unwrap();
     execute(connection, &format!("alter database half_made rename to {name}")).await;
 }
 
