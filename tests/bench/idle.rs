@@ -44,7 +44,10 @@ const FILL: &str = "
 pub(crate) async fn bench() -> anyhow::Result<()> {
     let files = [
         ("waves/project.yaml", "project: bench\n".to_owned()),
-        ("waves/one.yaml", "wave: one\nagents: { held: { run: { exec: [/bin/true] } } }\n".to_owned()),
+        (
+            "waves/one.yaml",
+            "wave: one\nagents: { held: { run: { exec: [/bin/true] } } }\n".to_owned(),
+        ),
     ];
     sandbox::with(&files, async |sandbox| {
         sandbox.sql(FILL).await?;

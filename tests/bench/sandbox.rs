@@ -1,15 +1,9 @@
 //! A project in a folder of its own, with a database server of its own.
-//!
-//! The database is on a disk, which every commit has to reach. The agents' run
-//! directories are in memory: no floor makes any, and what a new file costs on a
-//! disk depends on what was deleted there in the last minutes (on ext4, between
-//! 10 and 900 µs).
 
 use std::{
     env, fs,
     fs::File,
-    os::unix::fs::symlink,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Stdio},
 };
 
@@ -34,11 +28,8 @@ pub(crate) async fn with<T>(
     files: &[(&str, String)],
     work: impl AsyncFnOnce(&Sandbox) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
+    // Not in /tmp, which may be memory: a commit has to reach a disk.
     let folder = TempDir::new_in(env!("CARGO_TARGET_TMPDIR"))?;
-    let memory = Some(PathBuf::from("/dev/shm")).filter(|path| path.is_dir());
-    let runs = TempDir::new_in(memory.unwrap_or_else(env::temp_dir))?;
-    fs::create_dir_all(folder.path().join(".wavemark"))?;
-    symlink(runs.path(), folder.path().join(".wavemark/runs"))?;
     fs::create_dir(folder.path().join("waves"))?;
     for (path, text) in files {
         fs::write(folder.path().join(path), text)?;
