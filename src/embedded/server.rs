@@ -86,7 +86,9 @@ pub(super) async fn launch(
 
     let cannot_run = |err| account.cannot_run(SHELL, err);
     let mut shell = CommandWrap::from(command).wrap(ProcessSession).spawn().map_err(cannot_run)?;
-    shell.wait().await.map_err(cannot_run)?;
+    // The shell alone: where this process adopts orphans, the server is one, and
+    // waiting for the whole session would be waiting for its end.
+    shell.inner_mut().wait().await.map_err(cannot_run)?;
     Ok(())
 }
 

@@ -127,7 +127,7 @@ fn any_step() -> impl Strategy<Value = Step> {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 12,
+        cases: 10,
         max_shrink_time: 20_000,
         failure_persistence: None,
         ..ProptestConfig::default()

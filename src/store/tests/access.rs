@@ -119,28 +119,27 @@ async fn nobody_reads_what_is_private() {
 #[tokio::test]
 async fn a_member_remarks_answers_and_resolves_in_the_own_project_only() {
     let store = two_projects().await;
+    let acts = [
+        "insert into feedback (agent_id, feedback_text)
+         select id, 'Hm.' from known_agents where name = '$-agent' returning 'remarked'",
+        "insert into feedback_comments (feedback_id, body)
+         select id, 'Hm.' from known_feedback where feedback_text = '$-agent' returning 'answered'",
+        "update feedback set resolved = true
+         where feedback_text = '$-agent' returning 'resolved'",
+    ];
+    // Ids may be known from elsewhere.
+    store
+        .sql(
+            "create view public.known_agents as select id, name from agents;
+             create view public.known_feedback as select id, feedback_text from feedback;
+             grant select on public.known_agents, public.known_feedback to authenticated",
+        )
+        .await;
 
     let mut outcomes = vec![];
     for project in ["demo", "other"] {
-        // Ids may be known from elsewhere.
-        let agent: String = store
-            .value(&format!("select id::text from agents where name = '{project}-agent'"))
-            .await;
-        let feedback: String =
-            store.value(&format!("select id::text from feedback where agent_id = '{agent}'")).await;
-        for act in [
-            format!(
-                "insert into feedback (agent_id, feedback_text) values ('{agent}', 'Hm.')
-                 returning 'remarked'"
-            ),
-            format!(
-                "insert into feedback_comments (feedback_id, body) values ('{feedback}', 'Hm.')
-                 returning 'answered'"
-            ),
-            format!(
-                "update feedback set resolved = true where id = '{feedback}' returning 'resolved'"
-            ),
-        ] {
+        for act in acts {
+            let act = act.replace('$', project);
             let outcome = ask(&store, "authenticated", "ann", &act).await;
             outcomes.push(format!("{project}: {}", outcome.unwrap_or_else(|refusal| refusal)));
         }
