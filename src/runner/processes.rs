@@ -232,6 +232,14 @@ fn reap(pid: Pid) {
     let _ = rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::NOHANG);
 }
 
+/// Whether a session began with this process.
+#[cfg(test)]
+pub(super) fn leads_session(pid: Pid) -> bool {
+    // In a container, the session of a process from outside is 0, which `Pid`
+    // has no value for.
+    proc::stat(pid).is_some_and(|stat| stat.session == pid.as_raw_pid())
+}
+
 /// What Linux tells about processes.
 #[cfg(target_os = "linux")]
 mod proc {

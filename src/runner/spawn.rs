@@ -202,7 +202,7 @@ mod tests {
     use std::{fs, os::unix::fs::PermissionsExt as _};
 
     use super::*;
-    use crate::runner::{environment::environment, testing::Agent};
+    use crate::runner::{environment::environment, processes, testing::Agent};
 
     /// How the run of a command ends, with its folder as `REPO`.
     async fn exit_of(command: &[&str], files: &[(&str, &str, u32)]) -> String {
@@ -282,8 +282,7 @@ mod tests {
             let env = environment(&agent.launch, Path::new("/opt"));
             let (mut child, _output) = spawn_apart(&agent.launch, &dir, env, apart).unwrap();
             assert_eq!(rustix::process::getpgid(Some(child.pid)), Ok(child.pid));
-            let session = rustix::process::getsid(Some(child.pid)).unwrap();
-            assert_eq!(session == child.pid, leads_session);
+            assert_eq!(processes::leads_session(child.pid), leads_session);
             // What it left in its group is not waited for.
             assert_eq!(child.exit().await, Exit::Code(6));
             rustix::process::kill_process_group(child.pid, rustix::process::Signal::KILL).unwrap();
