@@ -22,6 +22,7 @@
 //! | [`plan`] | YAML text → a checked plan, its digest, its difference from what is stored | `model` |
 //! | [`engine`] | facts → what should happen next, and why nothing does | `model` |
 //! | [`report`] | views → text and JSON for people | `model` |
+//! | [`mail`] | what an issue on GitHub means, and what is written there | `model` |
 //! | [`store`] | the Postgres half of the record | `model`, `plan`, `engine` |
 //! | [`archive`] | the git half of the record | `model` |
 //! | [`runner`] | one run of a program, from its first process to its last | `model` |
@@ -31,7 +32,7 @@
 //!
 //! # Invariants
 //!
-//! - `model`, `plan`, `engine` and `report` do no IO and read no clock.
+//! - `model`, `plan`, `engine`, `report` and `mail` do no IO and read no clock.
 //! - SQL is written in `store`, git is spoken in `archive`, processes are
 //!   started in `runner`, printing is done in `cli`. They know the model and not
 //!   each other; only `app` sees more than one.
@@ -52,6 +53,7 @@ pub mod archive;
 pub mod cli;
 pub mod embedded;
 pub mod engine;
+pub mod mail;
 pub mod model;
 pub mod plan;
 pub mod report;

@@ -48,6 +48,7 @@ fn of_store(err: &store::Error) -> Option<&'static str> {
         Error::NoProject(_) => "run `wavemark sync` first",
         Error::NoAgent(_) => "`wavemark status` lists the agents",
         Error::NoFeedback(_) => "`wavemark feedback list --all` lists the numbers",
+        Error::TookOver => "nothing is lost: the other process goes on with it",
         Error::Migrate(_) | Error::BadRow(_) | Error::Database(_) => return None,
     })
 }

@@ -9,6 +9,7 @@ mod definition;
 mod digest;
 mod feedback;
 mod id;
+mod issue;
 mod name;
 mod role;
 mod run;
@@ -20,7 +21,8 @@ pub use definition::{
 };
 pub use digest::Digest;
 pub use feedback::{FeedbackKind, FeedbackNumber, Message, Resolution, Thread};
-pub use id::{AgentId, ArtifactId, ProjectId, RunId, WaveId};
+pub use id::{AgentId, ArtifactId, FeedbackId, ProjectId, RunId, WaveId};
+pub use issue::{Account, CloseReason, Issue, IssueComment, IssueNumber, IssueState, Reaction};
 pub use name::{AgentName, BadName, PoolName, ProjectName, WaveName};
 pub use role::Role;
 pub use run::{Epoch, Generation, Outcome, RunToken, StopReason};

@@ -35,6 +35,9 @@ pub enum Error {
     /// No feedback has that number.
     #[error("there is no feedback {0}")]
     NoFeedback(FeedbackNumber),
+    /// Another process has the project's mailbox now.
+    #[error("another process is talking to GitHub for this project")]
+    TookOver,
     /// A row holds a word that this version does not know.
     #[error("a row in the database cannot be read")]
     BadRow(#[source] Box<dyn std::error::Error + Send + Sync>),

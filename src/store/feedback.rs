@@ -10,8 +10,8 @@ use super::{
     sql::{Tx, query, query_as, query_scalar},
 };
 use crate::model::{
-    AgentId, AgentName, Digest, FeedbackKind, FeedbackNumber, Generation, Instant, Message,
-    ProjectId, Resolution, RunId, Thread,
+    AgentId, AgentName, Digest, FeedbackId, FeedbackKind, FeedbackNumber, Generation, Instant,
+    Message, ProjectId, Resolution, RunId, Thread,
 };
 
 /// Something new that waits for a person.
@@ -122,7 +122,7 @@ impl Store {
         // The transaction may be done twice; the comment is made once.
         let comment = comment.map(|body| (Uuid::new_v4(), body));
         self.tx(async |tx| {
-            let found: Option<Uuid> = query_scalar(
+            let found: Option<FeedbackId> = query_scalar(
                 "select id from public.feedback where project_id = $1 and number = $2 for update",
             )
             .bind(project)
@@ -142,21 +142,7 @@ impl Store {
                 .execute(tx.conn())
                 .await?;
             }
-            let done: Option<AgentId> = query_scalar(
-                "update public.feedback set resolved = true, resolution = $2, resolved_by = $3
-                 where id = $1 and not resolved returning agent_id",
-            )
-            .bind(id)
-            .bind(resolution)
-            .bind(by)
-            .fetch_optional(tx.conn())
-            .await?;
-            if let Some(agent) = done {
-                let detail = format!("{number} {resolution} by {by}");
-                let note = Note { agent: Some(agent), run: None, kind: "resolved", detail };
-                events::record(tx, project, &[note]).await?;
-            }
-            Ok(done.is_some())
+            end(tx, project, id, resolution, by).await
         })
         .await
     }
@@ -332,6 +318,31 @@ struct Opened {
     kind: FeedbackKind,
     author: String,
     run_id: Option<RunId>,
+}
+
+/// Resolves feedback; says whether it was open.
+pub(crate) async fn end(
+    tx: &mut Tx,
+    project: ProjectId,
+    feedback: FeedbackId,
+    resolution: Resolution,
+    by: &str,
+) -> Result<bool> {
+    let done: Option<(AgentId, FeedbackNumber)> = query_as(
+        "update public.feedback set resolved = true, resolution = $2, resolved_by = $3
+         where id = $1 and not resolved returning agent_id, number",
+    )
+    .bind(feedback)
+    .bind(resolution)
+    .bind(by)
+    .fetch_optional(tx.conn())
+    .await?;
+    if let Some((agent, number)) = done {
+        let detail = format!("{number} {resolution} by {by}");
+        let note = Note { agent: Some(agent), run: None, kind: "resolved", detail };
+        events::record(tx, project, &[note]).await?;
+    }
+    Ok(done.is_some())
 }
 
 /// Resolves the open feedback of one kind of an agent; says whether there was

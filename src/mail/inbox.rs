@@ -1,0 +1,775 @@
+//! What an issue or a comment on one means, seen as it is now.
+//!
+//! Some answers need more than the issue shows: who closed it, what somebody
+//! may do in the repo. Then the answer is an [`Ask`]; whoever calls finds it
+//! out, adds it to what was [`Heard`], and calls again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    FORM_LABEL, agent_label,
+    command::{self, Misfit, Order, Said},
+    form,
+    letter::help,
+};
+use crate::model::{
+    Account, AgentName, CloseReason, Digest, FeedbackId, FeedbackKind, Instant, Issue,
+    IssueComment, IssueNumber, IssueState, Reaction, Resolution, Role,
+};
+
+/// Who opened an issue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// We did.
+    Ours,
+    /// A person did.
+    Theirs,
+}
+
+/// What is known of the issue of a feedback.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// The feedback.
+    pub feedback: FeedbackId,
+    /// Whose it is.
+    pub agent: AgentName,
+    /// What kind it is.
+    pub kind: FeedbackKind,
+    /// Whether it is resolved.
+    pub resolved: bool,
+    /// Its text.
+    pub text: String,
+    /// Who opened the issue.
+    pub origin: Origin,
+    /// Whether the issue was open when it last agreed with the feedback.
+    pub is_open: bool,
+    /// The issue's `updated_at` when it was last read.
+    pub seen_at: Instant,
+}
+
+/// What an issue is to us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The issue of these.
+    Linked(Vec<Link>),
+    /// One that we opened without hearing that it worked.
+    Found(Link),
+    /// One that we opened although there is this other one.
+    Copy(IssueNumber),
+    /// Nothing yet.
+    Unknown,
+}
+
+/// What the project says about who may steer, and what they may steer.
+#[derive(Clone, Debug)]
+pub struct Rules<'a> {
+    /// The least that somebody must be allowed to do in the repo.
+    pub least: Role,
+    /// The agents there are.
+    pub agents: &'a BTreeSet<AgentName>,
+    /// Who we are on GitHub, once that is known.
+    pub us: Option<i64>,
+}
+
+/// What has to be found out first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// What somebody may do in the repo.
+    Role(String),
+    /// Who closed this issue.
+    Closer(IssueNumber),
+    /// Who gave this issue which labels.
+    Labelers(IssueNumber),
+}
+
+/// What was found out.
+#[derive(Clone, Debug, Default)]
+pub struct Heard {
+    /// What people may do in the repo; `None` for those who may do nothing.
+    pub roles: BTreeMap<String, Option<Role>>,
+    /// Who closed issues; `None` where nobody knows.
+    pub closers: BTreeMap<IssueNumber, Option<Account>>,
+    /// Who gave which label.
+    pub labelers: BTreeMap<IssueNumber, Vec<(String, Account)>>,
+}
+
+/// What follows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// This is the issue of that feedback.
+    Link(FeedbackId),
+    /// A person says something about an agent: it becomes feedback.
+    Open {
+        /// Which agent.
+        agent: AgentName,
+        /// What they say.
+        text: String,
+        /// Who they are.
+        author: String,
+    },
+    /// The text of that feedback is now this.
+    Retell(FeedbackId, String),
+    /// Somebody said something, or changed what they said.
+    Say {
+        /// About what.
+        feedback: FeedbackId,
+        /// In which comment.
+        comment: i64,
+        /// Who.
+        author: String,
+        /// When.
+        at: Instant,
+        /// What.
+        body: String,
+    },
+    /// The feedback is resolved.
+    Resolve {
+        /// Which.
+        feedback: FeedbackId,
+        /// How.
+        resolution: Resolution,
+        /// By whom.
+        by: String,
+    },
+    /// The feedback is open again.
+    Reopen(FeedbackId),
+    /// Hold the agent, or let it go on.
+    Operate {
+        /// Which agent.
+        agent: AgentName,
+        /// Which of both.
+        hold: Hold,
+        /// Who says so.
+        by: String,
+    },
+    /// The issue was read, and counts as open or not.
+    See {
+        /// Whose issue.
+        feedback: FeedbackId,
+        /// Whether it counts as open.
+        is_open: bool,
+    },
+    /// The comment was read as it is now.
+    Read {
+        /// On whose issue.
+        feedback: FeedbackId,
+        /// Which.
+        comment: i64,
+        /// How it is now.
+        as_of: Edition,
+    },
+    /// Answer a comment.
+    Answer {
+        /// On whose issue.
+        feedback: FeedbackId,
+        /// Which.
+        comment: i64,
+        /// With this.
+        reaction: Reaction,
+        /// And this, if there is something to explain.
+        help: Option<String>,
+    },
+    /// Close the issue as the same as another.
+    Merge(IssueNumber),
+    /// Somebody who does not count closed the issue.
+    Unheeded {
+        /// Whose issue.
+        feedback: FeedbackId,
+        /// Who.
+        by: String,
+    },
+}
+
+/// Whether an agent is to be held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// It pauses.
+    On,
+    /// It goes on.
+    Off,
+}
+
+/// One state of a text that people may change. Its time alone would not do:
+/// GitHub's has whole seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Edition {
+    /// When it became so.
+    pub at: Instant,
+    /// What it says.
+    pub digest: Digest,
+}
+
+impl Edition {
+    /// The edition of a comment.
+    pub fn of(comment: &IssueComment) -> Self {
+        Self { at: comment.updated_at, digest: Digest::of(&comment.body) }
+    }
+}
+
+/// Everything about an issue that means something here: when this is the same
+/// as before, there is no news.
+pub fn fingerprint(issue: &Issue) -> Digest {
+    let Issue { title, body, labels, state, .. } = issue;
+    Digest::of(format!("{title:?} {body:?} {labels:?} {state:?}"))
+}
+
+/// What `issue` means.
+///
+/// # Errors
+///
+/// An [`Ask`], when that has to be found out first.
+pub fn of_issue(
+    issue: &Issue,
+    place: &Place,
+    rules: &Rules<'_>,
+    heard: &Heard,
+) -> Result<Vec<Deed>, Ask> {
+    match place {
+        Place::Copy(of) => match issue.state {
+            IssueState::Open => Ok(vec![Deed::Merge(*of)]),
+            IssueState::Closed(_) => Ok(Vec::new()),
+        },
+        Place::Found(link) => {
+            let deeds = changed(issue, link, rules, heard)?;
+            Ok([vec![Deed::Link(link.feedback)], deeds].concat())
+        }
+        Place::Unknown => opened(issue, &[], rules, heard),
+        Place::Linked(links) => {
+            let mut deeds = Vec::new();
+            for link in links.iter().filter(|link| issue.updated_at >= link.seen_at) {
+                deeds.extend(changed(issue, link, rules, heard)?);
+            }
+            if links.iter().all(|link| link.origin == Origin::Theirs) {
+                deeds.extend(opened(issue, links, rules, heard)?);
+            }
+            Ok(deeds)
+        }
+    }
+}
+
+/// Feedback on the agents that `issue` is about and that have none from it yet.
+fn opened(
+    issue: &Issue,
+    links: &[Link],
+    rules: &Rules<'_>,
+    heard: &Heard,
+) -> Result<Vec<Deed>, Ask> {
+    let Some(author) = &issue.author else { return Ok(Vec::new()) };
+    if issue.state != IssueState::Open || is_us(author, rules) {
+        return Ok(Vec::new());
+    }
+    let is_new = |agent: &&AgentName| links.iter().all(|link| link.agent != **agent);
+    let mut wanted: Vec<&AgentName> = rules
+        .agents
+        .iter()
+        .filter(is_new)
+        .filter(|agent| issue.labels.contains(&agent_label(agent)))
+        .collect();
+    let filled_in = issue.labels.contains(FORM_LABEL).then(|| form::answers(&issue.body)).flatten();
+    let named = filled_in.as_ref().and_then(|(agent, _)| rules.agents.get(agent));
+    let named = named.filter(is_new).filter(|agent| !wanted.contains(agent));
+    if wanted.is_empty() && named.is_none() {
+        return Ok(Vec::new());
+    }
+    if counts(author, rules, heard)? {
+        wanted.extend(named);
+    } else if !wanted.is_empty() {
+        // Anybody could have asked; somebody who counts took it up.
+        let labelers = heard.labelers.get(&issue.number).ok_or(Ask::Labelers(issue.number))?;
+        let mut vouched = Vec::new();
+        for agent in wanted {
+            for (label, by) in labelers {
+                if *label == agent_label(agent) && counts(by, rules, heard)? {
+                    vouched.push(agent);
+                    break;
+                }
+            }
+        }
+        wanted = vouched;
+    }
+    let (text, author) = (text_of(issue), by(author));
+    let open = |agent: &AgentName| Deed::Open {
+        agent: agent.clone(),
+        text: text.clone(),
+        author: author.clone(),
+    };
+    Ok(wanted.into_iter().map(open).collect())
+}
+
+/// What changed about an issue that is the issue of a feedback.
+fn changed(issue: &Issue, link: &Link, rules: &Rules<'_>, heard: &Heard) -> Result<Vec<Deed>, Ask> {
+    let feedback = link.feedback;
+    let mut deeds = Vec::new();
+    let text = text_of(issue);
+    if link.origin == Origin::Theirs
+        && text != link.text
+        && let Some(author) = &issue.author
+        && counts(author, rules, heard)?
+    {
+        deeds.push(Deed::Retell(feedback, text));
+    }
+    let mut is_open = issue.state == IssueState::Open;
+    match issue.state {
+        IssueState::Closed(reason) if link.is_open => {
+            let by_whom = closer(issue, link, rules, heard)?;
+            match by_whom {
+                Closer::Us => {}
+                Closer::Counts(by) => {
+                    // The other reasons all say that it is not to be done.
+                    let resolution = match reason {
+                        CloseReason::Completed => Resolution::Completed,
+                        CloseReason::NotPlanned | CloseReason::Duplicate => Resolution::Dismissed,
+                    };
+                    deeds.push(Deed::Resolve { feedback, resolution, by });
+                }
+                Closer::Stranger(by) => {
+                    is_open = true;
+                    if issue.updated_at > link.seen_at {
+                        deeds.push(Deed::Unheeded { feedback, by });
+                    }
+                }
+            }
+        }
+        IssueState::Open if !link.is_open => {
+            // A stranger can reopen only what they closed, and that did not count.
+            deeds.push(Deed::Reopen(feedback));
+        }
+        _ => {}
+    }
+    deeds.push(Deed::See { feedback, is_open });
+    Ok(deeds)
+}
+
+enum Closer {
+    Us,
+    Counts(String),
+    Stranger(String),
+}
+
+fn closer(issue: &Issue, link: &Link, rules: &Rules<'_>, heard: &Heard) -> Result<Closer, Ask> {
+    let told = match &issue.closed_by {
+        Some(account) => Some(account),
+        None => heard.closers.get(&issue.number).ok_or(Ask::Closer(issue.number))?.as_ref(),
+    };
+    Ok(match told {
+        Some(account) if is_us(account, rules) => Closer::Us,
+        Some(account) if counts(account, rules, heard)? => Closer::Counts(by(account)),
+        Some(account) => Closer::Stranger(by(account)),
+        // Nobody but people with rights can close what we opened.
+        None if link.origin == Origin::Ours => Closer::Counts("somebody".to_owned()),
+        None => Closer::Stranger("somebody".to_owned()),
+    })
+}
+
+/// What a comment on the issue of `link` means, given how it was last read.
+///
+/// # Errors
+///
+/// An [`Ask`], when that has to be found out first.
+pub fn of_comment(
+    comment: &IssueComment,
+    link: &Link,
+    before: Option<Edition>,
+    rules: &Rules<'_>,
+    heard: &Heard,
+) -> Result<Vec<Deed>, Ask> {
+    let now = Edition::of(comment);
+    if before.is_some_and(|before| before.digest == now.digest || before.at > now.at) {
+        return Ok(Vec::new());
+    }
+    let feedback = link.feedback;
+    let read = Deed::Read { feedback, comment: comment.id, as_of: now };
+    let Some(author) = comment.author.as_ref().filter(|author| !is_us(author, rules)) else {
+        return Ok(vec![read]);
+    };
+    if author.is_bot || !counts(author, rules, heard)? {
+        return Ok(vec![read]);
+    }
+    let (said, body) = command::read(&comment.body);
+    let mut deeds = vec![read];
+    if !body.is_empty() || before.is_some() {
+        let (author, at) = (by(author), comment.created_at);
+        deeds.push(Deed::Say { feedback, comment: comment.id, author, at, body });
+    }
+    // A command that is edited in later is not carried out: it was read without.
+    if before.is_none() {
+        deeds.extend(obeyed(said, comment.id, link, by(author)));
+    }
+    Ok(deeds)
+}
+
+/// What a person's words to us lead to.
+fn obeyed(said: Said, comment: i64, link: &Link, by: String) -> Vec<Deed> {
+    let feedback = link.feedback;
+    let order = match said {
+        Said::Nothing => return Vec::new(),
+        Said::Unknown(words) => Err(Misfit::Unknown(words)),
+        Said::Command(command) => command::order(command, link.kind, link.resolved),
+    };
+    let agent = link.agent.clone();
+    let answer = |reaction, help| Deed::Answer { feedback, comment, reaction, help };
+    match order {
+        Ok(order) => vec![
+            match order {
+                Order::Resolve(resolution) => Deed::Resolve { feedback, resolution, by },
+                Order::Pause => Deed::Operate { agent, hold: Hold::On, by },
+                Order::Resume => Deed::Operate { agent, hold: Hold::Off, by },
+            },
+            answer(Reaction::Done, None),
+        ],
+        Err(misfit) => vec![answer(Reaction::Confused, Some(help(&misfit)))],
+    }
+}
+
+fn is_us(account: &Account, rules: &Rules<'_>) -> bool {
+    rules.us == Some(account.id)
+}
+
+/// Whether what somebody says has weight.
+fn counts(account: &Account, rules: &Rules<'_>, heard: &Heard) -> Result<bool, Ask> {
+    let role = heard.roles.get(&account.login);
+    let role = role.ok_or_else(|| Ask::Role(account.login.clone()))?;
+    Ok(role.is_some_and(|role| role >= rules.least))
+}
+
+fn by(account: &Account) -> String {
+    format!("@{}", account.login)
+}
+
+/// What an issue of somebody else's says.
+fn text_of(issue: &Issue) -> String {
+    let filled_in = form::answers(&issue.body).map(|(_, what)| what);
+    let body = filled_in.as_deref().unwrap_or(&issue.body).replace("\r\n", "\n");
+    format!("{}\n\n{}", issue.title.trim(), body.trim()).trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const US: i64 = 1;
+
+    fn account(login: &str) -> Account {
+        let id = if login == "us" { US } else { login.len() as i64 + 100 };
+        Account { id, login: login.to_owned(), is_bot: login.ends_with("-bot") }
+    }
+
+    fn at(second: i64) -> Instant {
+        Instant::from_timestamp(1_700_000_000 + second, 0).unwrap()
+    }
+
+    fn issue(author: &str, labels: &[&str]) -> Issue {
+        Issue {
+            number: IssueNumber(7),
+            url: "https://host/o/r/issues/7".to_owned(),
+            title: "Too red".to_owned(),
+            body: "Please, less.\r\n".to_owned(),
+            author: Some(account(author)),
+            labels: labels.iter().map(|&label| label.to_owned()).collect(),
+            state: IssueState::Open,
+            closed_by: None,
+            created_at: at(0),
+            updated_at: at(10),
+        }
+    }
+
+    fn closed(issue: Issue, reason: CloseReason, by: Option<&str>) -> Issue {
+        Issue { state: IssueState::Closed(reason), closed_by: by.map(account), ..issue }
+    }
+
+    fn link(origin: Origin) -> Link {
+        Link {
+            feedback: FeedbackId::from_uuid(uuid::Uuid::from_u128(7)),
+            agent: "vision".parse().unwrap(),
+            kind: FeedbackKind::Comment,
+            resolved: false,
+            text: "Too red\n\nPlease, less.".to_owned(),
+            origin,
+            is_open: true,
+            seen_at: at(5),
+        }
+    }
+
+    fn comment(author: &str, body: &str) -> IssueComment {
+        IssueComment {
+            id: 70,
+            issue: IssueNumber(7),
+            author: Some(account(author)),
+            body: body.to_owned(),
+            created_at: at(8),
+            updated_at: at(8),
+        }
+    }
+
+    /// A repo in which ann may triage and bob may only read. Labels were given
+    /// by whom `labelers` says; what was closed was closed by bob.
+    fn world(labelers: &[(&str, &str)]) -> impl Fn(Ask, &mut Heard) {
+        let labelers: Vec<(String, Account)> =
+            labelers.iter().map(|(label, by)| ((*label).to_owned(), account(by))).collect();
+        move |ask, heard| match ask {
+            Ask::Role(login) => {
+                let role = match login.as_str() {
+                    "ann" => Some(Role::Triage),
+                    "bob" => Some(Role::Read),
+                    _ => None,
+                };
+                assert!(heard.roles.insert(login, role).is_none(), "asked twice");
+            }
+            Ask::Closer(number) => {
+                assert!(heard.closers.insert(number, Some(account("bob"))).is_none());
+            }
+            Ask::Labelers(number) => {
+                assert!(heard.labelers.insert(number, labelers.clone()).is_none());
+            }
+        }
+    }
+
+    /// The deeds, after everything that was asked was answered.
+    fn settle<T>(
+        world: impl Fn(Ask, &mut Heard),
+        mut read: impl FnMut(&Rules<'_>, &Heard) -> Result<T, Ask>,
+    ) -> T {
+        let agents = ["echo", "vision"].map(|name| name.parse().unwrap()).into();
+        let rules = Rules { least: Role::Triage, agents: &agents, us: Some(US) };
+        let mut heard = Heard::default();
+        loop {
+            match read(&rules, &heard) {
+                Ok(answer) => return answer,
+                Err(ask) => world(ask, &mut heard),
+            }
+        }
+    }
+
+    fn shown(deeds: &[Deed]) -> String {
+        let lines = deeds.iter().map(|deed| match deed {
+            Deed::Link(_) => "link".to_owned(),
+            Deed::Open { agent, text, author } => format!("open {agent} by {author}: {text:?}"),
+            Deed::Retell(_, text) => format!("retell {text:?}"),
+            Deed::Say { author, body, .. } => format!("{author} says {body:?}"),
+            Deed::Resolve { resolution, by, .. } => format!("{resolution} by {by}"),
+            Deed::Reopen(_) => "reopen".to_owned(),
+            Deed::Operate { agent, hold, by } => format!("hold {agent}: {hold:?} by {by}"),
+            Deed::See { is_open: true, .. } => "see it open".to_owned(),
+            Deed::See { is_open: false, .. } => "see it closed".to_owned(),
+            Deed::Read { .. } => "read".to_owned(),
+            Deed::Answer { reaction, help, .. } => {
+                let help = help.as_deref().and_then(|help| help.lines().next());
+                format!("answer {reaction} {}", help.unwrap_or_default())
+            }
+            Deed::Merge(of) => format!("merge into {of}"),
+            Deed::Unheeded { by, .. } => format!("{by} is not heeded"),
+        });
+        lines.map(|line| line.trim().to_owned() + "\n").collect()
+    }
+
+    fn seen(issue: &Issue, place: &Place, labelers: &[(&str, &str)]) -> String {
+        shown(&settle(world(labelers), |rules, heard| of_issue(issue, place, rules, heard)))
+    }
+
+    fn heard(comment: &IssueComment, link: &Link) -> String {
+        shown(&settle(world(&[]), |rules, heard| of_comment(comment, link, None, rules, heard)))
+    }
+
+    #[test]
+    fn an_issue_of_somebody_who_counts_becomes_feedback() {
+        let labelled = issue("ann", &["agent:vision", "agent:nobody", "bug"]);
+        insta::assert_snapshot!(seen(&labelled, &Place::Unknown, &[]), @r#"open vision by @ann: "Too red\n\nPlease, less.""#);
+        assert_eq!(seen(&issue("ann", &["bug"]), &Place::Unknown, &[]), "");
+        let closed = closed(labelled, CloseReason::Completed, Some("ann"));
+        assert_eq!(seen(&closed, &Place::Unknown, &[]), "");
+    }
+
+    #[test]
+    fn a_form_names_the_agent() {
+        let filled_in = Issue {
+            body: "### Agent\n\necho\n\n### What should change?\n\nLess red.".to_owned(),
+            ..issue("ann", &["wavemark"])
+        };
+        insta::assert_snapshot!(seen(&filled_in, &Place::Unknown, &[]), @r#"open echo by @ann: "Too red\n\nLess red.""#);
+        let strangers = Issue { author: Some(account("bob")), ..filled_in };
+        assert_eq!(seen(&strangers, &Place::Unknown, &[]), "");
+    }
+
+    #[test]
+    fn a_strangers_issue_waits_for_the_label_of_somebody_who_counts() {
+        let labelled = issue("bob", &["agent:vision"]);
+        assert_eq!(seen(&labelled, &Place::Unknown, &[]), "");
+        assert_eq!(seen(&labelled, &Place::Unknown, &[("agent:vision", "bob")]), "");
+        assert_eq!(seen(&labelled, &Place::Unknown, &[("agent:echo", "ann")]), "");
+        let vouched = seen(&labelled, &Place::Unknown, &[("agent:vision", "ann")]);
+        assert_eq!(vouched, "open vision by @bob: \"Too red\\n\\nPlease, less.\"\n");
+    }
+
+    #[test]
+    fn closing_resolves_if_it_counts() {
+        use CloseReason::{Completed, Duplicate, NotPlanned};
+        let mut all = String::new();
+        for origin in [Origin::Ours, Origin::Theirs] {
+            for (reason, by) in [
+                (Completed, Some("ann")),
+                (NotPlanned, Some("ann")),
+                (Duplicate, Some("ann")),
+                (Completed, Some("bob")),
+                (Completed, Some("us")),
+                (Completed, None),
+            ] {
+                let issue = closed(issue("bob", &[]), reason, by);
+                let deeds = seen(&issue, &Place::Linked(vec![link(origin)]), &[]);
+                all += &format!(
+                    "{origin:?} {reason} by {by:?}: {}\n",
+                    deeds.trim().replace('\n', ", ")
+                );
+            }
+        }
+        insta::assert_snapshot!(all, @r#"
+        Ours completed by Some("ann"): completed by @ann, see it closed
+        Ours not_planned by Some("ann"): dismissed by @ann, see it closed
+        Ours duplicate by Some("ann"): dismissed by @ann, see it closed
+        Ours completed by Some("bob"): @bob is not heeded, see it open
+        Ours completed by Some("us"): see it closed
+        Ours completed by None: @bob is not heeded, see it open
+        Theirs completed by Some("ann"): completed by @ann, see it closed
+        Theirs not_planned by Some("ann"): dismissed by @ann, see it closed
+        Theirs duplicate by Some("ann"): dismissed by @ann, see it closed
+        Theirs completed by Some("bob"): @bob is not heeded, see it open
+        Theirs completed by Some("us"): see it closed
+        Theirs completed by None: @bob is not heeded, see it open
+        "#);
+    }
+
+    #[test]
+    fn what_was_closed_and_is_open_is_open_again() {
+        let link = Link { is_open: false, resolved: true, ..link(Origin::Ours) };
+        let deeds = seen(&issue("us", &[]), &Place::Linked(vec![link.clone()]), &[]);
+        assert_eq!(deeds, "reopen\nsee it open\n");
+        // An answer that GitHub kept for a while.
+        let stale = Issue { updated_at: at(4), ..issue("us", &[]) };
+        assert_eq!(seen(&stale, &Place::Linked(vec![link]), &[]), "");
+    }
+
+    #[test]
+    fn the_text_follows_its_author_if_they_count() {
+        let edited = Issue { body: "More blue.".to_owned(), ..issue("ann", &["agent:vision"]) };
+        let linked = Place::Linked(vec![link(Origin::Theirs)]);
+        assert_eq!(
+            seen(&edited, &linked, &[]),
+            "retell \"Too red\\n\\nMore blue.\"\nsee it open\n"
+        );
+        let strangers = Issue { author: Some(account("bob")), ..edited };
+        assert_eq!(seen(&strangers, &linked, &[]), "see it open\n");
+    }
+
+    #[test]
+    fn another_label_pauses_another_agent() {
+        let both = issue("ann", &["agent:vision", "agent:echo"]);
+        let deeds = seen(&both, &Place::Linked(vec![link(Origin::Theirs)]), &[]);
+        assert_eq!(deeds, "see it open\nopen echo by @ann: \"Too red\\n\\nPlease, less.\"\n");
+    }
+
+    #[test]
+    fn an_issue_of_ours_is_found_again_and_its_copies_are_closed() {
+        let ours = closed(issue("us", &[]), CloseReason::Completed, Some("ann"));
+        let found = Place::Found(Link { seen_at: at(-99), ..link(Origin::Ours) });
+        assert_eq!(seen(&ours, &found, &[]), "link\ncompleted by @ann\nsee it closed\n");
+        let copy = Place::Copy(IssueNumber(3));
+        assert_eq!(seen(&issue("us", &[]), &copy, &[]), "merge into #3\n");
+        assert_eq!(seen(&ours, &copy, &[]), "");
+    }
+
+    #[test]
+    fn comments_of_people_who_count_reach_the_agent() {
+        let vision = link(Origin::Ours);
+        assert_eq!(heard(&comment("ann", "Less red."), &vision), "read\n@ann says \"Less red.\"\n");
+        for silent in ["bob", "us", "ci-bot"] {
+            assert_eq!(heard(&comment(silent, "/wavemark dismiss"), &vision), "read\n");
+        }
+    }
+
+    #[test]
+    fn commands_are_obeyed_and_answered() {
+        let vision = link(Origin::Ours);
+        let mut all = String::new();
+        for words in ["dismiss", "pause", "resume", "approve", "destroy", ""] {
+            let deeds = heard(&comment("ann", &format!("/wavemark {words}")), &vision);
+            all += &format!("{words}: {}\n", deeds.trim().replace('\n', ", "));
+        }
+        insta::assert_snapshot!(all, @"
+        dismiss: read, dismissed by @ann, answer +1
+        pause: read, hold vision: On by @ann, answer +1
+        resume: read, hold vision: Off by @ann, answer +1
+        approve: read, answer confused This is a comment: `approve` does not apply to it. What can be said in a line of its own:
+        destroy: read, answer confused That is not a command. What can be said in a line of its own:
+        : read, answer confused There is no command here. What can be said in a line of its own:
+        ");
+    }
+
+    #[test]
+    fn an_edited_comment_says_something_else_and_commands_nothing() {
+        let vision = link(Origin::Ours);
+        let first = Edition::of(&comment("ann", "Less red."));
+        // In the same second.
+        let edited = comment("ann", "More blue.\n/wavemark dismiss");
+        let read = |now: &IssueComment, before| {
+            shown(&settle(world(&[]), |rules, heard| {
+                of_comment(now, &vision, Some(before), rules, heard)
+            }))
+        };
+        assert_eq!(read(&edited, first), "read\n@ann says \"More blue.\"\n");
+        assert_eq!(read(&edited, Edition::of(&edited)), "");
+        let older = IssueComment { updated_at: at(7), ..edited };
+        assert_eq!(read(&older, first), "");
+    }
+
+    fn any_label() -> impl Strategy<Value = &'static str> {
+        prop_oneof![Just("agent:vision"), Just("agent:echo"), Just("wavemark"), Just("bug")]
+    }
+
+    fn any_state() -> impl Strategy<Value = IssueState> {
+        prop_oneof![
+            Just(IssueState::Open),
+            Just(IssueState::Closed(CloseReason::Completed)),
+            Just(IssueState::Closed(CloseReason::NotPlanned)),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
+
+        #[test]
+        fn the_word_of_a_stranger_changes_nothing(
+            labels in prop::collection::vec(any_label(), 0..4),
+            state in any_state(),
+            form in any::<bool>(),
+            linked in any::<bool>(),
+            body in "(/wavemark (approve|dismiss|pause)|.{0,20})",
+        ) {
+            let form = if form { "### Agent\n\nvision\n\n" } else { "" };
+            let issue = Issue {
+                body: format!("{form}{body}"),
+                state,
+                closed_by: Some(account("bob")),
+                ..issue("bob", &labels)
+            };
+            let place = match linked {
+                true => Place::Linked(vec![link(Origin::Theirs)]),
+                false => Place::Unknown,
+            };
+            let by_bob: Vec<(&str, &str)> = labels.iter().map(|&label| (label, "bob")).collect();
+            let deeds = settle(world(&by_bob), |rules, heard| of_issue(&issue, &place, rules, heard));
+            let said = settle(world(&[]), |rules, heard| {
+                of_comment(&comment("bob", &body), &link(Origin::Theirs), None, rules, heard)
+            });
+            for deed in deeds.iter().chain(&said) {
+                prop_assert!(
+                    matches!(
+                        deed,
+                        Deed::See { is_open: true, .. } | Deed::Unheeded { .. } | Deed::Read { .. }
+                    ),
+                    "{deed:?}"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,478 @@
+//! What is to be written to GitHub, and how far that got.
+//!
+//! Before something is sent that would take effect twice if it were sent twice,
+//! that is written down; so whoever finds it so looks before sending it again.
+
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use super::{Holder, fence};
+use crate::{
+    mail::{Artifact, Subject, closing, doing, reopening},
+    model::{
+        AgentName, ArtifactKey, ArtifactType, CloseReason, FeedbackId, FeedbackKind,
+        FeedbackNumber, FileName, Instant, Issue, IssueNumber, Outcome, ProjectId, Reaction,
+        Resolution, RunnerKind, WaveName,
+    },
+    store::{
+        Result, Store,
+        events::{self, Note},
+        sql::{Tx, query, query_as, query_scalar},
+    },
+};
+
+/// An issue to be opened.
+#[derive(Clone, Debug)]
+pub struct ToOpen {
+    /// What it is about.
+    pub subject: Subject,
+    /// Whether that was tried already and nobody knows how it ended.
+    pub was_tried: bool,
+}
+
+/// Something to be done on an issue.
+#[derive(Clone, Debug)]
+pub struct ToPost {
+    /// The letter's id.
+    pub id: Uuid,
+    /// On which issue.
+    pub number: IssueNumber,
+    /// What to say first, and how far that got.
+    pub body: Option<(String, Saying)>,
+    /// How to react, and to which comment.
+    pub reaction: Option<(i64, Reaction)>,
+    /// What to make of the issue at last.
+    pub state: Option<NewState>,
+}
+
+/// How far it got to say something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Saying {
+    /// It was not tried.
+    ToSay,
+    /// It was tried, and nobody knows how that ended.
+    Unsure,
+    /// It is said.
+    Said,
+}
+
+/// What to make of an issue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NewState {
+    /// It is opened again.
+    Open,
+    /// It is closed.
+    Closed(CloseReason),
+}
+
+#[derive(sqlx::FromRow)]
+struct SubjectRow {
+    id: FeedbackId,
+    number: FeedbackNumber,
+    kind: FeedbackKind,
+    text: String,
+    agent: AgentName,
+    title: Option<String>,
+    wave: WaveName,
+    runner: RunnerKind,
+    was_tried: bool,
+    attempt: Option<i32>,
+    progress: Option<String>,
+    outcome: Option<Outcome>,
+    detail: Option<String>,
+    artifacts: Json<Vec<ArtifactRow>>,
+}
+
+#[derive(serde::Deserialize)]
+struct ArtifactRow {
+    kind: ArtifactType,
+    name: FileName,
+    version: i32,
+    commit: Option<String>,
+    path: Option<String>,
+}
+
+#[derive(sqlx::FromRow)]
+struct LetterRow {
+    id: Uuid,
+    number: i64,
+    comment_id: Option<i64>,
+    reaction: Option<Reaction>,
+    body: Option<String>,
+    state: Option<String>,
+    is_sending: bool,
+    is_said: bool,
+}
+
+impl LetterRow {
+    fn to_post(self) -> ToPost {
+        let saying = match (self.is_said, self.is_sending) {
+            (true, _) => Saying::Said,
+            (false, true) => Saying::Unsure,
+            (false, false) => Saying::ToSay,
+        };
+        let state = self.state.map(|word| match word.parse() {
+            Ok(reason) => NewState::Closed(reason),
+            Err(_) => NewState::Open,
+        });
+        ToPost {
+            id: self.id,
+            number: IssueNumber(self.number),
+            body: self.body.map(|body| (body, saying)),
+            reaction: self.comment_id.zip(self.reaction),
+            state,
+        }
+    }
+}
+
+impl Store {
+    /// Open feedback without an issue, oldest first. Artifacts are linked below
+    /// `blobs`.
+    pub async fn issues_to_open(&self, project: ProjectId, blobs: &str) -> Result<Vec<ToOpen>> {
+        let rows: Vec<SubjectRow> = self
+            .read(async |tx| {
+                Ok(query_as(
+                    "select f.id, f.number, f.kind, f.feedback_text as text, a.name as agent,
+                         a.title, coalesce(w.name, 'unplanned') as wave, a.runner,
+                         i.feedback_id is not null as was_tried,
+                         r.attempt, r.progress, r.outcome, r.detail,
+                         coalesce((
+                             select json_agg(json_build_object(
+                                 'kind', t.artifact_type, 'name', t.name, 'version', t.version,
+                                 'commit', t.git_commit, 'path', t.git_path
+                             ) order by t.artifact_type, t.name)
+                             from (
+                                 select distinct on (artifact_type, name) *
+                                 from public.artifacts where agent_id = a.id
+                                 order by artifact_type, name, version desc
+                             ) t
+                         ), '[]') as artifacts
+                     from public.feedback f
+                     join public.agents a on a.id = f.agent_id
+                     left join public.waves w on w.id = a.wave_id
+                     left join wavemark.issues i on i.feedback_id = f.id
+                     left join lateral (
+                         select * from public.runs r where r.agent_id = a.id
+                         order by r.epoch desc limit 1
+                     ) r on true
+                     where f.project_id = $1 and f.applied_at is null and not f.resolved
+                         and i.number is null
+                     order by f.number",
+                )
+                .bind(project)
+                .fetch_all(tx.conn())
+                .await?)
+            })
+            .await?;
+        Ok(rows.into_iter().map(|row| to_open(row, blobs)).collect())
+    }
+
+    /// Writes down that the issue of a feedback is about to be opened.
+    pub async fn opening_issue(&self, who: Holder, feedback: FeedbackId) -> Result<()> {
+        self.tx(async |tx| {
+            fence(tx, who).await?;
+            query(
+                "insert into wavemark.issues (feedback_id, project_id, origin)
+                 values ($1, $2, 'ours') on conflict do nothing",
+            )
+            .bind(feedback)
+            .bind(who.project)
+            .execute(tx.conn())
+            .await?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Writes down that it is open.
+    pub async fn opened_issue(
+        &self,
+        who: Holder,
+        feedback: FeedbackId,
+        issue: &Issue,
+    ) -> Result<()> {
+        self.tx(async |tx| {
+            query(
+                "update wavemark.issues set number = $2, url = $3, seen_at = $4
+                 where feedback_id = $1 and number is null",
+            )
+            .bind(feedback)
+            .bind(issue.number)
+            .bind(&issue.url)
+            .bind(issue.updated_at)
+            .execute(tx.conn())
+            .await?;
+            query("update wavemark.mailboxes set us = coalesce($2, us) where project_id = $1")
+                .bind(who.project)
+                .bind(issue.author.as_ref().map(|author| author.id))
+                .execute(tx.conn())
+                .await?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Writes down that it was not opened, for certain.
+    pub async fn refused_issue(&self, feedback: FeedbackId) -> Result<()> {
+        self.tx(async |tx| {
+            query("delete from wavemark.issues where feedback_id = $1 and number is null")
+                .bind(feedback)
+                .execute(tx.conn())
+                .await?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// What is to be done on issues, in the order in which it came up.
+    pub async fn letters(&self, who: Holder) -> Result<Vec<ToPost>> {
+        let rows: Vec<LetterRow> = self
+            .tx(async |tx| {
+                fence(tx, who).await?;
+                drop_overtaken(tx, who.project).await?;
+                write_closings(tx, who.project).await?;
+                write_reopenings(tx, who.project).await?;
+                Ok(query_as(
+                    "select id, number, comment_id, reaction, body, state,
+                         sending_at is not null as is_sending, said_at is not null as is_said
+                     from wavemark.letters where project_id = $1 and sent_at is null
+                     order by place",
+                )
+                .bind(who.project)
+                .fetch_all(tx.conn())
+                .await?)
+            })
+            .await?;
+        Ok(rows.into_iter().map(LetterRow::to_post).collect())
+    }
+
+    /// Writes down that the body of a letter is about to be sent.
+    pub async fn saying(&self, who: Holder, letter: Uuid) -> Result<()> {
+        self.tx(async |tx| {
+            fence(tx, who).await?;
+            query("update wavemark.letters set sending_at = now() where id = $1")
+                .bind(letter)
+                .execute(tx.conn())
+                .await?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Writes down that it was sent, or for certain was not.
+    pub async fn said(&self, letter: Uuid, said: bool) -> Result<()> {
+        self.tx(async |tx| {
+            query(
+                "update wavemark.letters
+                 set said_at = case when $2 then now() end,
+                     sending_at = case when $2 then sending_at end
+                 where id = $1",
+            )
+            .bind(letter)
+            .bind(said)
+            .execute(tx.conn())
+            .await?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Writes down that a letter is done with, and how its issue is since.
+    pub async fn posted(&self, letter: Uuid, issue: Option<&Issue>) -> Result<()> {
+        self.tx(async |tx| {
+            query("update wavemark.letters set sent_at = now() where id = $1")
+                .bind(letter)
+                .execute(tx.conn())
+                .await?;
+            let Some(issue) = issue else { return Ok(()) };
+            query(
+                "update wavemark.issues i set is_open = $2, seen_at = greatest(seen_at, $3)
+                 from wavemark.letters l
+                 where l.id = $1 and i.project_id = l.project_id and i.number = l.number",
+            )
+            .bind(letter)
+            .bind(issue.state == crate::model::IssueState::Open)
+            .bind(issue.updated_at)
+            .execute(tx.conn())
+            .await?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Writes down that a letter will never arrive.
+    pub async fn undeliverable(&self, who: Holder, letter: &ToPost, why: &str) -> Result<()> {
+        self.tx(async |tx| {
+            query("update wavemark.letters set sent_at = now(), failure = $2 where id = $1")
+                .bind(letter.id)
+                .bind(why)
+                .execute(tx.conn())
+                .await?;
+            let detail = format!("issue {}: {why}", letter.number);
+            let note = Note { agent: None, run: None, kind: "undeliverable", detail };
+            events::record(tx, who.project, &[note]).await
+        })
+        .await
+    }
+
+    /// The issues of feedback that is open, and issues that count as open.
+    pub async fn issues_to_review(&self, project: ProjectId) -> Result<Vec<IssueNumber>> {
+        self.read(async |tx| {
+            let numbers: Vec<i64> = query_scalar(
+                "select distinct i.number from wavemark.issues i
+                 join public.feedback f on f.id = i.feedback_id
+                 where i.project_id = $1 and i.number is not null
+                     and (i.is_open or not f.resolved)
+                 order by 1",
+            )
+            .bind(project)
+            .fetch_all(tx.conn())
+            .await?;
+            Ok(numbers.into_iter().map(IssueNumber).collect())
+        })
+        .await
+    }
+
+    /// Writes down that an issue is gone. Its feedback stays as it is.
+    pub async fn missing_issue(&self, who: Holder, number: IssueNumber, why: &str) -> Result<()> {
+        self.tx(async |tx| {
+            let done = query(
+                "update wavemark.issues set missing_since = now()
+                 where project_id = $1 and number = $2 and missing_since is null",
+            )
+            .bind(who.project)
+            .bind(number)
+            .execute(tx.conn())
+            .await?;
+            if done.rows_affected() == 0 {
+                return Ok(());
+            }
+            let detail = format!("issue {number} {why}; its feedback stays as it is");
+            let note = Note { agent: None, run: None, kind: "missing", detail };
+            events::record(tx, who.project, &[note]).await
+        })
+        .await
+    }
+}
+
+fn to_open(row: SubjectRow, blobs: &str) -> ToOpen {
+    let artifact = |artifact: ArtifactRow| Artifact {
+        key: ArtifactKey { kind: artifact.kind, name: artifact.name },
+        version: artifact.version,
+        url: artifact
+            .commit
+            .zip(artifact.path)
+            .map(|(commit, path)| format!("{blobs}/{commit}/{path}")),
+    };
+    let words = row.progress.or(row.detail);
+    ToOpen {
+        was_tried: row.was_tried,
+        subject: Subject {
+            feedback: row.id,
+            number: row.number,
+            kind: row.kind,
+            text: row.text,
+            agent: row.agent,
+            title: row.title,
+            wave: row.wave,
+            is_manual: row.runner == RunnerKind::Manual,
+            doing: row.attempt.map(|attempt| doing(attempt, row.outcome, words.as_deref())),
+            artifacts: row.artifacts.0.into_iter().map(artifact).collect(),
+        },
+    }
+}
+
+/// Lets go of closings and reopenings that are not wanted any more.
+async fn drop_overtaken(tx: &mut Tx, project: ProjectId) -> Result<()> {
+    query(
+        "update wavemark.letters l set sent_at = now(), failure = 'overtaken'
+         from public.feedback f
+         where l.project_id = $1 and l.sent_at is null and f.id = l.feedback_id
+             and l.state is not null and (l.state = 'open') = f.resolved",
+    )
+    .bind(project)
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+#[derive(sqlx::FromRow)]
+struct Ended {
+    id: FeedbackId,
+    number: i64,
+    resolution: Resolution,
+    resolved_by: Option<String>,
+    resolved_at: Instant,
+}
+
+/// Issues that are open although all their feedback is resolved.
+async fn write_closings(tx: &mut Tx, project: ProjectId) -> Result<()> {
+    let ended: Vec<Ended> = query_as(
+        "select distinct on (i.number)
+             f.id, i.number, f.resolution, f.resolved_by, f.resolved_at
+         from wavemark.issues i join public.feedback f on f.id = i.feedback_id
+         where i.project_id = $1 and i.is_open and i.number is not null
+             and i.missing_since is null and f.resolved
+             and not exists (
+                 select from wavemark.issues o join public.feedback g on g.id = o.feedback_id
+                 where o.project_id = i.project_id and o.number = i.number and not g.resolved
+             )
+         order by i.number, f.resolved_at desc",
+    )
+    .bind(project)
+    .fetch_all(tx.conn())
+    .await?;
+    for Ended { id, number, resolution, resolved_by, resolved_at } in ended {
+        let reason = match resolution {
+            Resolution::Completed => CloseReason::Completed,
+            Resolution::Dismissed | Resolution::Superseded => CloseReason::NotPlanned,
+        };
+        let episode = format!("closed {}", resolved_at.timestamp_micros());
+        let body = closing(resolution, resolved_by.as_deref());
+        write(tx, project, (id, &episode), number, &body, reason.as_str()).await?;
+    }
+    Ok(())
+}
+
+/// Issues that are closed although their feedback is open.
+async fn write_reopenings(tx: &mut Tx, project: ProjectId) -> Result<()> {
+    let open: Vec<(FeedbackId, i64, Instant)> = query_as(
+        "select distinct on (i.number) f.id, i.number, i.seen_at
+         from public.feedback f join wavemark.issues i on i.feedback_id = f.id
+         where f.project_id = $1 and f.applied_at is null and not f.resolved
+             and i.number is not null and not i.is_open and i.missing_since is null
+         order by i.number, f.number",
+    )
+    .bind(project)
+    .fetch_all(tx.conn())
+    .await?;
+    for (id, number, closed_at) in open {
+        let episode = format!("reopened {}", closed_at.timestamp_micros());
+        write(tx, project, (id, &episode), number, &reopening(), "open").await?;
+    }
+    Ok(())
+}
+
+/// Adds a letter, once for each episode of a feedback.
+async fn write(
+    tx: &mut Tx,
+    project: ProjectId,
+    (feedback, episode): (FeedbackId, &str),
+    number: i64,
+    body: &str,
+    state: &str,
+) -> Result<()> {
+    query(
+        "insert into wavemark.letters (id, project_id, number, feedback_id, body, state)
+         values ($1, $2, $3, $4, $5, $6) on conflict do nothing",
+    )
+    .bind(Uuid::new_v5(&feedback.as_uuid(), episode.as_bytes()))
+    .bind(project)
+    .bind(number)
+    .bind(feedback)
+    .bind(body)
+    .bind(state)
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
