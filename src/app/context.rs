@@ -6,10 +6,11 @@ use anyhow::Context as _;
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::postgres::PgConnectOptions;
 
-use super::{publish::Publisher, workspace::Workspace};
+use super::{mail::Mail, publish::Publisher, workspace::Workspace};
 use crate::{
     archive::{Archive, Place, Remote, remote_of},
     embedded::Embedded,
+    github::{self, Auth, Github, Repo, web_host},
     store::{Error as StoreError, Project, Store},
 };
 
@@ -37,6 +38,22 @@ pub struct Environment {
     pub host: String,
     /// Who is at the keyboard.
     pub user: String,
+}
+
+impl Environment {
+    /// A variable that is set to some text.
+    pub fn word(&self, name: &str) -> Option<&str> {
+        self.variables.get(name)?.to_str().filter(|word| !word.is_empty())
+    }
+
+    /// Who speaks on GitHub.
+    fn github_auth(&self) -> anyhow::Result<Option<Auth>> {
+        if let (Some(id), Some(key)) = (self.word("WAVEMARK_APP_ID"), self.word("WAVEMARK_APP_KEY"))
+        {
+            return Ok(Some(Auth::app(id, &SecretString::from(key))?));
+        }
+        Ok(self.word("GITHUB_TOKEN").map(|token| Auth::Token(SecretString::from(token))))
+    }
 }
 
 /// A project, its database and its archive, ready for use.
@@ -83,13 +100,7 @@ impl Context {
     /// The artifact branch of the project.
     pub fn archive(&self) -> anyhow::Result<Archive> {
         let private = self.workspace.make_private()?;
-        let remote = remote_of(
-            self.workspace.root(),
-            self.settings.git_remote.as_deref(),
-            &private.join("remote.git"),
-            &self.project.artifact_branch,
-        )
-        .context("cannot find the git remote")?;
+        let remote = self.remote()?;
         let token = self.settings.environment.variables.get("GITHUB_TOKEN");
         let token = token.and_then(|token| token.to_str()).map(SecretString::from);
         let archive = Archive::open(Place {
@@ -101,9 +112,59 @@ impl Context {
         Ok(archive)
     }
 
+    /// The git remote of the project.
+    fn remote(&self) -> anyhow::Result<Remote> {
+        let private = self.workspace.make_private()?;
+        remote_of(
+            self.workspace.root(),
+            self.settings.git_remote.as_deref(),
+            &private.join("remote.git"),
+            &self.project.artifact_branch,
+        )
+        .context("cannot find the git remote")
+    }
+
     /// What brings artifacts to the archive.
     pub fn publisher(&self) -> anyhow::Result<Publisher> {
         Ok(Publisher::new(self.store.clone(), self.project.id, self.archive()?))
+    }
+
+    /// The project's conversation on GitHub, if the environment says who speaks
+    /// and where.
+    pub fn mail(&self) -> anyhow::Result<Option<Mail>> {
+        let environment = &self.settings.environment;
+        let Some(auth) = environment.github_auth()? else { return Ok(None) };
+        let api_url = environment.word("GITHUB_API_URL").unwrap_or("https://api.github.com");
+        let web_host = web_host(api_url)?;
+        let Some(repo) = self.repo(&web_host)? else { return Ok(None) };
+        let server = environment.word("GITHUB_SERVER_URL").map_or_else(
+            || format!("https://{web_host}"),
+            |url| url.trim_end_matches('/').to_owned(),
+        );
+        let blobs = format!("{server}/{repo}/blob");
+        let mut settings = github::Settings::new(api_url, repo, auth);
+        if let Some(writes) = environment.word("WAVEMARK_GITHUB_WRITES") {
+            settings.writes = writes.parse().context("WAVEMARK_GITHUB_WRITES is not a number")?;
+        }
+        if let Some(pause) = environment.word("WAVEMARK_GITHUB_PAUSE") {
+            settings.pause = humantime::parse_duration(pause)
+                .context("WAVEMARK_GITHUB_PAUSE is not a duration, such as 1s")?;
+        }
+        if let Some(patience) = environment.word("WAVEMARK_GITHUB_TIMEOUT") {
+            settings.patience = humantime::parse_duration(patience)
+                .context("WAVEMARK_GITHUB_TIMEOUT is not a duration, such as 10s")?;
+        }
+        let github = Github::new(&settings)?;
+        Ok(Some(Mail::new(self.store.clone(), self.project.clone(), github, blobs)))
+    }
+
+    /// The repo on GitHub: the one that is named, or the one of the git remote.
+    fn repo(&self, web_host: &str) -> anyhow::Result<Option<Repo>> {
+        if let Some(named) = self.settings.environment.word("GITHUB_REPOSITORY") {
+            return Ok(Some(named.parse().context("GITHUB_REPOSITORY names no repository")?));
+        }
+        let remote = self.remote()?;
+        Ok(Repo::of_remote(&remote.url, web_host))
     }
 
     /// Who is at the keyboard, for the record.

@@ -4,8 +4,10 @@
 //! testing without a database is decided in the pure modules.
 
 mod apply;
+mod attend;
 mod context;
 mod equip;
+mod mail;
 mod publish;
 mod requests;
 mod supervise;
@@ -15,9 +17,11 @@ mod tests;
 pub mod views;
 mod workspace;
 
+pub use attend::attend;
 pub use context::{Context, Environment, Settings, open_store};
 pub use equip::runs_folder;
+pub use mail::{Exchanged, Mail};
 pub use publish::{Published, Publisher};
-pub use supervise::{Ended, Options, Progress, Session, Until, nudge, preview, supervise};
+pub use supervise::{Ended, Options, Progress, Session, Until, nudge, preview};
 pub use sync::{Synced, sync};
 pub use workspace::{NoWorkspace, Workspace};

@@ -11,7 +11,7 @@ use tokio::{
 
 use super::{Outcome, output, progress::Watcher};
 use crate::{
-    app::{Context, Options, Progress, Session, Settings, Until, preview, supervise, views},
+    app::{Context, Options, Progress, Session, Settings, Until, attend, preview, views},
     engine::Wait,
     model::{AgentName, Outcome as RunOutcome},
 };
@@ -146,10 +146,17 @@ pub(super) async fn go(
         tell(&progress);
         watcher.see(progress);
     };
-    let session = supervise(cx, options, &mut observe, interrupt).await;
+    let session = attend(cx, options, &mut observe, interrupt).await;
     watcher.close();
     signals.abort();
-    session
+    let session = session?;
+    if let Some(summary) = session.github.summary() {
+        output::complain(&format!("{summary}\n"));
+    }
+    if let Some(until) = session.github.paused_until {
+        output::complain(&format!("GitHub wants to be left alone until {until}\n"));
+    }
+    Ok(session)
 }
 
 /// Counts the times that this process is told to stop.
@@ -188,6 +195,9 @@ fn verdict(session: &Session) -> anyhow::Result<Outcome> {
     }
     if let Some(why) = &session.unpublished {
         bail!("some artifacts are stored, but not in git yet; the next tick tries again: {why}");
+    }
+    if let Some(trouble) = &session.github.trouble {
+        bail!("could not do all that is due on GitHub; the next tick tries again: {trouble}");
     }
     if session.interrupted {
         bail!("interrupted; `wavemark run` goes on from the last checkpoints");

@@ -97,7 +97,7 @@ pub struct Heard {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Deed {
     /// This is the issue of that feedback.
-    Link(FeedbackId),
+    Link(FeedbackId, Sighted),
     /// A person says something about an agent: it becomes feedback.
     Open {
         /// Which agent.
@@ -106,6 +106,8 @@ pub enum Deed {
         text: String,
         /// Who they are.
         author: String,
+        /// In which issue.
+        issue: Sighted,
     },
     /// The text of that feedback is now this.
     Retell(FeedbackId, String),
@@ -148,6 +150,8 @@ pub enum Deed {
         feedback: FeedbackId,
         /// Whether it counts as open.
         is_open: bool,
+        /// Its `updated_at`.
+        at: Instant,
     },
     /// The comment was read as it is now.
     Read {
@@ -160,8 +164,10 @@ pub enum Deed {
     },
     /// Answer a comment.
     Answer {
-        /// On whose issue.
+        /// About what it was.
         feedback: FeedbackId,
+        /// On which issue.
+        issue: IssueNumber,
         /// Which.
         comment: i64,
         /// With this.
@@ -169,8 +175,13 @@ pub enum Deed {
         /// And this, if there is something to explain.
         help: Option<String>,
     },
-    /// Close the issue as the same as another.
-    Merge(IssueNumber),
+    /// Close an issue as the same as another.
+    Merge {
+        /// This one.
+        copy: IssueNumber,
+        /// As the same as this one.
+        of: IssueNumber,
+    },
     /// Somebody who does not count closed the issue.
     Unheeded {
         /// Whose issue.
@@ -178,6 +189,31 @@ pub enum Deed {
         /// Who.
         by: String,
     },
+}
+
+/// What is remembered of an issue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sighted {
+    /// Its number.
+    pub number: IssueNumber,
+    /// Where people read it.
+    pub url: String,
+    /// Who opened it.
+    pub author: Option<i64>,
+    /// Its `updated_at`.
+    pub at: Instant,
+}
+
+impl Sighted {
+    /// What is remembered of `issue`.
+    pub fn of(issue: &Issue) -> Self {
+        Self {
+            number: issue.number,
+            url: issue.url.clone(),
+            author: issue.author.as_ref().map(|author| author.id),
+            at: issue.updated_at,
+        }
+    }
 }
 
 /// Whether an agent is to be held.
@@ -226,12 +262,12 @@ pub fn of_issue(
 ) -> Result<Vec<Deed>, Ask> {
     match place {
         Place::Copy(of) => match issue.state {
-            IssueState::Open => Ok(vec![Deed::Merge(*of)]),
+            IssueState::Open => Ok(vec![Deed::Merge { copy: issue.number, of: *of }]),
             IssueState::Closed(_) => Ok(Vec::new()),
         },
         Place::Found(link) => {
             let deeds = changed(issue, link, rules, heard)?;
-            Ok([vec![Deed::Link(link.feedback)], deeds].concat())
+            Ok([vec![Deed::Link(link.feedback, Sighted::of(issue))], deeds].concat())
         }
         Place::Unknown => opened(issue, &[], rules, heard),
         Place::Linked(links) => {
@@ -292,6 +328,7 @@ fn opened(
         agent: agent.clone(),
         text: text.clone(),
         author: author.clone(),
+        issue: Sighted::of(issue),
     };
     Ok(wanted.into_iter().map(open).collect())
 }
@@ -336,7 +373,7 @@ fn changed(issue: &Issue, link: &Link, rules: &Rules<'_>, heard: &Heard) -> Resu
         }
         _ => {}
     }
-    deeds.push(Deed::See { feedback, is_open });
+    deeds.push(Deed::See { feedback, is_open, at: issue.updated_at });
     Ok(deeds)
 }
 
@@ -393,13 +430,13 @@ pub fn of_comment(
     }
     // A command that is edited in later is not carried out: it was read without.
     if before.is_none() {
-        deeds.extend(obeyed(said, comment.id, link, by(author)));
+        deeds.extend(obeyed(said, comment, link, by(author)));
     }
     Ok(deeds)
 }
 
 /// What a person's words to us lead to.
-fn obeyed(said: Said, comment: i64, link: &Link, by: String) -> Vec<Deed> {
+fn obeyed(said: Said, comment: &IssueComment, link: &Link, by: String) -> Vec<Deed> {
     let feedback = link.feedback;
     let order = match said {
         Said::Nothing => return Vec::new(),
@@ -407,7 +444,8 @@ fn obeyed(said: Said, comment: i64, link: &Link, by: String) -> Vec<Deed> {
         Said::Command(command) => command::order(command, link.kind, link.resolved),
     };
     let agent = link.agent.clone();
-    let answer = |reaction, help| Deed::Answer { feedback, comment, reaction, help };
+    let (issue, comment) = (comment.issue, comment.id);
+    let answer = |reaction, help| Deed::Answer { feedback, issue, comment, reaction, help };
     match order {
         Ok(order) => vec![
             match order {
@@ -544,8 +582,8 @@ mod tests {
 
     fn shown(deeds: &[Deed]) -> String {
         let lines = deeds.iter().map(|deed| match deed {
-            Deed::Link(_) => "link".to_owned(),
-            Deed::Open { agent, text, author } => format!("open {agent} by {author}: {text:?}"),
+            Deed::Link(..) => "link".to_owned(),
+            Deed::Open { agent, text, author, .. } => format!("open {agent} by {author}: {text:?}"),
             Deed::Retell(_, text) => format!("retell {text:?}"),
             Deed::Say { author, body, .. } => format!("{author} says {body:?}"),
             Deed::Resolve { resolution, by, .. } => format!("{resolution} by {by}"),
@@ -558,7 +596,7 @@ mod tests {
                 let help = help.as_deref().and_then(|help| help.lines().next());
                 format!("answer {reaction} {}", help.unwrap_or_default())
             }
-            Deed::Merge(of) => format!("merge into {of}"),
+            Deed::Merge { of, .. } => format!("merge into {of}"),
             Deed::Unheeded { by, .. } => format!("{by} is not heeded"),
         });
         lines.map(|line| line.trim().to_owned() + "\n").collect()

@@ -22,7 +22,8 @@ mod quote;
 pub use command::{Command, Misfit, Said};
 pub use form::{FORM_LABEL, form};
 pub use inbox::{
-    Ask, Deed, Edition, Heard, Hold, Link, Origin, Place, Rules, fingerprint, of_comment, of_issue,
+    Ask, Deed, Edition, Heard, Hold, Link, Origin, Place, Rules, Sighted, fingerprint, of_comment,
+    of_issue,
 };
 pub use letter::{
     Artifact, Letter, Subject, agent_label, closing, doing, duplicate, help, reopening,

@@ -29,6 +29,7 @@ use self::{
 use super::{
     apply::{Applied, Executor},
     context::Context,
+    mail::Exchanged,
 };
 use crate::{
     engine::{Decision, Effect, Wait, decide},
@@ -114,6 +115,8 @@ pub struct Session {
     pub unpublished: Option<String>,
     /// Whether it ended because it was told to.
     pub interrupted: bool,
+    /// What was read from GitHub and written there.
+    pub github: Exchanged,
 }
 
 /// Goes on with the project of `cx` as far as `options` say, or until
@@ -124,7 +127,7 @@ pub struct Session {
 /// When the database fails for longer than five minutes. Runs that were going
 /// on here are stopped gracefully then, and continue from their checkpoints
 /// when somebody claims them again.
-pub async fn supervise(
+pub(super) async fn supervise(
     cx: &Context,
     options: Options,
     observe: &mut dyn FnMut(Progress),

@@ -7,10 +7,9 @@ use uuid::Uuid;
 
 use super::{Holder, fence};
 use crate::{
-    mail::{Deed, Edition, Hold, Link, Origin},
+    mail::{Deed, Edition, Hold, Link, Origin, Sighted},
     model::{
-        AgentId, AgentName, Digest, FeedbackId, FeedbackKind, Instant, Issue, IssueNumber,
-        ProjectId,
+        AgentId, AgentName, Digest, FeedbackId, FeedbackKind, Instant, IssueNumber, ProjectId,
     },
     store::{
         Error, NewFeedback, Operator, Result, Store, agents,
@@ -45,8 +44,8 @@ pub struct Marked {
 /// What was seen, and what follows.
 #[derive(Clone, Debug, Default)]
 pub struct News {
-    /// What follows, each from this issue.
-    pub deeds: Vec<(Issue, Deed)>,
+    /// What follows.
+    pub deeds: Vec<Deed>,
     /// The new cursors.
     pub issues_cursor: Option<Instant>,
     /// The new cursors.
@@ -148,8 +147,8 @@ impl Store {
     pub async fn take_in(&self, who: Holder, news: &News, repo: &str) -> Result<()> {
         self.tx(async |tx| {
             fence(tx, who).await?;
-            for (issue, deed) in &news.deeds {
-                take(tx, who.project, repo, issue, deed).await?;
+            for deed in &news.deeds {
+                take(tx, who.project, repo, deed).await?;
             }
             query(
                 "update wavemark.mailboxes
@@ -169,16 +168,10 @@ impl Store {
     }
 }
 
-async fn take(
-    tx: &mut Tx,
-    project: ProjectId,
-    repo: &str,
-    issue: &Issue,
-    deed: &Deed,
-) -> Result<()> {
+async fn take(tx: &mut Tx, project: ProjectId, repo: &str, deed: &Deed) -> Result<()> {
     match deed {
-        Deed::Link(feedback) => link(tx, project, *feedback, issue).await,
-        Deed::Open { agent, text, author } => {
+        Deed::Link(feedback, issue) => link(tx, project, *feedback, issue).await,
+        Deed::Open { agent, text, author, issue } => {
             open(tx, project, repo, issue, (agent, text, author)).await
         }
         Deed::Retell(feedback, text) => {
@@ -221,7 +214,7 @@ async fn take(
                 Err(err) => Err(err),
             }
         }
-        Deed::See { feedback, is_open } => {
+        Deed::See { feedback, is_open, at } => {
             query(
                 "update wavemark.issues
                  set is_open = $2, seen_at = greatest(seen_at, $3), missing_since = null
@@ -229,12 +222,12 @@ async fn take(
             )
             .bind(feedback)
             .bind(is_open)
-            .bind(issue.updated_at)
+            .bind(at)
             .execute(tx.conn())
             .await?;
             Ok(())
         }
-        Deed::Answer { feedback, comment, reaction, help } => {
+        Deed::Answer { feedback, issue, comment, reaction, help } => {
             let id = Uuid::new_v5(&feedback.as_uuid(), format!("answer {comment}").as_bytes());
             query(
                 "insert into wavemark.letters
@@ -243,7 +236,7 @@ async fn take(
             )
             .bind(id)
             .bind(project)
-            .bind(issue.number)
+            .bind(issue)
             .bind(feedback)
             .bind(comment)
             .bind(reaction)
@@ -252,29 +245,33 @@ async fn take(
             .await?;
             Ok(())
         }
-        Deed::Merge(of) => {
-            let name = format!("{repo}#{} duplicates #{}", issue.number.0, of.0);
+        Deed::Merge { copy, of } => {
+            let name = format!("{repo}{copy} duplicates {of}");
             query(
                 "insert into wavemark.letters (id, project_id, number, body, state)
                  values ($1, $2, $3, $4, 'duplicate') on conflict do nothing",
             )
             .bind(Uuid::new_v5(&project.as_uuid(), name.as_bytes()))
             .bind(project)
-            .bind(issue.number)
+            .bind(copy)
             .bind(crate::mail::duplicate(*of))
             .execute(tx.conn())
             .await?;
             Ok(())
         }
         Deed::Unheeded { feedback, by } => {
-            let detail =
-                format!("{by} closed issue {}, but may not resolve anything", issue.number);
+            let detail = format!("{by} closed its issue, but may not resolve anything");
             note(tx, project, *feedback, "unheeded", detail).await
         }
     }
 }
 
-async fn link(tx: &mut Tx, project: ProjectId, feedback: FeedbackId, issue: &Issue) -> Result<()> {
+async fn link(
+    tx: &mut Tx,
+    project: ProjectId,
+    feedback: FeedbackId,
+    issue: &Sighted,
+) -> Result<()> {
     query("update wavemark.issues set number = $2, url = $3 where feedback_id = $1")
         .bind(feedback)
         .bind(issue.number)
@@ -284,7 +281,7 @@ async fn link(tx: &mut Tx, project: ProjectId, feedback: FeedbackId, issue: &Iss
     // Whoever opened it is us.
     query("update wavemark.mailboxes set us = coalesce(us, $2) where project_id = $1")
         .bind(project)
-        .bind(issue.author.as_ref().map(|author| author.id))
+        .bind(issue.author)
         .execute(tx.conn())
         .await?;
     Ok(())
@@ -294,7 +291,7 @@ async fn open(
     tx: &mut Tx,
     project: ProjectId,
     repo: &str,
-    issue: &Issue,
+    issue: &Sighted,
     (agent, text, author): (&AgentName, &str, &str),
 ) -> Result<()> {
     let handle = match agents::find(tx, project, agent).await {
@@ -324,7 +321,7 @@ async fn open(
     .bind(request)
     .bind(issue.number)
     .bind(&issue.url)
-    .bind(issue.updated_at)
+    .bind(issue.at)
     .execute(tx.conn())
     .await?;
     Ok(())

@@ -79,6 +79,13 @@ pub struct Visited {
     pub reviewed: bool,
 }
 
+impl Visited {
+    /// GitHub still wants to be left alone.
+    pub fn pausing(until: Instant) -> Self {
+        Self { paused_until: Some(until), ..Self::default() }
+    }
+}
+
 impl Store {
     /// Takes the lease on the project's mailbox, or `None` when another process
     /// has it.

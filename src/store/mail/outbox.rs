@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{Holder, fence};
 use crate::{
-    mail::{Artifact, Subject, closing, doing, reopening},
+    mail::{Artifact, Sighted, Subject, closing, doing, reopening},
     model::{
         AgentName, ArtifactKey, ArtifactType, CloseReason, FeedbackId, FeedbackKind,
         FeedbackNumber, FileName, Instant, Issue, IssueNumber, Outcome, ProjectId, Reaction,
@@ -105,7 +105,7 @@ struct LetterRow {
 }
 
 impl LetterRow {
-    fn to_post(self) -> ToPost {
+    fn letter(self) -> ToPost {
         let saying = match (self.is_said, self.is_sending) {
             (true, _) => Saying::Said,
             (false, true) => Saying::Unsure,
@@ -189,7 +189,7 @@ impl Store {
         &self,
         who: Holder,
         feedback: FeedbackId,
-        issue: &Issue,
+        issue: &Sighted,
     ) -> Result<()> {
         self.tx(async |tx| {
             query(
@@ -199,12 +199,12 @@ impl Store {
             .bind(feedback)
             .bind(issue.number)
             .bind(&issue.url)
-            .bind(issue.updated_at)
+            .bind(issue.at)
             .execute(tx.conn())
             .await?;
             query("update wavemark.mailboxes set us = coalesce($2, us) where project_id = $1")
                 .bind(who.project)
-                .bind(issue.author.as_ref().map(|author| author.id))
+                .bind(issue.author)
                 .execute(tx.conn())
                 .await?;
             Ok(())
@@ -220,6 +220,30 @@ impl Store {
                 .execute(tx.conn())
                 .await?;
             Ok(())
+        })
+        .await
+    }
+
+    /// Whether there is anything to be written, as far as is known here.
+    pub async fn has_mail(&self, project: ProjectId) -> Result<bool> {
+        self.read(async |tx| {
+            Ok(query_scalar(
+                "select exists (
+                     select from public.feedback f
+                     left join wavemark.issues i on i.feedback_id = f.id
+                     where f.project_id = $1 and f.applied_at is null and not f.resolved
+                         and (i.number is null or not i.is_open)
+                 ) or exists (
+                     select from wavemark.issues i
+                     join public.feedback f on f.id = i.feedback_id
+                     where i.project_id = $1 and i.number is not null and i.is_open and f.resolved
+                 ) or exists (
+                     select from wavemark.letters where project_id = $1 and sent_at is null
+                 )",
+            )
+            .bind(project)
+            .fetch_one(tx.conn())
+            .await?)
         })
         .await
     }
@@ -243,7 +267,7 @@ impl Store {
                 .await?)
             })
             .await?;
-        Ok(rows.into_iter().map(LetterRow::to_post).collect())
+        Ok(rows.into_iter().map(LetterRow::letter).collect())
     }
 
     /// Writes down that the body of a letter is about to be sent.
