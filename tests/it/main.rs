@@ -15,12 +15,14 @@
 //! | `feedback`, `review`, `resolving` | what people say, and what it does |
 //! | `retries`, `contract`, `secrets` | agents, good ones and bad ones |
 //! | `changes`, `views` | plans that change; what a script reads |
+//! | `conversation` | feedback as issues on GitHub |
 //! | `tidy` | the architecture, executable |
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 #![expect(clippy::print_stderr, reason = "what cannot be tidied up is told, and fails nothing")]
 
 mod changes;
 mod contract;
+mod conversation;
 mod crash;
 mod crowd;
 mod feedback;
