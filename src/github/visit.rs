@@ -6,6 +6,7 @@
 use std::{collections::BTreeMap, fmt, time::Duration};
 
 use octocrab::Octocrab;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::{Instant as Moment, sleep, sleep_until};
@@ -357,6 +358,12 @@ impl Visit {
         self.session = Some(session.clone());
         Ok(session.crab)
     }
+}
+
+/// A word from outside as one part of a path.
+pub(super) fn segment(word: &str) -> PercentEncode<'_> {
+    const KEPT: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
+    utf8_percent_encode(word, &KEPT)
 }
 
 impl fmt::Debug for Visit {
