@@ -101,7 +101,7 @@ impl Server {
         let url = format!("http://{}", self.address);
         Settings {
             pause: Duration::ZERO,
-            patience: Duration::from_secs(5),
+            patience: Duration::from_secs(20),
             backoff: Duration::from_millis(1),
             ..Settings::new(url, "acme/waves".parse().unwrap(), auth)
         }
@@ -111,9 +111,9 @@ impl Server {
         Github::new(&self.settings()).unwrap().visit()
     }
 
-    /// A visit that gives up on an answer at once.
+    /// A visit that gives up on an answer soon.
     pub(super) fn hasty_visit(&self) -> Visit {
-        let settings = Settings { patience: Duration::from_millis(200), ..self.settings() };
+        let settings = Settings { patience: Duration::from_secs(1), ..self.settings() };
         Github::new(&settings).unwrap().visit()
     }
 }

@@ -1,6 +1,10 @@
 //! A change is sent at most once, and the client knows what came of it.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use serde_json::json;
 use tokio::time::Instant;
@@ -20,8 +24,10 @@ fn new_issue() -> NewIssue {
 
 /// What comes of opening an issue, and how often the server was asked to.
 async fn create(act: Act) -> (Error, usize) {
+    let stalls = matches!(act, Act::Stall);
     let server = Server::start(move |_, _| act.clone()).await;
-    let err = server.hasty_visit().create_issue(&new_issue()).await.unwrap_err();
+    let mut visit = if stalls { server.hasty_visit() } else { server.visit() };
+    let err = visit.create_issue(&new_issue()).await.unwrap_err();
     (err, server.requests().len())
 }
 
@@ -156,16 +162,21 @@ async fn a_visit_makes_so_many_changes_and_no_more() {
 
 #[tokio::test]
 async fn changes_come_with_a_rest_between_them() {
-    let server = Server::start(|_, _| answer(201, comment(1))).await;
-    let pause = Duration::from_millis(120);
+    let times = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&times);
+    let server = Server::start(move |_, _| {
+        heard.lock().unwrap().push(Instant::now());
+        answer(201, comment(1))
+    })
+    .await;
+    let pause = Duration::from_millis(50);
     let mut visit = Github::new(&Settings { pause, ..server.settings() }).unwrap().visit();
-    let mut last = None;
     for _ in 0..3 {
         visit.comment(1, "hi").await.unwrap();
-        let now = Instant::now();
-        assert!(last.is_none_or(|last: Instant| now - last >= pause));
-        last = Some(now);
     }
+    let times = times.lock().unwrap();
+    assert_eq!(times.len(), 3);
+    assert!(times.windows(2).all(|two| two[1] - two[0] >= pause), "{times:?}");
 }
 
 #[tokio::test]

@@ -30,7 +30,6 @@ async fn a_question_is_asked_again_when_there_is_no_useful_answer() {
         message(503, ""),
         message(408, ""),
         Act::HangUp,
-        Act::Stall,
         Act::Truncate(200, good.clone()),
         Act::Answer(200, String::new(), good[..good.len() / 2].to_owned()),
         Act::Answer(200, String::new(), String::new()),
@@ -47,17 +46,28 @@ async fn a_question_is_asked_again_when_there_is_no_useful_answer() {
             _ => answer(200, json!([issue(1, 0)])),
         })
         .await;
-        let mut visit = server.hasty_visit();
+        let mut visit = server.visit();
         let changes =
             visit.issues_since(None).await.unwrap_or_else(|err| panic!("{said}: {err:?}"));
         assert_eq!((numbers(&changes.issues), visit.requests()), (vec![1], 3), "{said}");
 
         let server = Server::start(move |_, _| third.clone()).await;
-        let mut visit = server.hasty_visit();
+        let mut visit = server.visit();
         let err = visit.issues_since(None).await.unwrap_err();
         assert!(matches!(err, Error::NoAnswer(_)), "{said}: {err:?}");
         assert_eq!((server.requests().len(), visit.requests()), (3, 3), "{said}");
     }
+}
+
+#[tokio::test]
+async fn an_answer_that_does_not_come_is_not_waited_for() {
+    let server = Server::start(|number, _| match number {
+        0 => Act::Stall,
+        _ => answer(200, json!([issue(1, 0)])),
+    })
+    .await;
+    let changes = server.hasty_visit().issues_since(None).await.unwrap();
+    assert_eq!((changes.issues.len(), server.requests().len()), (1, 2));
 }
 
 #[tokio::test]
