@@ -7,7 +7,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | `support` | a project in a folder, a database, a process to signal |
+//! | `support` | a project in a folder, a database, a process to signal, a GitHub |
 //! | `terminal` | what people read, as they read it |
 //! | `order`, `crowd` | what starts when, alone and beside others |
 //! | `crash`, `signals` | what a killed or interrupted process leaves |
