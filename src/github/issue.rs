@@ -58,6 +58,9 @@ pub struct Issue {
 pub struct Comment {
     /// Its id.
     pub id: u64,
+    /// The number of what it is on, if it was said.
+    #[serde(default, rename = "issue_url", deserialize_with = "last_number")]
+    pub issue: Option<u64>,
     /// Who wrote it; nobody if the account is gone.
     #[serde(default)]
     pub user: Option<User>,
@@ -186,6 +189,12 @@ pub(super) fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Defaul
     value: D,
 ) -> Result<T, D::Error> {
     Ok(Option::deserialize(value)?.unwrap_or_default())
+}
+
+/// The number that an address ends with.
+fn last_number<'de, D: Deserializer<'de>>(url: D) -> Result<Option<u64>, D::Error> {
+    let url = Option::<String>::deserialize(url)?;
+    Ok(url.and_then(|url| url.rsplit('/').next()?.parse().ok()))
 }
 
 fn is_there<'de, D: Deserializer<'de>>(value: D) -> Result<bool, D::Error> {

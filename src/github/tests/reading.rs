@@ -108,7 +108,7 @@ async fn all_pages_are_read_and_pull_requests_left_out() {
 
     assert_eq!(numbers(&changes.issues), [3, 5, 6, 7, 8]);
     assert_eq!(changes.up_to, Some(at(9)), "of a pull request");
-    insta::assert_snapshot!(server.lines()[0], @"GET /repos/acme/waves/issues?state=all&sort=updated&direction=asc&per_page=100&since=2026-11-22T00:00:03Z");
+    insta::assert_snapshot!(server.lines()[0], @"GET /repos/acme/waves/issues?sort=updated&state=all&direction=asc&per_page=100&since=2026-11-22T00:00:03Z");
 }
 
 #[tokio::test]
