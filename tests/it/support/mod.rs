@@ -4,7 +4,7 @@
 //! **Invariant:** nothing here waits for a guessed time. [`wait_until`] looks
 //! again and again, and gives up loudly.
 
-mod github;
+pub(crate) mod github;
 mod plan;
 mod process;
 mod project;

@@ -67,6 +67,7 @@ impl GitHub {
     }
 
     fn serve(enterprise: bool) -> Self {
+        contract::read();
         let shared = Shared::serve(World::default(), enterprise);
         let github = Self { _ending: Some(Ending(Arc::clone(&shared))), shared };
         github.create_repo(Self::REPO);
