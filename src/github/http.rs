@@ -35,7 +35,9 @@ pub(super) fn client(
     app: Option<(u64, &SecretString)>,
 ) -> Result<Octocrab, Error> {
     let builder = Octocrab::builder().set_connect_timeout(Some(CONNECTING.min(patience)));
-    let mut builder = builder.base_uri(base.url()).map_err(|err| Error::Tls(err.into()))?;
+    let mut builder = builder
+        .base_uri(base.url())
+        .map_err(|_| Error::BadUrl { why: "this is not the address of an API" })?;
     if let Some((id, key)) = app {
         let id = AppId(id);
         let key = EncodingKey::from_rsa_pem(key.expose_secret().as_bytes());

@@ -140,7 +140,9 @@ impl Visit {
         path: &str,
     ) -> Result<Reply<T>, Error> {
         let mut rest = self.github.place.settings.backoff;
-        for tries_left in (0..TRIES).rev() {
+        let mut tries = 0;
+        loop {
+            tries += 1;
             let trouble = match self.once(crab, method, path, None).await? {
                 Ok(answer) if answer.is_success() => match self.parse(&answer) {
                     Ok(value) => {
@@ -152,7 +154,7 @@ impl Visit {
                 Ok(answer) => return Ok(Reply::Not(answer)),
                 Err(trouble) => trouble,
             };
-            if tries_left == 0 {
+            if tries == TRIES {
                 return Err(match trouble {
                     Trouble::Connect { .. } => Error::Unreachable(trouble),
                     trouble => Error::NoAnswer(trouble),
@@ -162,7 +164,6 @@ impl Visit {
             sleep(rest).await;
             rest *= 4;
         }
-        unreachable!("the last try returns")
     }
 
     /// Makes a change, once, if the budget allows it.
@@ -305,7 +306,7 @@ impl Visit {
                 let needs = needs.unwrap_or_else(|| route.needs.to_owned());
                 Error::Forbidden { repo, needs, message }
             }
-            404 | 410 if says("disabled") => Error::IssuesDisabled { repo },
+            404 | 410 if says("issues") && says("disabled") => Error::IssuesDisabled { repo },
             404 | 410 => Error::Missing { repo, what: route.what.clone() },
             451 => Error::Blocked { repo, message },
             status => {

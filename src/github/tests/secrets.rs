@@ -53,12 +53,8 @@ async fn a_token_shows_nowhere_also_when_the_server_says_it_back() {
         let echo = format!("you sent Bearer {TOKEN}");
         let acts = [
             message(401, &echo),
-            message(403, &echo),
-            with(
-                404,
-                &format!("x-accepted-github-permissions: {TOKEN}"),
-                json!({ "message": echo }),
-            ),
+            with(403, &format!("x-accepted-github-permissions: {TOKEN}"), json!({"message": echo})),
+            message(404, &echo),
             message(422, &echo),
             message(451, &echo),
             message(502, &echo),
