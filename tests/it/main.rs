@@ -14,12 +14,14 @@
 //! | `ticks`, `remote` | doing it again, doing it without git |
 //! | `feedback`, `review`, `resolving` | what people say, and what it does |
 //! | `retries`, `contract`, `secrets` | agents, good ones and bad ones |
+//! | `client` | the client of GitHub, by GitHub's description |
 //! | `changes`, `views` | plans that change; what a script reads |
 //! | `tidy` | the architecture, executable |
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 #![expect(clippy::print_stderr, reason = "what cannot be tidied up is told, and fails nothing")]
 
 mod changes;
+mod client;
 mod contract;
 mod crash;
 mod crowd;
