@@ -120,4 +120,29 @@ mod tests {
         hint: check DATABASE_URL; on Supabase, use the session pooler; without DATABASE_URL a private Postgres is started
         ");
     }
+
+    #[test]
+    fn a_missing_permission_is_named_and_where_to_give_it() {
+        let err = github::Error::Forbidden {
+            repo: "acme/waves".parse().unwrap(),
+            needs: "issues: write".to_owned(),
+            message: "Resource not accessible by integration".to_owned(),
+        };
+        let err = anyhow::Error::new(err).context("cannot open an issue for f-7");
+        insta::assert_snapshot!(explain(&err), @"
+        error: cannot open an issue for f-7
+          because the token lacks a permission for acme/waves: issues: write (GitHub says: Resource not accessible by integration)
+        hint: in a workflow, add it below the job's `permissions:`; for a fine-grained token or a GitHub App, add it in its settings on GitHub (an App's owner then accepts it once)
+        ");
+    }
+
+    #[test]
+    fn a_change_that_may_have_been_made_is_looked_for() {
+        let err = github::Error::Unknown(github::Trouble::Failing(502));
+        insta::assert_snapshot!(explain(&err.into()), @"
+        error: GitHub may or may not have made the change
+          because GitHub answered 502
+        hint: the next tick looks whether it was made before it tries again
+        ");
+    }
 }

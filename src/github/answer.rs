@@ -116,14 +116,17 @@ fn retry_after(text: &str, now: Option<Instant>) -> Option<Duration> {
 
 /// `issues=write,contents=read; pull_requests=write` as people say it.
 fn permissions(header: &str) -> Option<String> {
-    let known = |c: char| c.is_ascii_alphanumeric() || "_-=,; ".contains(c);
-    let ways = header.split(';').map(|way| {
-        let all: Vec<String> =
-            way.split(',').map(|one| one.trim().replace('_', "-").replace('=', ": ")).collect();
-        all.join(" and ")
-    });
-    let ways: Vec<String> = ways.filter(|way| !way.is_empty()).collect();
-    (!ways.is_empty() && header.chars().all(known)).then(|| ways.join(", or "))
+    let one = |text: &str| {
+        let (name, level) = text.trim().split_once('=')?;
+        let known = name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+            && matches!(level, "read" | "write" | "admin");
+        known.then(|| format!("{}: {level}", name.replace('_', "-")))
+    };
+    let ways: Option<Vec<String>> = header
+        .split(';')
+        .map(|way| Some(way.split(',').map(one).collect::<Option<Vec<_>>>()?.join(" and ")))
+        .collect();
+    Some(ways?.join(", or "))
 }
 
 #[cfg(test)]
@@ -166,7 +169,7 @@ mod tests {
             ("x-ratelimit-remaining", "-1"),
             ("x-ratelimit-reset", "x"),
             ("link", "x"),
-            ("x-accepted-github-permissions", "<script>"),
+            ("x-accepted-github-permissions", "issues=write; a token"),
         ]);
         assert_eq!(nonsense, Head::default());
         assert_eq!(head(&[]), Head::default());

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
-use super::{Comment, Error, Issue, Visit, http::Method};
+use super::{Comment, Error, Issue, Visit, http::Method, visit::segment};
 
 const WRITE_ISSUES: &str = "issues: write";
 
@@ -166,8 +165,7 @@ impl Visit {
         branch: &str,
         inputs: &BTreeMap<String, String>,
     ) -> Result<(), Error> {
-        let file = utf8_percent_encode(workflow, NON_ALPHANUMERIC);
-        let path = format!("/actions/workflows/{file}/dispatches");
+        let path = format!("/actions/workflows/{}/dispatches", segment(workflow));
         let route = self.route(path, format!("workflow {workflow}"), "actions: write");
         let body = json!({ "ref": branch, "inputs": inputs });
         self.write(Method::Post, &route, Some(&body)).await.map(drop)

@@ -9,8 +9,11 @@ use super::Repo;
 /// Only after [`Error::Unknown`] may it have been done all the same.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// GitHub wants to be left alone, by its own clock. The rest of the visit
-    /// gets this answer without asking.
+    /// GitHub wants to be left alone. The rest of the visit gets this answer
+    /// without asking.
+    ///
+    /// It is a length of time, by GitHub's clock: added to the database's, it
+    /// gives an end that no other clock has a say in.
     #[error("GitHub's rate limit is used up for the next {}", humantime::format_duration(*.wait))]
     RateLimited {
         /// From now.

@@ -5,7 +5,7 @@
 
 use std::{error, time::Duration};
 
-use octocrab::{Octocrab, models::AppId};
+use octocrab::{EncodingKey, Octocrab, auth::create_jwt, models::AppId};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
@@ -35,11 +35,17 @@ pub(super) fn client(
     app: Option<(u64, &SecretString)>,
 ) -> Result<Octocrab, Error> {
     let builder = Octocrab::builder().set_connect_timeout(Some(CONNECTING.min(patience)));
-    let mut builder = builder.base_uri(base.url()).map_err(|err| Error::Tls(err.into()))?;
+    let mut builder = builder
+        .base_uri(base.url())
+        .map_err(|_| Error::BadUrl { why: "this is not the address of an API" })?;
     if let Some((id, key)) = app {
-        builder = builder.app_from_rsa_pem(AppId(id), key.expose_secret()).map_err(|_| {
+        let id = AppId(id);
+        let key = EncodingKey::from_rsa_pem(key.expose_secret().as_bytes());
+        // Whether it is a key at all shows only when it signs something.
+        let key = key.and_then(|key| create_jwt(id, &key).map(|_| key)).map_err(|_| {
             Error::BadSecret { what: "WAVEMARK_APP_KEY", why: "it is not an RSA key as PEM" }
         })?;
+        builder = builder.app(id, key);
     }
     builder.build().map_err(|err| Error::Tls(err.into()))
 }

@@ -26,6 +26,10 @@ mod project;
 mod reading;
 mod repo;
 mod session;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 mod visit;
 
 use std::{fmt, sync::Arc, time::Duration};

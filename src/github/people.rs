@@ -1,9 +1,12 @@
 //! Who may do what.
 
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
-use super::{Error, User, Visit, issue::or_default, visit::Reply};
+use super::{
+    Error, User, Visit,
+    issue::or_default,
+    visit::{Reply, segment},
+};
 use crate::model::Role;
 
 /// What a classic token may do: words such as `repo` and `workflow`. Other
@@ -26,8 +29,7 @@ impl Visit {
         if let Some(role) = self.roles.get(&key) {
             return Ok(*role);
         }
-        let encoded = utf8_percent_encode(login, NON_ALPHANUMERIC);
-        let path = format!("/collaborators/{encoded}/permission");
+        let path = format!("/collaborators/{}/permission", segment(login));
         let route = self.route(path, login, "metadata: read");
         let role = match self.read::<Permission>(&route).await {
             // An organization may have roles of its own; each stands on one of

@@ -43,42 +43,12 @@ pub struct Changes {
 
 impl Visit {
     /// Every issue that changed at `since` or later.
-    ///
-    /// GitHub numbers the pages, so an issue that changes while they are read
-    /// moves to the last one, and pulls another over the edge to a page that
-    /// was read before. That one would be missed. So each page is asked for by
-    /// the time of the last change on the one before.
     pub async fn issues_since(&mut self, since: Option<Instant>) -> Result<Changes, Error> {
-        let mut since = since;
-        let mut seen: BTreeMap<u64, Issue> = BTreeMap::new();
-        let mut route = self.changed_since(since);
-        let mut pages = Pages::default();
-        loop {
-            pages.turn(&route)?;
-            let (page, next): (Vec<Issue>, _) = self.read(&route).await?;
-            let newest = page.iter().map(|issue| issue.updated_at).max();
-            for issue in page {
-                let newer =
-                    seen.get(&issue.number).is_none_or(|old| old.updated_at <= issue.updated_at);
-                if newer {
-                    seen.insert(issue.number, issue);
-                }
-            }
-            let Some(next) = next else {
-                break;
-            };
-            if newest > since {
-                since = newest;
-                route = self.changed_since(since);
-            } else {
-                // A hundred changes within one second.
-                route = self.at(&route, &next);
-            }
-        }
-        let up_to = seen.values().map(|issue| issue.updated_at).max();
+        let list = self.route("/issues?sort=updated&state=all", "list of issues", READ_ISSUES);
         let mut issues: Vec<Issue> =
-            seen.into_values().filter(|issue| !issue.is_pull_request).collect();
-        issues.sort_by_key(|issue| (issue.updated_at, issue.number));
+            self.by_change(list, since, |issue: &Issue| (issue.number, issue.updated_at)).await?;
+        let up_to = issues.last().map(|issue| issue.updated_at);
+        issues.retain(|issue| !issue.is_pull_request);
         Ok(Changes { issues, up_to })
     }
 
@@ -138,9 +108,8 @@ impl Visit {
     /// Every comment on anything in the repository that was written or edited at
     /// `since` or later, in the order of its last change.
     pub async fn comments_since(&mut self, since: Option<Instant>) -> Result<Vec<Comment>, Error> {
-        let query = "/issues/comments?sort=updated&direction=asc&per_page=100";
-        let route = self.route(format!("{query}{}", from(since)), "list of comments", READ_ISSUES);
-        self.pages(route, |page: Vec<Comment>| page, |_| false).await
+        let list = self.route("/issues/comments?sort=updated", "list of comments", READ_ISSUES);
+        self.by_change(list, since, |comment: &Comment| (comment.id, comment.updated_at)).await
     }
 
     /// Who gave which label to an issue, the oldest first.
@@ -149,6 +118,57 @@ impl Visit {
         let route = self.route(path, format!("issue {number}"), READ_ISSUES);
         let events = self.pages(route, |page: Vec<Event>| page, |_| false).await?;
         Ok(events.into_iter().filter_map(Event::labeling).collect())
+    }
+
+    /// All of a list that changed at `since` or later, each once, in the order
+    /// of its last change. `key` is what one is known by, and that instant.
+    ///
+    /// GitHub numbers the pages, so what changes while they are read moves to
+    /// the last one, and pulls something else over the edge to a page that was
+    /// read before. That would be missed. So each page is asked for by the time
+    /// of the last change on the one before.
+    async fn by_change<T: DeserializeOwned>(
+        &mut self,
+        list: Route,
+        since: Option<Instant>,
+        key: impl Fn(&T) -> (u64, Instant),
+    ) -> Result<Vec<T>, Error> {
+        let list = Route { path: format!("{}&direction=asc&per_page=100", list.path), ..list };
+        let page_from = |since: Option<Instant>| Route {
+            path: format!("{}{}", list.path, from(since)),
+            ..list.clone()
+        };
+        let mut since = since;
+        let mut route = page_from(since);
+        let mut seen: BTreeMap<u64, T> = BTreeMap::new();
+        let mut pages = Pages::default();
+        loop {
+            pages.turn(&route)?;
+            let (page, next): (Vec<T>, _) = self.read(&route).await?;
+            let newest = page.iter().map(|one| key(one).1).max();
+            for one in page {
+                let (id, at) = key(&one);
+                if seen.get(&id).is_none_or(|old| key(old).1 <= at) {
+                    seen.insert(id, one);
+                }
+            }
+            let Some(next) = next else {
+                break;
+            };
+            if newest > since {
+                since = newest;
+                route = page_from(since);
+            } else {
+                // A hundred changes within one second.
+                route = self.at(&route, &next);
+            }
+        }
+        let mut all: Vec<T> = seen.into_values().collect();
+        all.sort_by_key(|one| {
+            let (id, at) = key(one);
+            (at, id)
+        });
+        Ok(all)
     }
 
     /// All pages of a list, until `enough` says so of one.
@@ -171,11 +191,6 @@ impl Visit {
                 _ => return Ok(all),
             }
         }
-    }
-
-    fn changed_since(&self, since: Option<Instant>) -> Route {
-        let query = "/issues?state=all&sort=updated&direction=asc&per_page=100";
-        self.route(format!("{query}{}", from(since)), "list of issues", READ_ISSUES)
     }
 
     /// The same, at a whole path that an answer gave.

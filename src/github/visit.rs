@@ -6,6 +6,7 @@
 use std::{collections::BTreeMap, fmt, time::Duration};
 
 use octocrab::Octocrab;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::{Instant as Moment, sleep, sleep_until};
@@ -139,7 +140,9 @@ impl Visit {
         path: &str,
     ) -> Result<Reply<T>, Error> {
         let mut rest = self.github.place.settings.backoff;
-        for tries_left in (0..TRIES).rev() {
+        let mut tries = 0;
+        loop {
+            tries += 1;
             let trouble = match self.once(crab, method, path, None).await? {
                 Ok(answer) if answer.is_success() => match self.parse(&answer) {
                     Ok(value) => {
@@ -151,7 +154,7 @@ impl Visit {
                 Ok(answer) => return Ok(Reply::Not(answer)),
                 Err(trouble) => trouble,
             };
-            if tries_left == 0 {
+            if tries == TRIES {
                 return Err(match trouble {
                     Trouble::Connect { .. } => Error::Unreachable(trouble),
                     trouble => Error::NoAnswer(trouble),
@@ -161,7 +164,6 @@ impl Visit {
             sleep(rest).await;
             rest *= 4;
         }
-        unreachable!("the last try returns")
     }
 
     /// Makes a change, once, if the budget allows it.
@@ -304,7 +306,7 @@ impl Visit {
                 let needs = needs.unwrap_or_else(|| route.needs.to_owned());
                 Error::Forbidden { repo, needs, message }
             }
-            404 | 410 if says("disabled") => Error::IssuesDisabled { repo },
+            404 | 410 if says("issues") && says("disabled") => Error::IssuesDisabled { repo },
             404 | 410 => Error::Missing { repo, what: route.what.clone() },
             451 => Error::Blocked { repo, message },
             status => {
@@ -357,6 +359,12 @@ impl Visit {
         self.session = Some(session.clone());
         Ok(session.crab)
     }
+}
+
+/// A word from outside as one part of a path.
+pub(super) fn segment(word: &str) -> PercentEncode<'_> {
+    const KEPT: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
+    utf8_percent_encode(word, &KEPT)
 }
 
 impl fmt::Debug for Visit {

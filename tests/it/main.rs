@@ -7,13 +7,14 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | `support` | a project in a folder, a database, a process to signal |
+//! | `support` | a project in a folder, a database, a process to signal, a GitHub |
 //! | `terminal` | what people read, as they read it |
 //! | `order`, `crowd` | what starts when, alone and beside others |
 //! | `crash`, `signals` | what a killed or interrupted process leaves |
 //! | `ticks`, `remote` | doing it again, doing it without git |
 //! | `feedback`, `review`, `resolving` | what people say, and what it does |
 //! | `retries`, `contract`, `secrets` | agents, good ones and bad ones |
+//! | `client` | the client of GitHub, by GitHub's description |
 //! | `changes`, `views` | plans that change; what a script reads |
 //! | `conversation` | feedback as issues on GitHub |
 //! | `tidy` | the architecture, executable |
@@ -21,6 +22,7 @@
 #![expect(clippy::print_stderr, reason = "what cannot be tidied up is told, and fails nothing")]
 
 mod changes;
+mod client;
 mod contract;
 mod conversation;
 mod crash;

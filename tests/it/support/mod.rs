@@ -1,5 +1,5 @@
 //! What the tests stand on: a project in a folder of its own, its database on
-//! the one server of the test run, and the binary to use it with.
+//! the one server of the test run, the binary to use it with, and a GitHub.
 //!
 //! **Invariant:** nothing here waits for a guessed time. [`wait_until`] looks
 //! again and again, and gives up loudly.

@@ -57,7 +57,9 @@ impl Answer {
         Self::json(422, json!({ "message": message, "documentation_url": DOCS }))
     }
 
+    /// Sets a header.
     pub(super) fn with(mut self, name: &str, value: impl ToString) -> Self {
+        self.headers.retain(|(key, _)| key != name);
         self.headers.push((name.to_owned(), value.to_string()));
         self
     }

@@ -43,6 +43,12 @@ struct Contract {
     compiled: Mutex<HashMap<String, Arc<Validator>>>,
 }
 
+/// Reads the description now rather than during somebody's first call, which
+/// may be one with a timeout.
+pub(super) fn read() {
+    LazyLock::force(&CONTRACT);
+}
+
 /// The operation that a request asks for, and what stands in its gaps.
 pub(super) fn find(request: &Request) -> Option<(&'static Operation, Vec<String>)> {
     CONTRACT

@@ -1,9 +1,14 @@
 //! What can go wrong between a client and GitHub, chosen by the test: which
 //! call, and how. Nothing here is left to chance.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
-use super::{answer::Answer, clock::Instant, http::Message};
+use super::{
+    GitHub,
+    answer::Answer,
+    clock::{self, Instant},
+    http::Message,
+};
 
 /// One way for a call to go wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +29,8 @@ pub(crate) enum Fault {
     Hanging,
     /// Answered with a page of HTML that says 500, and nothing was done.
     ErrorPage,
+    /// Done, and told that this was the hour's last request.
+    LastOne,
     /// 403, as when the hour's requests are used up.
     PrimaryLimit,
     /// The same as a 429.
@@ -43,7 +50,7 @@ impl Fault {
     pub(crate) const RETRY_SECS: i64 = 60;
 
     /// All of them.
-    pub(crate) fn all(late: Duration) -> [Self; 13] {
+    pub(crate) fn all(late: Duration) -> [Self; 14] {
         [
             Self::BadGateway,
             Self::BadGatewayAfter,
@@ -53,6 +60,7 @@ impl Fault {
             Self::Late(late),
             Self::Hanging,
             Self::ErrorPage,
+            Self::LastOne,
             Self::PrimaryLimit,
             Self::PrimaryLimit429,
             Self::SecondaryLimit,
@@ -61,30 +69,36 @@ impl Fault {
         ]
     }
 
-    /// The answer that stands in for GitHub's, where there is one.
-    pub(super) fn answer(self, now: Instant) -> Option<Message> {
+    /// What the client hears in the place of GitHub's answer, if anything.
+    pub(super) fn answer(self, now: Instant, done: Option<Answer>) -> Option<Message> {
         let primary = "API rate limit exceeded for installation ID 1.";
         let secondary = "You have exceeded a secondary rate limit. Please wait a few minutes.";
         let reset = now.timestamp() + Self::RESET_SECS;
-        Some(match self {
-            Self::BadGateway | Self::BadGatewayAfter => page(502, "Bad Gateway"),
-            Self::ErrorPage => page(500, "Unicorn!"),
+        let answer = match self {
+            Self::BadGateway | Self::BadGatewayAfter => return Some(page(502, "Bad Gateway")),
+            Self::ErrorPage => return Some(page(500, "Unicorn!")),
+            Self::Dropped | Self::DroppedAfter | Self::Hanging => return None,
+            Self::Truncated | Self::Late(_) => done?,
+            Self::LastOne => used_up(done?, reset),
             Self::PrimaryLimit => used_up(Answer::error(403, primary), reset),
             Self::PrimaryLimit429 => used_up(Answer::error(429, primary), reset),
             Self::SecondaryLimit => too_fast(Answer::error(403, secondary)),
             Self::SecondaryLimit429 => too_fast(Answer::error(429, secondary)),
-            Self::SecondaryLimitInWords => Answer::error(403, secondary).message(),
-            Self::Dropped
-            | Self::DroppedAfter
-            | Self::Truncated
-            | Self::Late(_)
-            | Self::Hanging => return None,
-        })
+            Self::SecondaryLimitInWords => Answer::error(403, secondary),
+        };
+        Some(answer.with("date", clock::http_date(now)).message())
     }
 
     /// Whether GitHub does what it was asked for.
     pub(super) fn is_done(self) -> bool {
-        matches!(self, Self::BadGatewayAfter | Self::DroppedAfter | Self::Truncated | Self::Late(_))
+        matches!(
+            self,
+            Self::BadGatewayAfter
+                | Self::DroppedAfter
+                | Self::Truncated
+                | Self::Late(_)
+                | Self::LastOne
+        )
     }
 }
 
@@ -94,18 +108,17 @@ fn page(status: u16, words: &str) -> Message {
     Message::new(format!("HTTP/1.1 {status} {words}"), head, body.into_bytes())
 }
 
-fn used_up(answer: Answer, reset: i64) -> Message {
+fn used_up(answer: Answer, reset: i64) -> Answer {
     answer
         .with("x-ratelimit-limit", 1_000)
         .with("x-ratelimit-remaining", 0)
         .with("x-ratelimit-used", 1_000)
         .with("x-ratelimit-reset", reset)
         .with("x-ratelimit-resource", "core")
-        .message()
 }
 
-fn too_fast(answer: Answer) -> Message {
-    answer.with("retry-after", Fault::RETRY_SECS).message()
+fn too_fast(answer: Answer) -> Answer {
+    answer.with("retry-after", Fault::RETRY_SECS)
 }
 
 /// Which of the calls that fit are hit.
@@ -116,43 +129,75 @@ pub(crate) enum Hit {
     From(usize),
 }
 
-/// The faults that a test has asked for.
-#[derive(Debug, Default)]
-pub(super) struct Faults {
-    rules: Vec<Rule>,
-}
+/// Something that happens just before a call is heard.
+pub(super) type Interlude = Box<dyn FnOnce(&GitHub) + Send>;
 
-#[derive(Debug)]
-struct Rule {
-    pattern: String,
-    hit: Hit,
-    fault: Fault,
-    seen: usize,
+/// What a test has asked for, by the calls that it is about.
+#[derive(Default)]
+pub(super) struct Faults {
+    faults: Vec<(Calls, Fault)>,
+    interludes: Vec<(Calls, Interlude)>,
 }
 
 impl Faults {
     pub(super) fn add(&mut self, pattern: &str, hit: Hit, fault: Fault) {
-        self.rules.push(Rule { pattern: pattern.to_owned(), hit, fault, seen: 0 });
+        self.faults.push((Calls::new(pattern, hit), fault));
+    }
+
+    pub(super) fn add_interlude(&mut self, pattern: &str, nth: usize, act: Interlude) {
+        self.interludes.push((Calls::new(pattern, Hit::Nth(nth)), act));
     }
 
     pub(super) fn clear(&mut self) {
-        self.rules.clear();
+        self.faults.clear();
     }
 
     /// What goes wrong with a call, counting it.
     pub(super) fn next(&mut self, method: &str, path: &str) -> Option<Fault> {
-        let mut fault = None;
-        for rule in self.rules.iter_mut().filter(|rule| fits(&rule.pattern, method, path)) {
-            rule.seen += 1;
-            let hit = match rule.hit {
-                Hit::Nth(nth) => rule.seen == nth,
-                Hit::From(nth) => rule.seen >= nth,
-            };
-            if hit {
-                fault = fault.or(Some(rule.fault));
+        let mut first = None;
+        for (calls, fault) in &mut self.faults {
+            if calls.hit(method, path) {
+                first = first.or(Some(*fault));
             }
         }
-        fault
+        first
+    }
+
+    /// What happens before a call, counting it.
+    pub(super) fn before(&mut self, method: &str, path: &str) -> Vec<Interlude> {
+        let due = self.interludes.extract_if(.., |(calls, _)| calls.hit(method, path));
+        due.map(|(_, act)| act).collect()
+    }
+}
+
+impl fmt::Debug for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} and {} interludes", self.faults, self.interludes.len())
+    }
+}
+
+/// Which calls are meant, and how many of them came already.
+#[derive(Debug)]
+struct Calls {
+    pattern: String,
+    hit: Hit,
+    seen: usize,
+}
+
+impl Calls {
+    fn new(pattern: &str, hit: Hit) -> Self {
+        Self { pattern: pattern.to_owned(), hit, seen: 0 }
+    }
+
+    fn hit(&mut self, method: &str, path: &str) -> bool {
+        if !fits(&self.pattern, method, path) {
+            return false;
+        }
+        self.seen += 1;
+        match self.hit {
+            Hit::Nth(nth) => self.seen == nth,
+            Hit::From(nth) => self.seen >= nth,
+        }
     }
 }
 

@@ -48,6 +48,8 @@ use self::{
 #[derive(Debug)]
 pub(crate) struct GitHub {
     shared: Arc<Shared>,
+    /// Only the one that the test holds has it.
+    _ending: Option<Ending>,
 }
 
 impl GitHub {
@@ -65,7 +67,9 @@ impl GitHub {
     }
 
     fn serve(enterprise: bool) -> Self {
-        let github = Self { shared: Shared::serve(World::default(), enterprise) };
+        contract::read();
+        let shared = Shared::serve(World::default(), enterprise);
+        let github = Self { _ending: Some(Ending(Arc::clone(&shared))), shared };
         github.create_repo(Self::REPO);
         github.add_collaborator("ann", Role::Admin);
         github
@@ -137,10 +141,27 @@ impl GitHub {
         self.shared.lock().world.clock.pass(time);
     }
 
+    /// From now on, new issues are missing from lists for so long: GitHub
+    /// promises that they come, not when.
+    pub(crate) fn lists_lag_by(&self, time: TimeDelta) {
+        self.shared.lock().world.lag = time;
+    }
+
     /// Breaks calls that fit a pattern like `POST /repos/*/*/issues`, or all
     /// of them with `*`. The first rule that hits counts.
     pub(crate) fn disturb(&self, pattern: &str, hit: Hit, fault: Fault) {
         self.shared.lock().faults.add(pattern, hit, fault);
+    }
+
+    /// Lets something happen just before a call is heard: what somebody does
+    /// between two calls of a client.
+    pub(crate) fn before(
+        &self,
+        pattern: &str,
+        nth: usize,
+        act: impl FnOnce(&Self) + Send + 'static,
+    ) {
+        self.shared.lock().faults.add_interlude(pattern, nth, Box::new(act));
     }
 
     /// From now on, nothing goes wrong.
@@ -184,16 +205,19 @@ impl GitHub {
     /// Fails if anybody said what is never said to GitHub, or by it.
     #[track_caller]
     pub(crate) fn check(&self) {
-        let violations = std::mem::take(&mut self.shared.lock().violations);
-        assert!(violations.is_empty(), "not GitHub's API:\n{}", violations.join("\n"));
+        self.shared.check();
     }
 }
 
-impl Drop for GitHub {
+/// What has to be done once, when the test is over.
+#[derive(Debug)]
+struct Ending(Arc<Shared>);
+
+impl Drop for Ending {
     fn drop(&mut self) {
-        self.shared.stop();
+        self.0.stop();
         if !std::thread::panicking() {
-            self.check();
+            self.0.check();
         }
     }
 }

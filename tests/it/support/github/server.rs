@@ -4,6 +4,7 @@
 //! Requests are carried out one at a time, in the order of their arrival.
 
 use std::{
+    any::Any,
     io::{self, BufReader, Read as _},
     net::{Shutdown, TcpListener, TcpStream},
     panic::{AssertUnwindSafe, catch_unwind},
@@ -12,6 +13,7 @@ use std::{
 };
 
 use super::{
+    GitHub,
     answer::Answer,
     api,
     contract::{self, Operation},
@@ -111,7 +113,13 @@ impl Shared {
         drop(TcpStream::connect(self.address.trim_start_matches("http://")));
     }
 
-    fn connection(&self, mut stream: &TcpStream) -> io::Result<()> {
+    #[track_caller]
+    pub(super) fn check(&self) {
+        let violations = std::mem::take(&mut self.lock().violations);
+        assert!(violations.is_empty(), "not GitHub's API:\n{}", violations.join("\n"));
+    }
+
+    fn connection(self: &Arc<Self>, mut stream: &TcpStream) -> io::Result<()> {
         let mut reader = BufReader::new(stream);
         while let Some(message) = Message::read(&mut reader)? {
             match self.respond(&message) {
@@ -128,12 +136,21 @@ impl Shared {
         Ok(())
     }
 
-    fn respond(&self, message: &Message) -> Next {
+    fn respond(self: &Arc<Self>, message: &Message) -> Next {
         let mut state = self.lock();
         let request = match Request::read(message, self.enterprise) {
             Ok(request) => by_name(request, &state.world),
             Err(wrong) => return Next::Goes(state.violation(&message.first, &[wrong]).message()),
         };
+        let interludes = state.faults.before(&request.method, &request.path);
+        drop(state);
+        let github = GitHub { shared: Arc::clone(self), _ending: None };
+        for act in interludes {
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| act(&github))) {
+                self.lock().violation("in between", &[words(&*panic)]);
+            }
+        }
+        let mut state = self.lock();
         let fault = state.faults.next(&request.method, &request.path);
         let done = fault.is_none_or(Fault::is_done).then(|| state.carry_out(&request));
         state.exchanges.push(Exchange {
@@ -143,18 +160,21 @@ impl Shared {
             status: done.as_ref().map(|answer| answer.status),
             fault,
         });
-        let instead = fault.and_then(|fault| fault.answer(state.world.clock.now()));
+        let now = state.world.clock.now();
         drop(state);
-        match (fault, instead, done) {
-            (Some(Fault::Dropped | Fault::DroppedAfter), ..) => Next::Closes,
-            (Some(Fault::Hanging), ..) | (_, None, None) => Next::Hangs,
-            (_, Some(instead), _) => Next::Goes(instead),
-            (Some(Fault::Truncated), _, Some(done)) => Next::Breaks(done.message()),
-            (Some(Fault::Late(time)), _, Some(done)) => {
+        let heard = match fault {
+            Some(fault) => fault.answer(now, done),
+            None => done.map(|answer| answer.message()),
+        };
+        match (fault, heard) {
+            (Some(Fault::Hanging), _) => Next::Hangs,
+            (_, None) => Next::Closes,
+            (Some(Fault::Truncated), Some(answer)) => Next::Breaks(answer),
+            (Some(Fault::Late(time)), Some(answer)) => {
                 thread::sleep(time);
-                Next::Goes(done.message())
+                Next::Goes(answer)
             }
-            (_, _, Some(done)) => Next::Goes(done.message()),
+            (_, Some(answer)) => Next::Goes(answer),
         }
     }
 }
@@ -177,9 +197,7 @@ impl State {
             answer
         }));
         answered.unwrap_or_else(|panic| {
-            let said = panic.downcast_ref::<String>().cloned();
-            let said = said.or_else(|| panic.downcast_ref::<&str>().map(|&said| said.to_owned()));
-            let wrong = format!("the fake is at fault: {}", said.unwrap_or_default());
+            let wrong = format!("the fake is at fault: {}", words(&*panic));
             self.violation(&asked, &[wrong])
         })
     }
@@ -196,6 +214,12 @@ impl State {
 pub(super) fn judge(operation: &Operation, answer: &Answer) {
     let wrong = contract::check_answer(operation, answer.status, answer.body.as_ref());
     assert!(wrong.is_empty(), "GitHub would not answer {} so: {}", answer.status, wrong.join("; "));
+}
+
+/// What a panic said.
+fn words(panic: &(dyn Any + Send)) -> String {
+    let said = panic.downcast_ref::<String>().cloned();
+    said.or_else(|| Some((*panic.downcast_ref::<&str>()?).to_owned())).unwrap_or_default()
 }
 
 /// GitHub also knows repos by their ids.

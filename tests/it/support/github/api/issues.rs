@@ -13,6 +13,7 @@ pub(super) fn list(call: &mut Call<'_>) -> Outcome {
     let asks = |name| call.request.asks(name);
     let labels: Vec<String> =
         asks("labels").into_iter().flat_map(|all| all.split(',')).map(str::to_lowercase).collect();
+    let listed = call.world.clock.now() - call.world.lag;
     let fits = |issue: &&Issue| {
         let state = match asks("state").unwrap_or("open") {
             "all" => true,
@@ -20,6 +21,7 @@ pub(super) fn list(call: &mut Call<'_>) -> Outcome {
         };
         let has = |name: &String| issue.labels.iter().any(|label| label.to_lowercase() == *name);
         state
+            && issue.created_at <= listed
             && call.since(issue.updated_at)
             && asks("creator").is_none_or(|login| login.eq_ignore_ascii_case(&issue.user))
             && labels.iter().all(has)

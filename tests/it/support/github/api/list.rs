@@ -1,5 +1,6 @@
 //! Lists: filters by time, an order, pages with links between them.
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use super::{Answer, Call, clock};
@@ -74,7 +75,8 @@ impl Call<'_> {
 }
 
 fn escaped(text: &str) -> String {
-    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+    const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
+    utf8_percent_encode(text, ESCAPED).to_string()
 }
 
 /// For [`Call::sort`]: an instant, and what tells two of the same second apart.

@@ -83,6 +83,7 @@ fn try_answer(
     if writes && call.repo().archived {
         return Err(Answer::error(403, "Repository was archived so is read-only."));
     }
+    let classic = call.token.permissions.is_none();
     let accepted = format!("{}={}", needs.what, needs.access.name());
     let public = !writes && !call.repo().private && needs.of_repo;
     let answered = if public || call.token.opens(needs.what) >= needs.access {
@@ -91,7 +92,11 @@ fn try_answer(
         let whom = if call.token.of_app { "integration" } else { "personal access token" };
         Err(Answer::error(403, &format!("Resource not accessible by {whom}")))
     };
-    let mark = |answer: Answer| answer.with("x-accepted-github-permissions", &accepted);
+    // A classic token is told what it may do, any other what it would have to.
+    let mark = |answer: Answer| match classic {
+        true => answer.with("x-oauth-scopes", "repo, workflow"),
+        false => answer.with("x-accepted-github-permissions", &accepted),
+    };
     answered.map(mark).map_err(mark)
 }
 

@@ -21,7 +21,9 @@ fn a_private_repo_is_not_there_for_strangers() {
     github.repo(|repo| repo.private = true);
     let [ann, bob] = ["ann", "bob"].map(|who| Client::new(&github, &github.token(Token::of(who))));
     assert_eq!((ann.get("").status, bob.get("").status), (200, 404));
-    assert_eq!(ann.get("").body["permissions"]["admin"], true);
+    let seen = ann.get("");
+    assert_eq!(seen.body["permissions"]["admin"], true);
+    assert_eq!(seen.header("x-oauth-scopes"), "repo, workflow");
 }
 
 #[test]

@@ -10,6 +10,8 @@ use crate::support::github::{GitHub, http::Message};
 pub(super) struct Client {
     url: String,
     token: String,
+    /// How long it waits for an answer.
+    pub(super) patience: Duration,
 }
 
 /// What came back.
@@ -40,7 +42,7 @@ impl Reply {
 
 impl Client {
     pub(super) fn new(github: &GitHub, token: &str) -> Self {
-        Self { url: github.url(), token: token.to_owned() }
+        Self { url: github.url(), token: token.to_owned(), patience: Duration::from_secs(60) }
     }
 
     pub(super) fn get(&self, path: &str) -> Reply {
@@ -55,7 +57,7 @@ impl Client {
         self.ask("PATCH", path, Some(body)).unwrap()
     }
 
-    /// Asks, unless nothing useful comes back within a moment. A path below
+    /// Asks, unless nothing useful comes back. A path below
     /// the first repo begins without a slash; a whole URL is taken as it is.
     pub(super) fn ask(&self, method: &str, path: &str, body: Option<Value>) -> Option<Reply> {
         let url = match path {
@@ -66,7 +68,7 @@ impl Client {
         };
         let (host, target) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
         let stream = TcpStream::connect(host).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        stream.set_read_timeout(Some(self.patience)).unwrap();
         let headers = vec![
             ("host".to_owned(), host.to_owned()),
             ("user-agent".to_owned(), "test".to_owned()),

@@ -11,6 +11,8 @@ mod user;
 
 use std::collections::BTreeMap;
 
+use chrono::TimeDelta;
+
 pub(super) use self::access::named;
 pub(crate) use self::{
     access::{Access, Token},
@@ -30,6 +32,8 @@ pub(super) struct World {
     pub(super) repos: Vec<Repo>,
     pub(super) tokens: BTreeMap<String, Token>,
     pub(super) app: Option<App>,
+    /// How long a new issue is missing from lists.
+    pub(super) lag: TimeDelta,
     last_id: u64,
 }
 
