@@ -3,14 +3,12 @@
 use std::{collections::BTreeMap, ffi::OsString, path::PathBuf};
 
 use anyhow::Context as _;
-use secrecy::{ExposeSecret as _, SecretString};
-use sqlx::postgres::PgConnectOptions;
+use secrecy::SecretString;
 
-use super::{publish::Publisher, workspace::Workspace};
+use super::{database::open_store, publish::Publisher, workspace::Workspace};
 use crate::{
     archive::{Archive, Place, Remote, remote_of},
-    embedded::Embedded,
-    store::{Error as StoreError, Project, Store},
+    store::{Insecure, Project, Store},
 };
 
 /// Where everything is, as the user said it.
@@ -20,6 +18,10 @@ pub struct Settings {
     pub directory: PathBuf,
     /// The database; the embedded one when absent.
     pub database_url: Option<SecretString>,
+    /// Authorities for the certificate of its server: PEM, or the path of some.
+    pub database_ca: Option<String>,
+    /// What to do about a `database_url` that is not safe enough.
+    pub insecure: Insecure,
     /// The git remote; found out when absent.
     pub git_remote: Option<String>,
     /// What the environment of this process holds.
@@ -50,24 +52,6 @@ pub struct Context {
     pub store: Store,
     /// The project in it.
     pub project: Project,
-}
-
-/// The database of the project in this folder, its schema up to date.
-pub async fn open_store(settings: &Settings, workspace: &Workspace) -> anyhow::Result<Store> {
-    if let Some(url) = &settings.database_url {
-        let options = url.expose_secret().parse::<PgConnectOptions>();
-        return Ok(Store::open(options.map_err(StoreError::BadUrl)?).await?);
-    }
-    let embedded = Embedded::at(&workspace.private());
-    // The usual case, and it costs one connection less than to make sure first.
-    if let Ok(Some(address)) = embedded.likely()
-        && let Ok(store) = Store::open(address.connect_options()).await
-    {
-        return Ok(store);
-    }
-    let address = embedded.start().await.context("cannot start the embedded database")?;
-    let options = address.connect_options();
-    Ok(Store::open(options).await?)
 }
 
 impl Context {

@@ -8,7 +8,12 @@ use sqlx::{
 };
 use tracing::debug;
 
-use super::{Error, Result, migrate, sql::Tx};
+use super::{
+    Error, Result,
+    access::{Obstacle, Target},
+    migrate,
+    sql::Tx,
+};
 
 /// The database of one or more projects.
 ///
@@ -33,24 +38,28 @@ const TRIES: u32 = 8;
 
 impl Store {
     /// Connects, and brings the schema up to date.
-    pub async fn open(options: PgConnectOptions) -> Result<Self> {
-        let store = Self::connect(options).await?;
+    pub async fn open(target: impl Into<Target>) -> Result<Self> {
+        let store = Self::connect(target).await?;
         migrate::run(&store.pool).await?;
         Ok(store)
     }
 
     /// Connects, and leaves the schema as it is.
-    pub async fn connect(options: PgConnectOptions) -> Result<Self> {
+    pub async fn connect(target: impl Into<Target>) -> Result<Self> {
+        let Target { options, patience } = target.into();
         let options = options
             .application_name("wavemark")
             .log_statements(tracing::log::LevelFilter::Trace)
             .log_slow_statements(tracing::log::LevelFilter::Debug, Duration::from_secs(5));
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS)
-            .acquire_timeout(Duration::from_secs(30))
+            .acquire_timeout(patience)
             .test_before_acquire(false)
             .connect_lazy_with(options.clone());
-        let unreachable = |source| Error::Unreachable { place: place(&options), source };
+        let unreachable = |cause| Error::Unreachable {
+            place: place(&options),
+            source: Obstacle::of(cause, &options, patience),
+        };
         // A pool goes on trying for half a minute, and then hides the cause.
         let cause = async {
             tokio::time::sleep(DOUBT).await;

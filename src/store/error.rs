@@ -1,22 +1,47 @@
 //! What went wrong with the database, by what the caller can do about it.
 
+use super::access::{BadAuthorities, BadUrl, Obstacle, TlsMode};
 use crate::model::{AgentName, FeedbackNumber, ProjectName};
 
 /// What went wrong with the database.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Nothing answers there, or not as Postgres does.
+    /// Nothing answers there, or not as it should.
     #[error("cannot connect to Postgres at {place}")]
     Unreachable {
         /// Host, port and database; never the password.
         place: String,
         /// Why.
-        #[source]
-        source: sqlx::Error,
+        source: Obstacle,
     },
     /// The database address makes no sense.
     #[error("DATABASE_URL is not a Postgres URL")]
-    BadUrl(#[source] sqlx::Error),
+    BadUrl(#[source] BadUrl),
+    /// Others could listen in, or pose as the server.
+    #[error(
+        "DATABASE_URL says sslmode={}, which does not make sure that {host} is who answers",
+        mode.as_str()
+    )]
+    Insecure {
+        /// The host in the URL.
+        host: String,
+        /// What the URL asks for.
+        mode: TlsMode,
+    },
+    /// Who is to be trusted cannot be read.
+    #[error("{setting} holds no certificate of an authority")]
+    BadAuthorities {
+        /// Where they were to come from.
+        setting: &'static str,
+        /// What is wrong with it.
+        source: BadAuthorities,
+    },
+    /// Who is to be trusted was said twice.
+    #[error("there is an `sslrootcert` in DATABASE_URL, and WAVEMARK_DATABASE_CA too")]
+    TwoAuthorities,
+    /// A variable would change every session.
+    #[error("PGOPTIONS is set, and would change what every statement does")]
+    SessionOptions,
     /// A table of ours has a namesake that is not ours.
     #[error("this database already has a table `public.{0}` that is not Wavemark's")]
     Foreign(String),
