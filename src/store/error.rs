@@ -19,7 +19,7 @@ pub enum Error {
     BadUrl(#[source] BadUrl),
     /// Others could listen in, or pose as the server.
     #[error(
-        "DATABASE_URL says sslmode={}, which does not make sure that {host} is who answers",
+        "DATABASE_URL says sslmode={}, which does not make sure that it is {host} that answers",
         mode.as_str()
     )]
     Insecure {

@@ -14,6 +14,7 @@
 //! | `ticks`, `remote` | doing it again, doing it without git |
 //! | `feedback`, `review`, `resolving` | what people say, and what it does |
 //! | `retries`, `contract`, `secrets` | agents, good ones and bad ones |
+//! | `tls` | a database elsewhere, and whoever poses as one |
 //! | `changes`, `views` | plans that change; what a script reads |
 //! | `tidy` | the architecture, executable |
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
@@ -35,4 +36,5 @@ mod support;
 mod terminal;
 mod ticks;
 mod tidy;
+mod tls;
 mod views;

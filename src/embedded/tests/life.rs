@@ -1,6 +1,6 @@
 //! Starting, reaching, stopping and removing a server.
 
-use std::{os::unix::fs::PermissionsExt as _, process::Command};
+use std::{os::unix::fs::PermissionsExt as _, process::Command, time::Duration};
 
 use super::*;
 
@@ -127,4 +127,32 @@ async fn many_tasks_and_processes_start_one_server() {
     }
     let (one, count) = (started[0].clone(), started.len());
     assert_eq!((count, started), (8, vec![one; 8]));
+}
+
+/// With the variable set, it plays the process that adopts orphans: it becomes
+/// the parent of the server, so waiting for all of its children would be waiting
+/// for the server's end.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_process_that_adopts_orphans_can_start_a_server_and_go_on() {
+    const FOLDER: &str = "WAVEMARK_TEST_ADOPT";
+    if let Some(dir) = std::env::var_os(FOLDER) {
+        rustix::process::set_child_subreaper(Some(rustix::process::getpid())).unwrap();
+        let embedded = Embedded::at(Path::new(&dir));
+        let address = embedded.start().await.unwrap();
+        println!("<{}>", ask(&address, STARTED).await);
+        return;
+    }
+    let project = Project::open();
+    let name = "embedded::tests::life::a_process_that_adopts_orphans_can_start_a_server_and_go_on";
+
+    let mut adopter = tokio::process::Command::new(std::env::current_exe().unwrap());
+    adopter.args(["--exact", name, "--nocapture"]).env(FOLDER, project.dir()).kill_on_drop(true);
+    let ended = tokio::time::timeout(Duration::from_secs(60), adopter.output()).await;
+
+    let output = ended.expect("it waits for the server to end").unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let address = project.embedded.running().unwrap().expect("the server outlives it");
+    let started = format!("<{}>", ask(&address, STARTED).await);
+    assert!(String::from_utf8_lossy(&output.stdout).contains(&started), "{output:?}");
 }

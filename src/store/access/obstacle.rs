@@ -29,7 +29,7 @@ pub enum Obstacle {
     HungUp(#[source] io::Error),
     /// What answers is something else.
     #[error("what answers there does not speak Postgres's protocol")]
-    NotPostgres(#[source] sqlx::Error),
+    NotPostgres,
     /// The server does not encrypt.
     #[error("the server does not speak TLS")]
     NoTls,
@@ -45,7 +45,7 @@ pub enum Obstacle {
     #[error("the server's certificate is from an authority that is not known here")]
     UnknownAuthority,
     /// The certificate is too old.
-    #[error("the server's certificate expired on {0}")]
+    #[error("the server's certificate expired: it was good until {0}")]
     Expired(String),
     /// The certificate is for later.
     #[error("the server's certificate is not valid before {0}")]
@@ -107,7 +107,7 @@ impl Obstacle {
         match err {
             sqlx::Error::Io(err) => of_io(err),
             sqlx::Error::PoolTimedOut => Self::Silent(patience),
-            sqlx::Error::Protocol(_) => Self::NotPostgres(err),
+            sqlx::Error::Protocol(_) => Self::NotPostgres,
             sqlx::Error::Tls(err) if err.to_string() == "server does not support TLS" => {
                 Self::NoTls
             }
@@ -140,7 +140,7 @@ impl Obstacle {
                 "check the host, the port and the firewalls in between; `?connect_timeout=60` in \
                  DATABASE_URL waits longer"
             }
-            Self::HungUp(_) | Self::NotPostgres(_) => {
+            Self::HungUp(_) | Self::NotPostgres => {
                 "check the host and the port in DATABASE_URL: 5432 is the usual one; Supabase's \
                  transaction pooler has 6543"
             }
@@ -211,14 +211,18 @@ fn of_io(err: io::Error) -> Obstacle {
 
 fn of_tls(err: rustls::Error) -> Obstacle {
     use CertificateError::{
-        Expired, ExpiredContext, NotValidForNameContext, NotValidYetContext, UnknownIssuer,
+        BadSignature, Expired, ExpiredContext, NotValidForNameContext, NotValidYetContext,
+        UnknownIssuer,
     };
 
-    let rustls::Error::InvalidCertificate(problem) = &err else {
-        return Obstacle::Tls(Box::new(err));
+    let problem = match &err {
+        rustls::Error::InvalidCertificate(problem) => problem,
+        rustls::Error::InvalidMessage(_) => return Obstacle::NotPostgres,
+        _ => return Obstacle::Tls(Box::new(err)),
     };
     match problem {
-        UnknownIssuer => Obstacle::UnknownAuthority,
+        // The latter if the authority has the name of one that is known.
+        UnknownIssuer | BadSignature => Obstacle::UnknownAuthority,
         Expired => Obstacle::Expired("an unknown day".to_owned()),
         ExpiredContext { not_after, .. } => Obstacle::Expired(day(*not_after)),
         NotValidYetContext { not_before, .. } => Obstacle::NotYetValid(day(*not_before)),

@@ -4,6 +4,7 @@
 //! **Invariant:** nothing here waits for a guessed time. [`wait_until`] looks
 //! again and again, and gives up loudly.
 
+pub(crate) mod elsewhere;
 mod plan;
 mod process;
 mod project;

@@ -30,6 +30,8 @@ enum Database {
     Shared { server: Box<Server>, name: String, address: Address },
     /// The private one that the binary starts by itself.
     Private(Embedded),
+    /// Wherever the test says.
+    Elsewhere,
 }
 
 pub(crate) struct Project {
@@ -63,6 +65,11 @@ impl Project {
         project.database = Database::Private(Embedded::at(&project.path(".wavemark")));
         project.run(&["sync"]).ok();
         project
+    }
+
+    /// A project with this plan, and as `DATABASE_URL` whatever the test sets.
+    pub(crate) fn elsewhere(plan: &Plan) -> Self {
+        Self::at(plan, Database::Elsewhere)
     }
 
     fn at(plan: &Plan, database: Database) -> Self {
@@ -119,6 +126,7 @@ impl Project {
                 let address = runtime().block_on(embedded.start()).unwrap();
                 sql_at(&address.connect_options(), sql)
             }
+            Database::Elsewhere => panic!("the test knows where its database is"),
         }
     }
 
@@ -247,6 +255,7 @@ impl Drop for Project {
                     eprintln!("a server is left behind: {err}");
                 }
             }
+            Database::Elsewhere => {}
         }
     }
 }
