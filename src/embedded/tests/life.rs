@@ -69,6 +69,18 @@ fn session_of(pid: rustix::process::Pid) -> i32 {
     after_the_name.split_whitespace().nth(3).unwrap().parse().unwrap()
 }
 
+/// The superuser is called as a schema of Wavemark's is.
+#[tokio::test]
+async fn what_is_made_by_hand_is_made_where_people_look_for_it() {
+    let project = Project::open();
+    let address = project.embedded.start().await.unwrap();
+
+    tell(&address, "create schema wavemark; create table by_hand ()").await;
+
+    let schema = "select schemaname::text from pg_tables where tablename = 'by_hand'";
+    assert_eq!(ask(&address, schema).await, "public");
+}
+
 #[tokio::test]
 async fn psql_takes_the_address_however_long_the_path() {
     let deep = format!("a, b/{}", "deep/".repeat(30));
