@@ -1,6 +1,6 @@
 //! What a command works with: a project's folder, its database, its archive.
 
-use std::{collections::BTreeMap, ffi::OsString, path::PathBuf};
+use std::{collections::BTreeMap, ffi::OsString, fmt, path::PathBuf};
 
 use anyhow::Context as _;
 use secrecy::SecretString;
@@ -29,7 +29,7 @@ pub struct Settings {
 }
 
 /// The environment of this process, read once.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Environment {
     /// The variables.
     pub variables: BTreeMap<String, OsString>,
@@ -39,6 +39,18 @@ pub struct Environment {
     pub host: String,
     /// Who is at the keyboard.
     pub user: String,
+}
+
+/// The names of the variables only: half of a night's secrets are among them.
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Environment")
+            .field("variables", &self.variables.keys())
+            .field("binary", &self.binary)
+            .field("host", &self.host)
+            .field("user", &self.user)
+            .finish()
+    }
 }
 
 /// A project, its database and its archive, ready for use.
@@ -93,5 +105,27 @@ impl Context {
     /// Who is at the keyboard, for the record.
     pub fn user(&self) -> &str {
         &self.settings.environment.user
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_logged_of_the_settings_holds_no_secret() {
+        let settings = Settings {
+            directory: ".".into(),
+            database_url: Some("postgres://ada:hunter2@db.example/waves".into()),
+            database_ca: None,
+            insecure: Insecure::Refuse,
+            git_remote: None,
+            environment: Environment {
+                variables: BTreeMap::from([("PGPASSWORD".to_owned(), "hunter2".into())]),
+                ..Environment::default()
+            },
+        };
+        let text = format!("{settings:?}");
+        assert!(text.contains("PGPASSWORD") && !text.contains("hunter2"), "{text}");
     }
 }
