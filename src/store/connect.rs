@@ -43,6 +43,8 @@ impl Store {
     pub async fn connect(options: PgConnectOptions) -> Result<Self> {
         let options = options
             .application_name("wavemark")
+            // A pooler refuses what it was not told about; no float is ever read.
+            .extra_float_digits(None)
             .log_statements(tracing::log::LevelFilter::Trace)
             .log_slow_statements(tracing::log::LevelFilter::Debug, Duration::from_secs(5));
         let pool = PgPoolOptions::new()
