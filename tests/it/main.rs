@@ -25,6 +25,8 @@ mod crash;
 mod crowd;
 mod feedback;
 mod order;
+mod pooler;
+mod postgres;
 mod remote;
 mod resolving;
 mod retries;

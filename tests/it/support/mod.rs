@@ -5,9 +5,11 @@
 //! again and again, and gives up loudly.
 
 mod plan;
+mod pooler;
 mod process;
 mod project;
 mod server;
+pub(crate) mod tools;
 
 use std::{
     thread::sleep,
@@ -16,6 +18,7 @@ use std::{
 
 pub(crate) use self::{
     plan::Plan,
+    pooler::Pooler,
     process::Running,
     project::{Project, Traced},
 };

@@ -12,9 +12,10 @@ use uuid::Uuid;
 use wavemark::embedded::{Address, Embedded};
 
 use super::{
-    Plan,
+    Plan, Pooler,
     process::{Output, Running},
     server::{Server, runtime, sql_at},
+    tools,
 };
 
 /// A line that an agent left in the trace.
@@ -58,10 +59,27 @@ impl Project {
     /// A project with this plan and without a `DATABASE_URL`.
     #[track_caller]
     pub(crate) fn on_its_own(plan: &Plan) -> Self {
+        let project = Self::private(plan);
+        project.run(&["sync"]).ok();
+        project
+    }
+
+    /// Like [`on_its_own`](Self::on_its_own), on a Postgres of this major version.
+    #[track_caller]
+    pub(crate) fn on_postgres(major: u32, plan: &Plan) -> Self {
+        let mut project = Self::private(plan);
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let first = std::iter::once(tools::postgres(major));
+        let path = std::env::join_paths(first.chain(std::env::split_paths(&path))).unwrap();
+        project.env("PATH", path.to_str().unwrap());
+        project.run(&["sync"]).ok();
+        project
+    }
+
+    fn private(plan: &Plan) -> Self {
         // Filled in when there is a folder.
         let mut project = Self::at(plan, Database::Private(Embedded::at(Path::new(""))));
         project.database = Database::Private(Embedded::at(&project.path(".wavemark")));
-        project.run(&["sync"]).ok();
         project
     }
 
@@ -72,6 +90,17 @@ impl Project {
         }
         plan.write(folder.path());
         Self { folder, database, env: BTreeMap::new() }
+    }
+
+    /// Uses its database through a pooler from here on.
+    pub(crate) fn through_pooler(&mut self) -> Pooler {
+        let Database::Shared { name, address, .. } = &self.database else {
+            panic!("only the server of all tests has poolers");
+        };
+        let pooler = Pooler::in_front_of(address);
+        let url = pooler.url(name);
+        self.env("DATABASE_URL", &url);
+        pooler
     }
 
     /// Sets a variable for every use of the binary from here on.
