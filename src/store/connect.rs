@@ -22,12 +22,23 @@ pub struct Store {
 const CONNECTIONS: u32 = 4;
 /// How long the first connection may take before its cause is looked into.
 const DOUBT: Duration = Duration::from_millis(200);
-/// A process that is frozen in the middle of a transaction lets go of its locks
-/// after this long. It goes with the `begin`: a pooler keeps no session.
-const BEGIN: &str = "begin; set local idle_in_transaction_session_timeout = '60s'";
+/// Begins a transaction in which nothing is as another client of a pooler left
+/// it: not the defaults of the session, and not a temporary table that has the
+/// name of one of ours. It is one message, so that all of it goes to one server.
+macro_rules! begin {
+    ($mode:literal) => {
+        concat!(
+            "begin isolation level ",
+            $mode,
+            "; set local search_path = public, pg_temp",
+            // A process that is frozen in the middle lets go of its locks.
+            "; set local idle_in_transaction_session_timeout = '60s'"
+        )
+    };
+}
+const BEGIN: &str = begin!("read committed, read write");
 /// All statements see one moment, and none may write.
-const BEGIN_READ: &str = "begin isolation level repeatable read, read only;
-    set local idle_in_transaction_session_timeout = '60s'";
+const BEGIN_READ: &str = begin!("repeatable read, read only");
 /// How often a transaction that lost a race is tried.
 const TRIES: u32 = 8;
 
@@ -35,7 +46,7 @@ impl Store {
     /// Connects, and brings the schema up to date.
     pub async fn open(options: PgConnectOptions) -> Result<Self> {
         let store = Self::connect(options).await?;
-        migrate::run(&store.pool).await?;
+        store.tx(migrate::run).await?;
         Ok(store)
     }
 
