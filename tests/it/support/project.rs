@@ -94,12 +94,11 @@ impl Project {
 
     /// Uses its database through a pooler from here on.
     pub(crate) fn through_pooler(&mut self) -> Pooler {
-        let Database::Shared { name, address, .. } = &self.database else {
+        let Database::Shared { address, .. } = &self.database else {
             panic!("only the server of all tests has poolers");
         };
         let pooler = Pooler::in_front_of(address);
-        let url = pooler.url(name);
-        self.env("DATABASE_URL", &url);
+        self.env("DATABASE_URL", &pooler.url());
         pooler
     }
 
