@@ -22,23 +22,14 @@ pub struct Store {
 const CONNECTIONS: u32 = 4;
 /// How long the first connection may take before its cause is looked into.
 const DOUBT: Duration = Duration::from_millis(200);
-/// Begins a transaction in which nothing is as another client of a pooler left
-/// it: not the defaults of the session, and not a temporary table that has the
-/// name of one of ours. It is one message, so that all of it goes to one server.
-macro_rules! begin {
-    ($mode:literal) => {
-        concat!(
-            "begin isolation level ",
-            $mode,
-            "; set local search_path = public, pg_temp",
-            // A process that is frozen in the middle lets go of its locks.
-            "; set local idle_in_transaction_session_timeout = '60s'"
-        )
-    };
-}
-const BEGIN: &str = begin!("read committed, read write");
+/// Begins a transaction as if nobody had been on the connection before: another
+/// client of a pooler may have left other defaults. A process that is frozen in
+/// the middle lets go of its locks after a while.
+const BEGIN: &str = "begin isolation level read committed, read write;
+    set local idle_in_transaction_session_timeout = '60s'";
 /// All statements see one moment, and none may write.
-const BEGIN_READ: &str = begin!("repeatable read, read only");
+const BEGIN_READ: &str = "begin isolation level repeatable read, read only;
+    set local idle_in_transaction_session_timeout = '60s'";
 /// How often a transaction that lost a race is tried.
 const TRIES: u32 = 8;
 
