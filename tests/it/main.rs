@@ -20,6 +20,7 @@
 #![expect(clippy::print_stderr, reason = "what cannot be tidied up is told, and fails nothing")]
 
 mod changes;
+mod commits;
 mod contract;
 mod crash;
 mod crowd;
