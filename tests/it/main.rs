@@ -15,6 +15,8 @@
 //! | `feedback`, `review`, `resolving` | what people say, and what it does |
 //! | `retries`, `contract`, `secrets` | agents, good ones and bad ones |
 //! | `changes`, `views` | plans that change; what a script reads |
+//! | `postgres`, `pooler`, `commits` | other servers, and trouble on the way to them |
+//! | `story` | one with everything in it, and the record that it leaves |
 //! | `tidy` | the architecture, executable |
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 #![expect(clippy::print_stderr, reason = "what cannot be tidied up is told, and fails nothing")]
@@ -34,6 +36,7 @@ mod retries;
 mod review;
 mod secrets;
 mod signals;
+mod story;
 mod support;
 mod terminal;
 mod ticks;
