@@ -16,22 +16,28 @@
 //! | `retries`, `contract`, `secrets` | agents, good ones and bad ones |
 //! | `tls` | a database elsewhere, and whoever poses as one |
 //! | `changes`, `views` | plans that change; what a script reads |
+//! | `postgres`, `pooler`, `commits` | other servers, and trouble on the way to them |
+//! | `story` | one with everything in it, and the record that it leaves |
 //! | `tidy` | the architecture, executable |
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 #![expect(clippy::print_stderr, reason = "what cannot be tidied up is told, and fails nothing")]
 
 mod changes;
+mod commits;
 mod contract;
 mod crash;
 mod crowd;
 mod feedback;
 mod order;
+mod pooler;
+mod postgres;
 mod remote;
 mod resolving;
 mod retries;
 mod review;
 mod secrets;
 mod signals;
+mod story;
 mod support;
 mod terminal;
 mod ticks;

@@ -4,11 +4,14 @@
 //! **Invariant:** nothing here waits for a guessed time. [`wait_until`] looks
 //! again and again, and gives up loudly.
 
+mod cutter;
 pub(crate) mod elsewhere;
 mod plan;
+mod pooler;
 mod process;
 mod project;
 mod server;
+pub(crate) mod tools;
 
 use std::{
     thread::sleep,
@@ -16,7 +19,9 @@ use std::{
 };
 
 pub(crate) use self::{
+    cutter::Cutter,
     plan::Plan,
+    pooler::Pooler,
     process::Running,
     project::{Project, Traced},
 };

@@ -12,9 +12,10 @@ use uuid::Uuid;
 use wavemark::embedded::{Address, Embedded};
 
 use super::{
-    Plan,
+    Cutter, Plan, Pooler,
     process::{Output, Running},
     server::{Server, runtime, sql_at},
+    tools,
 };
 
 /// A line that an agent left in the trace.
@@ -60,10 +61,26 @@ impl Project {
     /// A project with this plan and without a `DATABASE_URL`.
     #[track_caller]
     pub(crate) fn on_its_own(plan: &Plan) -> Self {
+        let project = Self::private(plan);
+        project.run(&["sync"]).ok();
+        project
+    }
+
+    /// A project with this plan and without a `DATABASE_URL`, where the first
+    /// Postgres on the `PATH` is of this major version. There is no database yet.
+    pub(crate) fn on_postgres(major: u32, plan: &Plan) -> Self {
+        let mut project = Self::private(plan);
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let first = std::iter::once(tools::postgres(major));
+        let path = std::env::join_paths(first.chain(std::env::split_paths(&path))).unwrap();
+        project.env("PATH", path.to_str().unwrap());
+        project
+    }
+
+    fn private(plan: &Plan) -> Self {
         // Filled in when there is a folder.
         let mut project = Self::at(plan, Database::Private(Embedded::at(Path::new(""))));
         project.database = Database::Private(Embedded::at(&project.path(".wavemark")));
-        project.run(&["sync"]).ok();
         project
     }
 
@@ -79,6 +96,27 @@ impl Project {
         }
         plan.write(folder.path());
         Self { folder, database, env: BTreeMap::new() }
+    }
+
+    /// Uses its database through a pooler from here on.
+    pub(crate) fn through_pooler(&mut self) -> Pooler {
+        let pooler = Pooler::in_front_of(self.address());
+        self.env("DATABASE_URL", &pooler.url());
+        pooler
+    }
+
+    /// Uses its database over a line that is cut from here on.
+    pub(crate) fn through_cutter(&mut self) -> Cutter {
+        let cutter = Cutter::in_front_of(self.address());
+        self.env("DATABASE_URL", &cutter.url());
+        cutter
+    }
+
+    fn address(&self) -> &Address {
+        let Database::Shared { address, .. } = &self.database else {
+            panic!("nothing can be put in front of a private database");
+        };
+        address
     }
 
     /// Sets a variable for every use of the binary from here on.
