@@ -3,6 +3,12 @@
 --
 -- Null counts as missing: API clients send null for columns that one row of a
 -- bulk insert lacks.
+--
+-- What feedback is about is looked up with the rights of who gives it: an agent
+-- of a project that they cannot see is as good as none.
+
+set local lock_timeout = '30s';
+set local statement_timeout = '5min';
 
 -- The project of a row that names none: the only one there is.
 create function wavemark.only_project() returns uuid
@@ -55,7 +61,7 @@ begin
     -- Locked, so that two versions cannot get the same number.
     select * into agent from public.agents where id = new.agent_id for no key update;
     if not found then
-        raise foreign_key_violation using message = format('there is no agent %s', new.agent_id);
+        raise foreign_key_violation using message = format('there is no agent %L', new.agent_id);
     end if;
     new.id := coalesce(new.id, gen_random_uuid());
     new.project_id := agent.project_id;
@@ -106,7 +112,7 @@ create trigger keep_artifacts before truncate on public.artifacts
 for each statement execute function wavemark.keep_artifact();
 
 create function wavemark.complete_feedback() returns trigger
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 declare
     agent public.agents;
 begin
@@ -114,7 +120,7 @@ begin
         select * into agent from public.agents where id = new.agent_id;
         if not found then
             raise foreign_key_violation
-            using message = format('there is no agent %s', new.agent_id);
+            using message = format('there is no agent %L', new.agent_id);
         end if;
         new.id := coalesce(new.id, gen_random_uuid());
         new.project_id := agent.project_id;
@@ -142,10 +148,14 @@ create trigger complete_feedback before insert or update on public.feedback
 for each row execute function wavemark.complete_feedback();
 
 create function wavemark.complete_comment() returns trigger
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 begin
     new.id := coalesce(new.id, gen_random_uuid());
-    new.project_id := (select project_id from public.feedback where id = new.feedback_id);
+    select project_id into new.project_id from public.feedback where id = new.feedback_id;
+    if not found then
+        raise foreign_key_violation
+        using message = format('there is no feedback %L', new.feedback_id);
+    end if;
     new.author := coalesce(new.author, 'somebody');
     new.created_at := coalesce(new.created_at, now());
     return new;
