@@ -33,6 +33,7 @@ mod retries;
 mod review;
 mod secrets;
 mod signals;
+mod supabase;
 mod support;
 mod terminal;
 mod ticks;

@@ -9,6 +9,7 @@ mod pooler;
 mod process;
 mod project;
 mod server;
+mod supabase;
 pub(crate) mod tools;
 
 use std::{
@@ -21,6 +22,7 @@ pub(crate) use self::{
     pooler::Pooler,
     process::Running,
     project::{Project, Traced},
+    supabase::Grants,
 };
 
 /// The longest that anything may take: slow machines have two cores and many
