@@ -1,6 +1,8 @@
 -- The tables. `agents`, `artifacts` and `feedback` stand in `public` with the
 -- columns that people and other programs know them by; every column added to
--- them is nullable or has a default, so a row inserted by hand still works.
+-- them is nullable or has a default, so a row inserted by hand still works: a
+-- table editor asks for everything else. A default of zeros, or of nothing, is
+-- a place that a trigger fills.
 -- What nobody outside needs to see is in the private schema `wavemark`.
 --
 -- A constraint that people may run into is named by what it asks for: the name
@@ -86,7 +88,8 @@ create table public.agents (
     output_summary text,
 
     dependencies uuid [] not null default '{}',
-    project_id uuid not null references public.projects,
+    project_id uuid not null default '00000000-0000-0000-0000-000000000000'
+        references public.projects,
     wave_id uuid references public.waves,
     title text,
     -- Absent for a row inserted by hand; such a row is never retired by a sync.
@@ -166,15 +169,15 @@ create table public.artifacts (
             check (artifact_type in ('schema', 'prompt', 'doc')),
     content text not null,
 
-    project_id uuid not null,
-    name text not null
+    project_id uuid not null default '00000000-0000-0000-0000-000000000000',
+    name text not null default ''
         constraint "name is letters, digits, dots, hyphens and underscores"
             check (name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$'),
-    version int not null check (version >= 1),
+    version int not null default 0 check (version >= 1),
     -- Across all agents, in the order in which they were stored.
     seq bigint not null generated always as identity,
-    sha256 text not null check (sha256 ~ '^[0-9a-f]{64}$'),
-    bytes int not null,
+    sha256 text not null default '' check (sha256 ~ '^[0-9a-f]{64}$'),
+    bytes int not null default 0,
     run_id uuid references public.runs,
     epoch int not null default 0,
     generation int not null default 1,
@@ -200,13 +203,13 @@ create table public.feedback (
     feedback_text text not null,
     resolved boolean not null default false,
 
-    project_id uuid not null,
+    project_id uuid not null default '00000000-0000-0000-0000-000000000000',
     number bigint not null unique generated always as identity,
     kind text not null default 'comment'
         constraint "kind is comment, review, question or failure"
             check (kind in ('comment', 'review', 'question', 'failure')),
     blocking boolean not null default true,
-    -- 0 is filled in: the generation its agent is at.
+    -- The one that its agent is at.
     generation int not null default 0,
     run_id uuid references public.runs,
     -- What makes asking the same thing twice impossible.
@@ -234,7 +237,7 @@ create index feedback_by_run on public.feedback (run_id);
 create table public.feedback_comments (
     id uuid primary key default gen_random_uuid(),
     feedback_id uuid not null references public.feedback,
-    project_id uuid not null,
+    project_id uuid not null default '00000000-0000-0000-0000-000000000000',
     author text not null default 'somebody',
     body text not null,
     created_at timestamptz not null default now()

@@ -5,7 +5,8 @@
 -- bulk insert lacks.
 --
 -- What feedback is about is looked up with the rights of who gives it: an agent
--- of a project that they cannot see is as good as none.
+-- of a project that they cannot see is as good as none. Who comes through the
+-- API gives it in the name that their token holds.
 
 set local lock_timeout = '30s';
 set local statement_timeout = '5min';
@@ -30,7 +31,9 @@ begin
     new.id := coalesce(new.id, gen_random_uuid());
     new.status := coalesce(new.status, 'draft');
     new.dependencies := coalesce(new.dependencies, '{}');
-    new.project_id := coalesce(new.project_id, wavemark.only_project());
+    new.project_id := coalesce(
+        nullif(new.project_id, '00000000-0000-0000-0000-000000000000'), wavemark.only_project()
+    );
     new.runner := coalesce(new.runner, 'manual');
     new.review := coalesce(new.review, 'none');
     new.on_stale := coalesce(new.on_stale, 'keep');
@@ -65,7 +68,7 @@ begin
     end if;
     new.id := coalesce(new.id, gen_random_uuid());
     new.project_id := agent.project_id;
-    new.name := coalesce(new.name, new.artifact_type || '.md');
+    new.name := coalesce(nullif(new.name, ''), new.artifact_type || '.md');
     new.sha256 := encode(sha256(convert_to(new.content, 'UTF8')), 'hex');
     new.bytes := octet_length(new.content);
     new.epoch := coalesce(new.epoch, 0);
@@ -74,7 +77,7 @@ begin
     end if;
     new.created_at := coalesce(new.created_at, now());
     new.git_state := coalesce(new.git_state, 'pending');
-    if new.version is null then
+    if coalesce(new.version, 0) = 0 then
         new.version := 1 + coalesce((
             select max(version) from public.artifacts
             where agent_id = new.agent_id
@@ -115,6 +118,9 @@ create function wavemark.complete_feedback() returns trigger
 language plpgsql set search_path = '' as $$
 declare
     agent public.agents;
+    claims constant jsonb := nullif(current_setting('request.jwt.claims', true), '')::jsonb;
+    -- Who signed in by telephone has an empty address.
+    me constant text := nullif(coalesce(nullif(claims ->> 'email', ''), claims ->> 'sub'), '');
 begin
     if tg_op = 'INSERT' then
         select * into agent from public.agents where id = new.agent_id;
@@ -127,13 +133,14 @@ begin
         new.kind := coalesce(new.kind, 'comment');
         new.blocking := coalesce(new.blocking, true);
         new.generation := coalesce(nullif(new.generation, 0), agent.generation);
-        new.author := coalesce(new.author, 'somebody');
+        new.author := coalesce(nullif(new.author, 'somebody'), me, 'somebody');
         new.created_at := coalesce(new.created_at, now());
         new.resolved := coalesce(new.resolved, false);
     end if;
     if new.resolved then
         new.resolution := coalesce(new.resolution, 'completed');
         new.resolved_at := coalesce(new.resolved_at, now());
+        new.resolved_by := coalesce(new.resolved_by, me);
     else
         -- Opened again: it waits for a person, and its next ending counts.
         new.resolution := null;
@@ -149,6 +156,10 @@ for each row execute function wavemark.complete_feedback();
 
 create function wavemark.complete_comment() returns trigger
 language plpgsql set search_path = '' as $$
+declare
+    claims constant jsonb := nullif(current_setting('request.jwt.claims', true), '')::jsonb;
+    -- Who signed in by telephone has an empty address.
+    me constant text := nullif(coalesce(nullif(claims ->> 'email', ''), claims ->> 'sub'), '');
 begin
     new.id := coalesce(new.id, gen_random_uuid());
     select project_id into new.project_id from public.feedback where id = new.feedback_id;
@@ -156,7 +167,7 @@ begin
         raise foreign_key_violation
         using message = format('there is no feedback %L', new.feedback_id);
     end if;
-    new.author := coalesce(new.author, 'somebody');
+    new.author := coalesce(nullif(new.author, 'somebody'), me, 'somebody');
     new.created_at := coalesce(new.created_at, now());
     return new;
 end $$;

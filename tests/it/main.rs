@@ -15,10 +15,12 @@
 //! | `feedback`, `review`, `resolving` | what people say, and what it does |
 //! | `retries`, `contract`, `secrets` | agents, good ones and bad ones |
 //! | `changes`, `views` | plans that change; what a script reads |
+//! | `supabase`, `api` | on a Supabase project; rows that others write there |
 //! | `tidy` | the architecture, executable |
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 #![expect(clippy::print_stderr, reason = "what cannot be tidied up is told, and fails nothing")]
 
+mod api;
 mod changes;
 mod contract;
 mod crash;

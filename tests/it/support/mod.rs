@@ -8,6 +8,7 @@ mod plan;
 mod pooler;
 mod process;
 mod project;
+mod rest;
 mod server;
 mod supabase;
 pub(crate) mod tools;
@@ -22,6 +23,7 @@ pub(crate) use self::{
     pooler::Pooler,
     process::Running,
     project::{Project, Traced},
+    rest::Rest,
     supabase::Grants,
 };
 

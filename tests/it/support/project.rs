@@ -12,7 +12,7 @@ use uuid::Uuid;
 use wavemark::embedded::{Address, Embedded};
 
 use super::{
-    Grants, Plan, Pooler,
+    Grants, Plan, Pooler, Rest,
     process::{Output, Running},
     server::{Server, runtime, sql_at},
     supabase, tools,
@@ -155,6 +155,22 @@ impl Project {
     /// Starts to use Supabase's own command line, on the same database.
     pub(crate) fn supabase(&self, args: &[&str]) -> Running {
         Running::start(&mut supabase::command(&self.path("."), &self.env["DATABASE_URL"], args))
+    }
+
+    /// Runs SQL in psql, as whom the binary is there.
+    #[track_caller]
+    pub(crate) fn psql(&self, sql: &str) {
+        let mut psql = Command::new("psql");
+        psql.args(["-X", "-v", "ON_ERROR_STOP=1", "-c", sql, &self.env["DATABASE_URL"]]);
+        Running::start(&mut psql).wait().ok();
+    }
+
+    /// Starts the REST API of its Supabase project.
+    pub(crate) fn rest(&self) -> Rest {
+        let Database::Shared { address, .. } = &self.database else {
+            panic!("only a Supabase project has an API");
+        };
+        Rest::in_front_of(&supabase::url(address, "authenticator"))
     }
 
     /// Runs SQL as its owner: rows as lines, columns parted by `|`.
