@@ -22,9 +22,11 @@ pub struct Store {
 const CONNECTIONS: u32 = 4;
 /// How long the first connection may take before its cause is looked into.
 const DOUBT: Duration = Duration::from_millis(200);
-/// A process that is frozen in the middle of a transaction lets go of its locks
-/// after this long. It goes with the `begin`: a pooler keeps no session.
-const BEGIN: &str = "begin; set local idle_in_transaction_session_timeout = '60s'";
+/// Begins a transaction as if nobody had been on the connection before: another
+/// client of a pooler may have left other defaults. A process that is frozen in
+/// the middle lets go of its locks after a while.
+const BEGIN: &str = "begin isolation level read committed, read write;
+    set local idle_in_transaction_session_timeout = '60s'";
 /// All statements see one moment, and none may write.
 const BEGIN_READ: &str = "begin isolation level repeatable read, read only;
     set local idle_in_transaction_session_timeout = '60s'";
@@ -35,7 +37,7 @@ impl Store {
     /// Connects, and brings the schema up to date.
     pub async fn open(options: PgConnectOptions) -> Result<Self> {
         let store = Self::connect(options).await?;
-        migrate::run(&store.pool).await?;
+        store.tx(migrate::run).await?;
         Ok(store)
     }
 

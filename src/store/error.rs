@@ -58,17 +58,27 @@ impl Error {
     /// Whether doing the whole transaction again may help: it lost a race, or
     /// its connection.
     pub(super) fn is_transient(&self) -> bool {
-        let Self::Database(err) = self else {
-            return false;
+        let err = match self {
+            // Who waited for another to migrate may see the catalogue as it was
+            // before.
+            Self::Migrate(sqlx::Error::Database(err)) if err.is_unique_violation() => return true,
+            Self::Migrate(err) | Self::Database(err) => err,
+            _ => return false,
         };
         match err {
-            // serialization_failure, deadlock_detected, connection_failure,
-            // admin_shutdown.
-            sqlx::Error::Database(err) => {
-                matches!(err.code().as_deref(), Some("40001" | "40P01" | "08006" | "57P01"))
-            }
+            sqlx::Error::Database(err) => err.code().is_some_and(|code| passes(&code)),
             sqlx::Error::Io(_) => true,
             _ => false,
         }
     }
+}
+
+/// Whether an SQLSTATE tells of a race or of a connection that was lost.
+fn passes(code: &str) -> bool {
+    let race = ["40001", "40P01"];
+    // Ended by the server, an administrator or its own silence; the server is
+    // just starting, or full.
+    let lost = ["57P01", "57P02", "57P03", "57P05", "25P03", "53300"];
+    // Class 08 is about connections; a pooler that loses one says 08P01.
+    code.starts_with("08") || race.contains(&code) || lost.contains(&code)
 }

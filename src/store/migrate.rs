@@ -11,7 +11,7 @@
 //! transaction pooler, so the lock is the transaction's and statements that
 //! others left on the server connection are dropped first.
 
-use sqlx::{PgPool, migrate::Migrator};
+use sqlx::migrate::Migrator;
 use tracing::info;
 
 use super::{
@@ -45,27 +45,16 @@ pub(super) fn migrator() -> Migrator {
 }
 
 /// Applies every migration that is pending, or none.
-pub(super) async fn run(pool: &PgPool) -> Result<()> {
-    match once(pool).await {
-        // A waiter may see the catalogue as it was before it got the lock.
-        Err(Error::Migrate(sqlx::Error::Database(err))) if err.is_unique_violation() => {
-            once(pool).await
-        }
-        result => result,
-    }
-}
-
-async fn once(pool: &PgPool) -> Result<()> {
+pub(super) async fn run(tx: &mut Tx) -> Result<()> {
     let migrator = migrator();
-    let mut tx = Tx::new(pool.begin().await?);
-    if is_current(&mut tx, &migrator).await? {
+    if is_current(tx, &migrator).await? {
         return Ok(());
     }
     sqlx::raw_sql(LOCK).execute(tx.conn()).await?;
-    refuse_namesakes(&mut tx).await?;
+    refuse_namesakes(tx).await?;
 
-    let mut theirs = supabase_versions(&mut tx).await?;
-    if theirs.is_none() && is_supabase(&mut tx).await? {
+    let mut theirs = supabase_versions(tx).await?;
+    if theirs.is_none() && is_supabase(tx).await? {
         sqlx::raw_sql(SUPABASE).execute(tx.conn()).await?;
         theirs = Some(vec![]);
     }
@@ -79,10 +68,9 @@ async fn once(pool: &PgPool) -> Result<()> {
     }
     migrator.run_direct(None, tx.conn(), false).await.map_err(explain)?;
     if theirs.is_some() {
-        record_for_supabase(&mut tx, &migrator).await?;
+        record_for_supabase(tx, &migrator).await?;
     }
     sqlx::raw_sql("deallocate all").execute(tx.conn()).await?;
-    tx.commit().await?;
     info!("the database schema is up to date");
     Ok(())
 }

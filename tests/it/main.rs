@@ -22,6 +22,7 @@
 
 mod api;
 mod changes;
+mod commits;
 mod contract;
 mod crash;
 mod crowd;

@@ -4,6 +4,7 @@
 //! **Invariant:** nothing here waits for a guessed time. [`wait_until`] looks
 //! again and again, and gives up loudly.
 
+mod cutter;
 mod plan;
 mod pooler;
 mod process;
@@ -19,6 +20,7 @@ use std::{
 };
 
 pub(crate) use self::{
+    cutter::Cutter,
     plan::Plan,
     pooler::Pooler,
     process::Running,

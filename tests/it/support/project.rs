@@ -12,7 +12,7 @@ use uuid::Uuid;
 use wavemark::embedded::{Address, Embedded};
 
 use super::{
-    Grants, Plan, Pooler, Rest,
+    Cutter, Grants, Plan, Pooler, Rest,
     process::{Output, Running},
     server::{Server, runtime, sql_at},
     supabase, tools,
@@ -107,13 +107,23 @@ impl Project {
 
     /// Uses its database through a pooler from here on.
     pub(crate) fn through_pooler(&mut self) -> Pooler {
-        let Database::Shared { name, address, .. } = &self.database else {
-            panic!("only the server of all tests has poolers");
-        };
-        let pooler = Pooler::in_front_of(address);
-        let url = pooler.url(name);
-        self.env("DATABASE_URL", &url);
+        let pooler = Pooler::in_front_of(self.address());
+        self.env("DATABASE_URL", &pooler.url());
         pooler
+    }
+
+    /// Uses its database over a line that is cut from here on.
+    pub(crate) fn through_cutter(&mut self) -> Cutter {
+        let cutter = Cutter::in_front_of(self.address());
+        self.env("DATABASE_URL", &cutter.url());
+        cutter
+    }
+
+    fn address(&self) -> &Address {
+        let Database::Shared { address, .. } = &self.database else {
+            panic!("nothing can be put in front of a private database");
+        };
+        address
     }
 
     /// Sets a variable for every use of the binary from here on.
