@@ -24,22 +24,24 @@ const PEOPLE: [(&str, &str, &str); 5] = [
     ("a server, `service_role`", "service_role", ""),
 ];
 
-/// What stands in our schemas, by kind: its name and the column that says which
-/// project a row belongs to, if any.
-const TABLES: &str = "select format('%I.%I', nspname, relname), coalesce((
-        select attname::text from pg_attribute where attrelid = c.oid
-        and attname = case relname when 'projects' then 'id' else 'project_id' end
-    ), '')
+/// What stands in our schemas, by its name. Of a table also the column that says
+/// which project a row belongs to, if any, and all columns.
+const TABLES: &str = "select format('%I.%I', nspname, relname),
+        coalesce(max(attname::text) filter (
+            where attname = case relname when 'projects' then 'id' else 'project_id' end
+        ), ''),
+        string_agg(quote_ident(attname), ', ' order by attnum)
     from pg_class c join pg_namespace n on n.oid = relnamespace
+        join pg_attribute on attrelid = c.oid and attnum > 0 and not attisdropped
     where nspname in ('public', 'wavemark', 'wavemark_migrations') and relkind in ('r', 'p', 'v', 'm')
-    order by nspname, c.oid";
-const SEQUENCES: &str = "select format('%I.%I', nspname, relname), ''
+    group by nspname, relname, c.oid order by nspname, c.oid";
+const SEQUENCES: &str = "select format('%I.%I', nspname, relname)
     from pg_class c join pg_namespace n on n.oid = relnamespace
     where nspname in ('public', 'wavemark', 'wavemark_migrations') and relkind = 'S'
     order by c.oid";
 const FUNCTIONS: &str = "select format('%I.%I(%s)', nspname, proname, (
         select string_agg('null::' || one::regtype, ', ') from unnest(proargtypes) one
-    )), ''
+    ))
     from pg_proc p join pg_namespace n on n.oid = pronamespace
     where nspname in ('public', 'wavemark', 'wavemark_migrations')
     order by p.oid";
@@ -49,22 +51,23 @@ const FUNCTIONS: &str = "select format('%I.%I(%s)', nspname, proname, (
 pub(super) async fn measure(options: &PgConnectOptions) -> String {
     let mut connection = PgConnection::connect_with(options).await.unwrap();
     let mut lines: Vec<(&str, Vec<String>, Vec<String>)> = vec![];
-    for (kind, things) in [("table", TABLES), ("sequence", SEQUENCES), ("function", FUNCTIONS)] {
-        for thing in rows(&mut connection, things).await {
-            let mut cells = vec![];
-            for (_, role, user) in PEOPLE {
-                let mut person = Person { connection: &mut connection, role, user };
-                cells.push(match kind {
-                    "table" => person.table(&thing[0], &thing[1]).await,
-                    "sequence" => person.sequence(&thing[0]).await,
-                    _ => person.function(&thing[0]).await,
-                });
-            }
-            let name = format!("`{}`", thing[0].replace("public.", "").replace("null::", ""));
-            match lines.iter_mut().find(|line| line.0 == kind && line.2 == cells) {
-                Some((_, names, _)) => names.push(name),
-                None => lines.push((kind, vec![name], cells)),
-            }
+    let tables = rows(&mut connection, TABLES).await.into_iter().map(|one| ("table", one));
+    let sequences = rows(&mut connection, SEQUENCES).await.into_iter().map(|one| ("sequence", one));
+    let functions = rows(&mut connection, FUNCTIONS).await.into_iter().map(|one| ("function", one));
+    for (kind, thing) in tables.chain(sequences).chain(functions) {
+        let mut cells = vec![];
+        for (_, role, user) in PEOPLE {
+            let mut person = Person { connection: &mut connection, role, user };
+            cells.push(match (kind, &thing[..]) {
+                (_, [table, project, columns]) => person.table(table, project, columns).await,
+                ("sequence", [name]) => person.sequence(name).await,
+                (_, call) => person.function(&call[0]).await,
+            });
+        }
+        let name = format!("`{}`", thing[0].replace("public.", "").replace("null::", ""));
+        match lines.iter_mut().find(|line| line.0 == kind && line.2 == cells) {
+            Some((_, names, _)) => names.push(name),
+            None => lines.push((kind, vec![name], cells)),
         }
     }
     connection.close().await.unwrap();
@@ -93,72 +96,22 @@ struct Person<'a> {
 }
 
 impl Person<'_> {
-    async fn table(&mut self, table: &str, project: &str) -> String {
+    async fn table(&mut self, table: &str, project: &str, columns: &str) -> String {
         let of_project = match project {
             "" => "true".to_owned(),
             column => format!("{column} = (select id from public.projects where name = 'demo')"),
         };
-        let mut can = vec![];
-
         let look = format!("create temp table seen on commit drop as select * from {table}");
         let seen = self.tries("", &look, &format!("select from seen where {of_project}")).await;
+        let mut can = vec![];
         if seen.is_some_and(|rows| rows > 0) {
             can.push("select".to_owned());
         }
-
-        let columns = format!(
-            "select quote_ident(attname) from pg_attribute
-             where attrelid = '{table}'::regclass and attnum > 0 and not attisdropped
-             order by attnum"
-        );
-        let columns: Vec<String> = rows(self.connection, &columns).await.concat();
-        for verb in ["insert", "update"] {
-            let mut allowed = vec![];
-            for column in &columns {
-                let touch = match verb {
-                    "insert" => format!(
-                        "insert into {table} ({column}) overriding system value
-                         select null where false"
-                    ),
-                    _ => format!("update {table} set {column} = default where false"),
-                };
-                if self.may(&touch).await {
-                    allowed.push(column.as_str());
-                }
-            }
-            let Some(one) = allowed.last() else { continue };
-            let list = allowed.join(", ");
-            let (before, act) = match verb {
-                // Rows that fit in: those that were there a moment ago.
-                "insert" => (
-                    format!(
-                        "create temp table model on commit drop as
-                             select * from {table} where {of_project};
-                         grant select on model to public;
-                         set local session_replication_role = replica;
-                         delete from {table} where {of_project};
-                         set local session_replication_role = origin;"
-                    ),
-                    format!(
-                        "insert into {table} ({list}) overriding system value
-                         select {list} from model"
-                    ),
-                ),
-                _ => (String::new(), format!("update {table} set {one} = {one}")),
-            };
-            let touched = format!(
-                "select from {table} where {of_project} and xmin = pg_current_xact_id()::xid"
-            );
-            if self.tries(&before, &act, &touched).await.is_some_and(|rows| rows > 0) {
-                can.push(match allowed.len() == columns.len() {
-                    true => verb.to_owned(),
-                    false => format!("{verb} {list}"),
-                });
-            }
-        }
-        for verb in ["delete from", "truncate"] {
-            if self.may(&format!("{verb} {table}")).await {
-                can.push(verb.replace(" from", ""));
+        can.extend(self.inserts(table, &of_project, columns).await);
+        can.extend(self.updates(table, &of_project, columns).await);
+        for (verb, act) in [("delete", "delete from"), ("truncate", "truncate")] {
+            if self.may(&format!("{act} {table}")).await {
+                can.push(verb.to_owned());
             }
         }
         match (can.is_empty(), seen) {
@@ -166,6 +119,65 @@ impl Person<'_> {
             (true, Some(_)) => "no rows".to_owned(),
             (true, None) => "–".to_owned(),
         }
+    }
+
+    async fn inserts(&mut self, table: &str, of_project: &str, columns: &str) -> Option<String> {
+        let touch = |columns: &[&str]| {
+            let (list, nulls) = (columns.join(", "), vec!["null"; columns.len()].join(", "));
+            format!(
+                "insert into {table} ({list}) overriding system value select {nulls} where false"
+            )
+        };
+        let (list, shown) = self.columns(columns, touch).await?;
+        // Rows that fit in: those that were there a moment ago.
+        let make_room = format!(
+            "create temp table model on commit drop as select * from {table} where {of_project};
+             grant select on model to public;
+             set local session_replication_role = replica;
+             delete from {table} where {of_project};
+             set local session_replication_role = origin;"
+        );
+        let insert = format!(
+            "insert into {table} ({list}) overriding system value select {list} from model"
+        );
+        let there = format!("select from {table} where {of_project}");
+        let inserted = self.tries(&make_room, &insert, &there).await?;
+        (inserted > 0).then(|| format!("insert{shown}"))
+    }
+
+    async fn updates(&mut self, table: &str, of_project: &str, columns: &str) -> Option<String> {
+        let touch = |columns: &[&str]| {
+            let list: Vec<String> = columns.iter().map(|one| format!("{one} = default")).collect();
+            format!("update {table} set {} where false", list.join(", "))
+        };
+        let (list, shown) = self.columns(columns, touch).await?;
+        let one = list.split(", ").last()?;
+        let changed =
+            format!("select from {table} where {of_project} and xmin = pg_current_xact_id()::xid");
+        let updated =
+            self.tries("", &format!("update {table} set {one} = {one}"), &changed).await?;
+        (updated > 0).then(|| format!("update{shown}"))
+    }
+
+    /// Which of these columns may be touched: as a list, and as it is worth
+    /// showing.
+    async fn columns(
+        &mut self,
+        all: &str,
+        touch: impl Fn(&[&str]) -> String,
+    ) -> Option<(String, String)> {
+        let columns: Vec<&str> = all.split(", ").collect();
+        if self.may(&touch(&columns)).await {
+            return Some((all.to_owned(), String::new()));
+        }
+        let mut some = vec![];
+        for column in columns {
+            if self.may(&touch(&[column])).await {
+                some.push(column);
+            }
+        }
+        let some = some.join(", ");
+        (!some.is_empty()).then(|| (some.clone(), format!(" {some}")))
     }
 
     async fn sequence(&mut self, name: &str) -> String {
@@ -189,41 +201,39 @@ impl Person<'_> {
 
     /// Whether it is not for a lack of rights that `act` fails, if it fails.
     async fn may(&mut self, act: &str) -> bool {
-        match self.attempt("", act, "select").await {
-            Ok(_) => true,
-            Err(err) => err.as_database_error().is_some_and(|err| !is_refusal(err)),
-        }
+        let done = self.attempt("", act).await;
+        !done.is_err_and(|err| is_refusal(&err))
     }
 
     /// Lets the owner do `before` and this person do `act`. How many rows
     /// `outcome` then has for the owner; none if the person was refused.
     async fn tries(&mut self, before: &str, act: &str, outcome: &str) -> Option<u64> {
-        match self.attempt(before, act, outcome).await {
-            Ok(rows) => Some(rows),
-            Err(err) if err.as_database_error().is_some_and(is_refusal) => None,
+        match self.attempt(before, act).await {
+            Ok(()) => Some(rows(self.connection, outcome).await.len() as u64),
+            Err(err) if is_refusal(&err) => None,
             Err(err) => panic!("{}: {act}: {err}", self.role),
         }
     }
 
-    async fn attempt(&mut self, before: &str, act: &str, outcome: &str) -> sqlx::Result<u64> {
+    /// Leaves a transaction open, which the next attempt rolls back.
+    async fn attempt(&mut self, before: &str, act: &str) -> sqlx::Result<()> {
         let Self { role, user, .. } = self;
-        let act = format!(
-            "begin; {before}
+        let sql = format!(
+            "rollback; begin; {before}
              set local request.jwt.claims = '{{\"sub\": \"{user}\"}}';
              set local role {role};
              {act};
              reset role"
         );
-        let done = sqlx::raw_sql(AssertSqlSafe(act)).execute(&mut *self.connection).await;
-        let outcome = sqlx::raw_sql(AssertSqlSafe(outcome)).execute(&mut *self.connection).await;
-        sqlx::raw_sql("rollback").execute(&mut *self.connection).await?;
-        done.and(outcome).map(|result| result.rows_affected())
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *self.connection).await?;
+        Ok(())
     }
 }
 
-fn is_refusal(err: &dyn DatabaseError) -> bool {
-    // insufficient_privilege, foreign_key_violation.
-    matches!(err.code().as_deref(), Some("42501" | "23503"))
+/// insufficient_privilege, foreign_key_violation.
+fn is_refusal(err: &sqlx::Error) -> bool {
+    let code = err.as_database_error().and_then(DatabaseError::code);
+    matches!(code.as_deref(), Some("42501" | "23503"))
 }
 
 async fn rows(connection: &mut PgConnection, sql: &str) -> Vec<Vec<String>> {
