@@ -15,6 +15,8 @@
 //! | `feedback`, `review`, `resolving` | what people say, and what it does |
 //! | `retries`, `contract`, `secrets` | agents, good ones and bad ones |
 //! | `changes`, `views` | plans that change; what a script reads |
+//! | `postgres`, `pooler`, `commits` | other servers, and trouble on the way to them |
+//! | `story` | one with everything in it, and the record that it leaves |
 //! | `supabase`, `api` | on a Supabase project; rows that others write there |
 //! | `tidy` | the architecture, executable |
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
@@ -36,6 +38,7 @@ mod retries;
 mod review;
 mod secrets;
 mod signals;
+mod story;
 mod supabase;
 mod support;
 mod terminal;

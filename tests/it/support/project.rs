@@ -77,15 +77,14 @@ impl Project {
         project
     }
 
-    /// Like [`on_its_own`](Self::on_its_own), on a Postgres of this major version.
-    #[track_caller]
+    /// A project with this plan and without a `DATABASE_URL`, where the first
+    /// Postgres on the `PATH` is of this major version. There is no database yet.
     pub(crate) fn on_postgres(major: u32, plan: &Plan) -> Self {
         let mut project = Self::private(plan);
         let path = std::env::var_os("PATH").unwrap_or_default();
         let first = std::iter::once(tools::postgres(major));
         let path = std::env::join_paths(first.chain(std::env::split_paths(&path))).unwrap();
         project.env("PATH", path.to_str().unwrap());
-        project.run(&["sync"]).ok();
         project
     }
 
