@@ -18,10 +18,12 @@
 //! | `changes`, `views` | plans that change; what a script reads |
 //! | `postgres`, `pooler`, `commits` | other servers, and trouble on the way to them |
 //! | `story` | one with everything in it, and the record that it leaves |
+//! | `supabase`, `api` | on a Supabase project; rows that others write there |
 //! | `tidy` | the architecture, executable |
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 #![expect(clippy::print_stderr, reason = "what cannot be tidied up is told, and fails nothing")]
 
+mod api;
 mod changes;
 mod commits;
 mod contract;
@@ -38,6 +40,7 @@ mod review;
 mod secrets;
 mod signals;
 mod story;
+mod supabase;
 mod support;
 mod terminal;
 mod ticks;

@@ -10,7 +10,9 @@ mod plan;
 mod pooler;
 mod process;
 mod project;
+mod rest;
 mod server;
+mod supabase;
 pub(crate) mod tools;
 
 use std::{
@@ -24,6 +26,8 @@ pub(crate) use self::{
     pooler::Pooler,
     process::Running,
     project::{Project, Traced},
+    rest::Rest,
+    supabase::Grants,
 };
 
 /// The longest that anything may take: slow machines have two cores and many
