@@ -70,6 +70,27 @@ pub async fn open_store(settings: &Settings, workspace: &Workspace) -> anyhow::R
     Ok(Store::open(options).await?)
 }
 
+/// The database of the project in this folder as it is, for those who only
+/// look: none where the schema, or the private Postgres, was never made.
+pub(super) async fn look_into_store(
+    settings: &Settings,
+    workspace: &Workspace,
+) -> anyhow::Result<Option<Store>> {
+    let options = match &settings.database_url {
+        Some(url) => url.expose_secret().parse::<PgConnectOptions>().map_err(StoreError::BadUrl)?,
+        None => {
+            let embedded = Embedded::at(&workspace.private());
+            if !embedded.is_made()? {
+                return Ok(None);
+            }
+            let address = embedded.start().await.context("cannot start the embedded database")?;
+            address.connect_options()
+        }
+    };
+    let store = Store::connect(options).await?;
+    Ok(store.has_schema().await?.then_some(store))
+}
+
 impl Context {
     /// Finds the folder, opens the database, and finds the project in it.
     pub async fn open(settings: Settings) -> anyhow::Result<Self> {

@@ -6,6 +6,8 @@
 mod apply;
 mod context;
 mod equip;
+mod outlook;
+mod plan;
 mod publish;
 mod requests;
 mod supervise;
@@ -17,7 +19,8 @@ mod workspace;
 
 pub use context::{Context, Environment, Settings, open_store};
 pub use equip::runs_folder;
+pub use plan::propose;
 pub use publish::{Published, Publisher};
 pub use supervise::{Ended, Options, Progress, Session, Until, nudge, preview, supervise};
-pub use sync::{Synced, sync};
+pub use sync::{PlanMoved, Synced, expect, sync};
 pub use workspace::{NoWorkspace, Workspace};

@@ -3,9 +3,12 @@
 use proptest::{collection::vec, prelude::*};
 
 use super::*;
-use crate::plan::{
-    Facts, read,
-    testing::{Style, any_files, check, written},
+use crate::{
+    model::{Definition, Digest},
+    plan::{
+        Facts, read,
+        testing::{Style, any_files, check, written},
+    },
 };
 
 /// The database after `changes` towards `plan` were applied to `stored`: what
@@ -38,8 +41,7 @@ fn applied(mut stored: Stored, plan: &Plan, changes: &Changes) -> Stored {
             wave: change.wave.clone(),
             definition: Some(agent.definition.clone()),
             retired: false,
-            built: before.is_some_and(|before| before.built) && !change.rebuild,
-            live: before.is_some_and(|before| before.live),
+            building: before.map_or(Building::Waiting, |before| before.building),
         };
         stored.agents.insert(name.clone(), after);
     }
@@ -57,9 +59,12 @@ fn synced<'a>(plans: impl IntoIterator<Item = &'a Plan>) -> Stored {
 /// What syncing `after` changes, once `before` is synced and built.
 fn changes(before: &str, after: &str) -> Changes {
     let mut stored = synced([&check(before).unwrap()]);
-    stored.agents.values_mut().for_each(|agent| agent.built = true);
-    if let Some(live) = stored.agents.get_mut("live") {
-        live.live = true;
+    for (name, agent) in &mut stored.agents {
+        let work = agent.definition.as_ref().map(Definition::work_digest);
+        agent.building = match name.as_str() {
+            "live" => Building::Running(work),
+            _ => Building::Finished(work),
+        };
     }
     Changes::between(&stored, &check(after).unwrap())
 }
@@ -80,7 +85,7 @@ agents:
 #[test]
 fn the_first_sync_creates_everything() {
     let changes = Changes::between(&Stored::default(), &check(BEFORE).unwrap());
-    insta::assert_snapshot!(changes.to_text(Detail::Full), @"
+    insta::assert_snapshot!(changes.to_text(Detail::Full, Tense::Future), @"
     4 to create; 0 stay as they are
 
     project (new)
@@ -119,7 +124,7 @@ after: [words]
 agents:
   cut: { run: { manual: } }
 ";
-    insta::assert_snapshot!(changes(BEFORE, after).to_text(Detail::Brief), @r#"
+    insta::assert_snapshot!(changes(BEFORE, after).to_text(Detail::Brief, Tense::Future), @r#"
     1 to create, 3 to change, 2 to build again, 1 to move, 1 to retire; 0 stay as they are
 
     project
@@ -163,7 +168,7 @@ fn what_vanished_and_comes_back_is_restored_with_its_history() {
     let [all, some] = [BEFORE, &BEFORE.replace("  draw:", "  sketch:")].map(|p| check(p).unwrap());
     let stored = synced([&all, &some]);
     assert!(stored.agents["draw"].retired);
-    insta::assert_snapshot!(Changes::between(&stored, &all).to_text(Detail::Full), @"
+    insta::assert_snapshot!(Changes::between(&stored, &all).to_text(Detail::Full, Tense::Future), @"
     1 to restore, 1 to retire; 3 stay as they are
 
     wave pictures
@@ -179,15 +184,14 @@ fn agents_that_were_inserted_by_hand_are_left_alone_until_a_plan_names_them() {
         wave: WaveName::unplanned(),
         definition: None,
         retired: false,
-        built: true,
-        live: false,
+        building: Building::Finished(None),
     };
     stored.agents.insert("extra".parse().unwrap(), by_hand);
     assert!(Changes::between(&stored, &check(BEFORE).unwrap()).is_empty());
 
     let after = format!("{BEFORE}  extra: {{ run: {{ manual: }} }}\n");
     let changes = Changes::between(&stored, &check(&after).unwrap());
-    insta::assert_snapshot!(changes.to_text(Detail::Full), @"
+    insta::assert_snapshot!(changes.to_text(Detail::Full, Tense::Future), @"
     1 to build again, 1 to move, 1 to adopt; 4 stay as they are
 
     wave pictures
@@ -218,7 +222,7 @@ fn a_screen_stays_readable_however_much_changes() {
         })
         .collect();
     let changes = Changes::between(&Stored::default(), &check(&waves).unwrap());
-    let brief = changes.to_text(Detail::Brief);
+    let brief = changes.to_text(Detail::Brief, Tense::Future);
     let lines: Vec<&str> = brief.lines().collect();
     insta::assert_snapshot!([&lines[..5], &lines[lines.len() - 4..]].concat().join("\n"), @"
     150 to create; 0 stay as they are
@@ -231,7 +235,7 @@ fn a_screen_stays_readable_however_much_changes() {
 
     ... and 10 more waves
     ");
-    assert_eq!(changes.to_text(Detail::Full).matches(": create").count(), 150);
+    assert_eq!(changes.to_text(Detail::Full, Tense::Future).matches(": create").count(), 150);
 }
 
 fn any_plan() -> impl Strategy<Value = Plan> {
@@ -240,10 +244,16 @@ fn any_plan() -> impl Strategy<Value = Plan> {
 }
 
 fn any_history() -> impl Strategy<Value = Stored> {
-    (vec(any_plan(), 0..4), vec((any::<bool>(), any::<bool>()), 20)).prop_map(|(plans, flags)| {
+    (vec(any_plan(), 0..4), vec((0..3_u8, any::<bool>()), 20)).prop_map(|(plans, flags)| {
         let mut stored = synced(&plans);
-        for (agent, (built, live)) in stored.agents.values_mut().zip(flags) {
-            (agent.built, agent.live) = (built, live);
+        for (agent, (building, current)) in stored.agents.values_mut().zip(flags) {
+            let work = agent.definition.as_ref().map(Definition::work_digest);
+            let work = if current { work } else { Some(Digest::of("earlier")) };
+            agent.building = match building {
+                0 => Building::Waiting,
+                1 => Building::Running(work),
+                _ => Building::Finished(work),
+            };
         }
         stored
     })
@@ -254,7 +264,7 @@ fn planned_part(mut stored: Stored) -> Stored {
     stored.waves.retain(|_, wave| !wave.retired);
     stored.agents.retain(|_, agent| !agent.retired);
     for agent in stored.agents.values_mut() {
-        (agent.built, agent.live) = (false, false);
+        agent.building = Building::Waiting;
     }
     stored
 }
@@ -301,7 +311,7 @@ proptest! {
     #[test]
     fn every_change_has_its_line(stored in any_history(), plan in any_plan()) {
         let changes = Changes::between(&stored, &plan);
-        let text = changes.to_text(Detail::Full);
+        let text = changes.to_text(Detail::Full, Tense::Future);
         for (name, change) in &changes.agents {
             let line = text.lines().find(|line| line.contains(&format!(" {name}: ")));
             let line = line.expect("a line of its own");

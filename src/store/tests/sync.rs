@@ -3,7 +3,7 @@
 use crate::{
     model::{AgentId, Outcome, Status},
     store::{
-        Operator,
+        Operator, Retire,
         testing::{self, TestStore, name},
     },
 };
@@ -59,7 +59,7 @@ async fn what_was_synced_is_what_is_read_back() {
     store.given_plan(STORY).await;
 
     let plan = testing::plan(STORY);
-    let stored = store.stored_plan(&plan.project.name).await.unwrap();
+    let (stored, _) = store.stored_plan(&plan.project.name).await.unwrap();
     let definition = |agent: &str| stored.agents[&name(agent)].definition.as_ref().unwrap();
     for (name, agent) in &plan.agents {
         assert_eq!(definition(name.as_str()), &agent.definition);
@@ -73,13 +73,13 @@ async fn two_syncs_at_once_take_turns() {
     let store = testing::store().await;
     let other = store.elsewhere().await;
     let plan = testing::plan(STORY);
-    let sync = |_: &_| Some("synced".to_owned());
+    let retire = Retire::AtMostHalf;
 
-    let (one, two) = tokio::join!(store.sync(&plan, None, sync), other.sync(&plan, None, sync));
+    let (one, two) = tokio::join!(store.sync(&plan, None, retire), other.sync(&plan, None, retire));
 
-    let mut found = [one.unwrap().agents.len(), two.unwrap().agents.len()];
-    found.sort_unstable();
-    assert_eq!(found, [0, 3]);
+    let mut created = [one, two].map(|changes| changes.unwrap().counts().created);
+    created.sort_unstable();
+    assert_eq!(created, [0, 3]);
 }
 
 #[tokio::test]

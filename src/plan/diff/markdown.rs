@@ -1,0 +1,216 @@
+//! A proposal as Markdown: for a comment on a pull request, and for the summary
+//! of a job.
+//!
+//! Titles, values of variables and the like are written by strangers, so they
+//! stand in code only: there GitHub sees no HTML, no link and no mention.
+//!
+//! **Invariants:** nothing that a stranger wrote ends the code that it stands
+//! in, or the cell of a table. The whole stays below [`MAX_BYTES`]: what does
+//! not fit is counted.
+
+use super::{Action, AgentChange, Edit, Proposal, Tense, WaveChange, graph};
+use crate::plan::{Plan, problem::harmless};
+
+/// GitHub takes 65,536 characters; the rest is for whoever puts something
+/// before or after it.
+#[cfg(test)]
+const MAX_BYTES: usize = 65_000;
+/// What the rows of the table may take of that; the graph takes up to 16,000.
+const ROWS: usize = 32_000;
+/// What the list of those built again may take.
+const REBUILT: usize = 6_000;
+/// What the warnings may take.
+const WARNINGS: usize = 6_000;
+/// The longest value that is shown, in characters.
+const MAX_VALUE: usize = 120;
+/// The most items of a list that are shown.
+const MAX_ITEMS: usize = 8;
+/// The most agents that are named in a sentence.
+const MAX_NAMES: usize = 10;
+
+impl Proposal {
+    /// For GitHub, with the graph of `plan`, which it is about.
+    pub fn to_markdown(&self, plan: &Plan) -> String {
+        let project = code(self.project.as_str());
+        let mut text = format!("**Plan of {project}:** {}\n", self.changes.summary(Tense::Future));
+        if self.retires_most {
+            text += "\n**More than half of the agents vanish:** `wavemark sync` wants \
+                     `--allow-retire`.\n";
+        }
+        text += &self.table();
+        text += &self.rebuilt();
+        text.push('\n');
+        for sentence in self.outlook.sentences(MAX_NAMES, "`").into_iter().chain(self.chain(8, "`"))
+        {
+            text += &format!("- {sentence}\n");
+        }
+        text += "\n<details><summary>The graph of the plan</summary>\n\n";
+        text += &match graph::of(plan, &self.changes) {
+            Some(graph) => format!("```mermaid\n{graph}```\n"),
+            None => "It has too many waves to be drawn.\n".to_owned(),
+        };
+        text += "\n</details>\n";
+        text += &self.warnings();
+        text += &format!("\nTo apply exactly this: `wavemark sync --expect {}`\n", self.hash);
+        text
+    }
+
+    /// A row for all that changes.
+    fn table(&self) -> String {
+        let changes = &self.changes;
+        if changes.is_empty() {
+            return String::new();
+        }
+        let mut rows = Vec::new();
+        if changes.is_new_project() {
+            rows.push(row(["project", "", "create", ""]));
+        } else if !changes.project.is_empty() {
+            rows.push(row(["project", "", "change", &fields(&changes.project)]));
+        }
+        for (wave, agents) in changes.by_wave() {
+            let name = code(wave.as_str());
+            if let Some(WaveChange { action, fields: edits }) = changes.waves.get(wave) {
+                let fields = fields(edits.iter().filter(|(key, _)| *key != "position"));
+                rows.push(row([&name, "", action.as_str(), &fields]));
+            }
+            for (agent, change) in agents {
+                let what = change.words(Tense::Future).join(", ");
+                let agent = format!("{} {}", change.sign(), code(agent.as_str()));
+                rows.push(row([&name, &agent, &what, &fields(&change.fields)]));
+            }
+        }
+        if rows.is_empty() {
+            return "\nOnly the order of waves changes.\n".to_owned();
+        }
+        let (rows, hidden) = fitting(rows, ROWS);
+        let more = more(hidden);
+        format!("\n| wave | agent | what | fields |\n|---|---|---|---|\n{rows}{more}")
+    }
+
+    /// What is built again, and why.
+    fn rebuilt(&self) -> String {
+        let rebuilt = self.changes.agents.iter().filter(|(_, change)| change.rebuild);
+        let lines: Vec<String> = rebuilt
+            .map(|(name, change)| format!("- {}{}\n", code(name.as_str()), because(change)))
+            .collect();
+        if lines.is_empty() {
+            return String::new();
+        }
+        let number = lines.len();
+        let (lines, hidden) = fitting(lines, REBUILT);
+        format!("\n**To be built again: {number}**\n\n{lines}{}", more(hidden))
+    }
+
+    fn warnings(&self) -> String {
+        if self.warnings.is_empty() {
+            return String::new();
+        }
+        let lines = self.warnings.iter().map(|line| format!("{}\n", harmless(line)));
+        let (lines, hidden) = fitting(lines, WARNINGS);
+        let fence = "`".repeat(3.max(1 + longest_run(&lines)));
+        format!("\n**Warnings**\n\n{fence}text\n{lines}{fence}\n{}", more(hidden))
+    }
+}
+
+fn because(change: &AgentChange) -> String {
+    let fields: Vec<String> =
+        change.rebuild_because().into_iter().map(|field| code(field.as_str())).collect();
+    let why = match fields.join(", ").as_str() {
+        "" if change.action == Action::Adopt => ": nobody knows what it did".to_owned(),
+        "" => ": what it does had changed before it was retired".to_owned(),
+        fields => format!(" because of {fields}"),
+    };
+    let when = if change.after_run { ", once its run has ended" } else { "" };
+    why + when
+}
+
+fn row(cells: [&str; 4]) -> String {
+    format!("| {} |\n", cells.join(" | "))
+}
+
+/// The fields that change, with both values.
+fn fields<'a, K: ToString + 'a>(edits: impl IntoIterator<Item = (&'a K, &'a Edit)>) -> String {
+    let field = |(key, edit): (&K, &Edit)| format!("{}: {}", code(&key.to_string()), values(edit));
+    let fields: Vec<String> = edits.into_iter().map(field).collect();
+    fields.join("<br>")
+}
+
+fn values(edit: &Edit) -> String {
+    match edit {
+        Edit::Value { before, after } => {
+            let value = |value: &Option<String>| match value {
+                Some(value) => code(value),
+                None => "none".to_owned(),
+            };
+            format!("{} → {}", value(before), value(after))
+        }
+        Edit::Items { added, removed } => {
+            let removed = removed.iter().map(|item| code(&format!("-{item}")));
+            let added = added.iter().map(|item| code(&format!("+{item}")));
+            let mut items: Vec<String> = removed.chain(added).collect();
+            let hidden = items.len().saturating_sub(MAX_ITEMS);
+            items.truncate(MAX_ITEMS);
+            if hidden > 0 {
+                items.push(format!("... and {hidden} more"));
+            }
+            items.join(" ")
+        }
+    }
+}
+
+/// `text` as code that fits into a cell of a table, whatever it is.
+fn code(text: &str) -> String {
+    let mut text = harmless(text);
+    if let Some((end, _)) = text.char_indices().nth(MAX_VALUE) {
+        text.truncate(end);
+        text.push('…');
+    }
+    // A bar ends the cell, also within code, unless a backslash precedes it; and
+    // so does one after two of them, which some take for an escaped backslash.
+    let mut cell = String::with_capacity(text.len());
+    let mut backslashes = 0;
+    for c in text.chars() {
+        if c == '|' {
+            cell.extend(std::iter::repeat_n('\\', backslashes + 1));
+        }
+        backslashes = if c == '\\' { backslashes + 1 } else { 0 };
+        cell.push(c);
+    }
+    let ticks = "`".repeat(1 + longest_run(&cell));
+    // Spaces at both ends are no part of it; without them, a tick of the text
+    // would lengthen ours.
+    let at_end = |c: char| c == '`' || c == ' ';
+    let pad = if cell.is_empty() || cell.starts_with(at_end) || cell.ends_with(at_end) {
+        " "
+    } else {
+        ""
+    };
+    format!("{ticks}{pad}{cell}{pad}{ticks}")
+}
+
+/// The longest run of backticks.
+fn longest_run(text: &str) -> usize {
+    text.split(|c| c != '`').map(str::len).max().unwrap_or(0)
+}
+
+/// As many of `items` as fit into so many bytes, and how many do not.
+fn fitting(items: impl IntoIterator<Item = String>, bytes: usize) -> (String, usize) {
+    let mut text = String::new();
+    let mut items = items.into_iter();
+    let mut hidden = 0;
+    for item in items.by_ref() {
+        if text.len() + item.len() > bytes {
+            hidden = 1;
+            break;
+        }
+        text += &item;
+    }
+    (text, hidden + items.count())
+}
+
+fn more(hidden: usize) -> String {
+    match hidden {
+        0 => String::new(),
+        hidden => format!("\n... and {hidden} more\n"),
+    }
+}
