@@ -17,9 +17,13 @@ use crate::{
 /// What could go on once `plan` is synced, given all facts before, those about
 /// retired agents included; without any in a project that is new.
 pub(super) fn outlook(facts: Option<Snapshot>, plan: &Plan, changes: &Changes) -> Outlook {
-    let after = synced(facts, plan, changes);
-    let decision = decide(&after);
-    let running = after.agents.iter().filter(|(_, agent)| agent.run.is_some());
+    seen(&synced(facts, plan, changes))
+}
+
+/// What could go on when these are the facts.
+pub(super) fn seen(facts: &Snapshot) -> Outlook {
+    let decision = decide(facts);
+    let running = facts.agents.iter().filter(|(_, agent)| agent.run.is_some());
     let mut outlook =
         Outlook { running: running.map(|(name, _)| name.clone()).collect(), ..Outlook::default() };
     for effect in decision.effects {

@@ -45,7 +45,7 @@ pub(super) struct SyncArgs {
             "use `wavemark plan` to see what would change",
         ),
     )]
-    _dry_run: bool,
+    _dry_run: String,
 }
 
 pub(super) async fn sync(settings: &Settings, args: &SyncArgs) -> anyhow::Result<Outcome> {

@@ -14,7 +14,8 @@
 //! | `ticks`, `remote` | doing it again, doing it without git |
 //! | `feedback`, `review`, `resolving` | what people say, and what it does |
 //! | `retries`, `contract`, `secrets` | agents, good ones and bad ones |
-//! | `changes`, `views` | plans that change; what a script reads |
+//! | `plans`, `changes` | plans before they are synced; plans that change |
+//! | `views` | what a script reads |
 //! | `tidy` | the architecture, executable |
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 #![expect(clippy::print_stderr, reason = "what cannot be tidied up is told, and fails nothing")]
@@ -25,6 +26,7 @@ mod crash;
 mod crowd;
 mod feedback;
 mod order;
+mod plans;
 mod remote;
 mod resolving;
 mod retries;

@@ -34,7 +34,7 @@ impl Proposal {
         let project = code(self.project.as_str());
         let mut text = format!("**Plan of {project}:** {}\n", self.changes.summary(Tense::Future));
         if self.retires_most {
-            text += "\n**More than half of the agents vanish:** `wavemark sync` wants \
+            text += "\n**More than half of the agents vanish:** syncing this needs \
                      `--allow-retire`.\n";
         }
         text += &self.table();
@@ -51,7 +51,10 @@ impl Proposal {
         };
         text += "\n</details>\n";
         text += &self.warnings();
-        text += &format!("\nTo apply exactly this: `wavemark sync --expect {}`\n", self.hash);
+        text += &match self.command() {
+            Some(command) => format!("\nTo apply exactly this: `{command}`\n"),
+            None => format!("\nThe hash of the plan: `{}`\n", self.hash),
+        };
         text
     }
 
@@ -212,5 +215,181 @@ fn more(hidden: usize) -> String {
     match hidden {
         0 => String::new(),
         hidden => format!("\n... and {hidden} more\n"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::plan::{
+        diff::{Building, Changes, Outlook, Stored, StoredAgent},
+        testing::check,
+    };
+
+    const PLAN: &str = "
+--- waves/1.yaml
+wave: words
+agents:
+  plan: { run: { manual: } }
+  write: { run: { exec: ['true'] }, needs: [plan], title: Plain, env: { A: 1 } }
+--- waves/2.yaml
+wave: film
+after: [words]
+agents:
+  cut: { run: { manual: } }
+";
+
+    /// What is written about `after` where `before` is synced and built.
+    fn markdown(before: &str, after: &str) -> String {
+        let [before, after] = [before, after].map(|text| check(text).unwrap());
+        let agent = |agent: &crate::plan::Agent| StoredAgent {
+            wave: agent.wave.clone(),
+            definition: Some(agent.definition.clone()),
+            retired: false,
+            building: Building::Finished(Some(agent.definition.work_digest())),
+        };
+        let stored = Stored {
+            project: Some(before.project.clone()),
+            waves: [].into(),
+            agents: before.agents.iter().map(|(name, a)| (name.clone(), agent(a))).collect(),
+        };
+        let changes = Changes::between(&stored, &after);
+        let outlook =
+            Outlook { startable: after.agents.keys().cloned().collect(), ..Outlook::default() };
+        Proposal::new(&after, changes, outlook).to_markdown(&after)
+    }
+
+    /// So many agents in so many waves, each of which needs the one before.
+    fn many(agents: usize, waves: usize) -> String {
+        let wave = |wave: usize| {
+            let agents: String = (wave..agents)
+                .step_by(waves)
+                .map(|n| {
+                    let needs = if n == 0 { String::new() } else { format!("agent-{}", n - 1) };
+                    let title = "|`@everybody`|".repeat(13);
+                    format!("  agent-{n}: {{ run: {{ manual: }}, needs: [{needs}], title: '{title}' }}\n")
+                })
+                .collect();
+            format!("--- waves/{wave:03}.yaml\nwave: wave-{wave}\nagents:\n{agents}")
+        };
+        (0..waves).map(wave).collect()
+    }
+
+    #[test]
+    fn a_comment_says_what_changes_and_why() {
+        let after = PLAN
+            .replace("A: 1", "A: 2")
+            .replace("title: Plain", "title: '<b>|@ada `x` [a](http://b)'")
+            .replace("  cut:", "  glue: { run: { manual: } }\n  cut:");
+        insta::assert_snapshot!(markdown(PLAN, &after), @r#"
+        **Plan of `demo`:** 1 to create, 1 to change, 1 to build again; 2 stay as they are
+
+        | wave | agent | what | fields |
+        |---|---|---|---|
+        | `film` |  | create |  |
+        | `film` | + `glue` | create |  |
+        | `words` |  | create |  |
+        | `words` | ~ `write` | build again because of env | `title`: `Plain` → ``<b>\|@ada `x` [a](http://b)``<br>`env`: `-A=1` `+A=2` |
+
+        **To be built again: 1**
+
+        - `write` because of `env`
+
+        - 4 agents could start at once: `cut`, `glue`, `plan`, `write`
+        - the longest chain takes 3 steps: `plan` -> `write` -> `cut`
+
+        <details><summary>The graph of the plan</summary>
+
+        ```mermaid
+        flowchart LR
+          classDef new stroke:#1a7f37,stroke-width:3px
+          classDef changed stroke:#bf8700,stroke-width:3px
+          subgraph w0["words"]
+            a2["plan"]
+            a3["~ write"]:::changed
+          end
+          subgraph w1["film"]
+            a0["cut"]
+            a1["+ glue"]:::new
+          end
+          a2 --> a3
+          w0 --> w1
+        ```
+
+        </details>
+
+        To apply exactly this: `wavemark sync --expect 8a55f1ea85b67af89bc7b041d88c52560a25eca68a4cdab7a58d87b7c16a6833`
+        "#);
+    }
+
+    #[test]
+    fn a_large_plan_is_drawn_by_its_waves_and_a_very_large_one_not_at_all() {
+        let graph = |agents, waves| {
+            let plan = check(&many(agents, waves)).unwrap();
+            graph::of(&plan, &Changes::between(&Stored::default(), &plan))
+        };
+        insta::assert_snapshot!(graph(90, 3).unwrap(), @r#"
+        flowchart LR
+          classDef new stroke:#1a7f37,stroke-width:3px
+          classDef changed stroke:#bf8700,stroke-width:3px
+          w0["wave-0: 30 agents<br>30 to create"]:::changed
+          w1["wave-1: 30 agents<br>30 to create"]:::changed
+          w2["wave-2: 30 agents<br>30 to create"]:::changed
+          w0 --> w1
+          w1 --> w2
+          w2 --> w0
+        "#);
+        assert!(graph(50, 10).unwrap().contains("subgraph"));
+        assert_eq!(graph(200, 100), None);
+    }
+
+    #[test]
+    fn a_comment_is_never_too_long_for_github() {
+        for (agents, waves) in [(50, 10), (60, 60), (3000, 60), (3000, 200)] {
+            let after = many(agents, waves);
+            let before = after.replace("manual:", "exec: ['true']");
+            for text in [markdown("", &after), markdown(&before, &after)] {
+                assert!(text.len() < MAX_BYTES, "{agents} in {waves}: {}", text.len());
+                assert_eq!(text.contains("... and "), agents > 100, "{agents} in {waves}");
+            }
+        }
+    }
+
+    /// How many cells a row with `text` in one cell has: where a backslash
+    /// escapes whatever follows it, and where it escapes only a bar.
+    fn cells(text: &str) -> [usize; 2] {
+        [true, false].map(|escapes_all| {
+            let mut cells = 1;
+            let mut chars = text.chars().peekable();
+            while let Some(c) = chars.next() {
+                match c {
+                    '\\' if escapes_all || chars.peek() == Some(&'|') => drop(chars.next()),
+                    '|' => cells += 1,
+                    _ => (),
+                }
+            }
+            cells
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn nothing_ends_the_code_or_the_cell_that_it_stands_in(
+            text in prop_oneof![any::<String>(), "[`|\\\\ @<>\na]{0,30}"],
+        ) {
+            let code = code(&text);
+            prop_assert_eq!(cells(&code), [1, 1], "{}", code);
+            prop_assert!(!code.contains(['\n', '\r']));
+            // It ends with the first run of as many ticks as it began with.
+            let inner = code.trim_start_matches('`');
+            let ticks = code.len() - inner.len();
+            let runs = inner.split(|c| c != '`').map(str::len).filter(|&run| run == ticks);
+            prop_assert_eq!(runs.count(), 1, "{}", code);
+            prop_assert!(inner.ends_with(&"`".repeat(ticks)));
+        }
     }
 }

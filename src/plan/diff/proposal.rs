@@ -85,13 +85,20 @@ impl Proposal {
             text += &format!("{chain}\n");
         }
         if self.retires_most {
-            text += "more than half of the agents vanish: `wavemark sync` wants --allow-retire\n";
+            text += "more than half of the agents vanish: syncing this needs --allow-retire\n";
         }
-        text += &match self.changes.is_empty() {
-            true => format!("plan hash {}\n", self.hash),
-            false => format!("to apply exactly this: wavemark sync --expect {}\n", self.hash),
+        text += &match self.command() {
+            Some(command) => format!("to apply exactly this: {command}\n"),
+            None => format!("the hash of the plan: {}\n", self.hash),
         };
         text
+    }
+
+    /// What does exactly this; none if there is nothing to do.
+    pub(super) fn command(&self) -> Option<String> {
+        let allow = if self.retires_most { " --allow-retire" } else { "" };
+        let command = format!("wavemark sync --expect {}{allow}", self.hash);
+        (!self.changes.is_empty()).then_some(command)
     }
 
     /// How many steps the plan takes, and at most `most` of them by name, in

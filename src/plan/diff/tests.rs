@@ -5,10 +5,7 @@ use proptest::{collection::vec, prelude::*};
 use super::*;
 use crate::{
     model::{Definition, Digest},
-    plan::{
-        Facts, read,
-        testing::{Style, any_files, check, written},
-    },
+    plan::testing::{any_plan, check},
 };
 
 /// The database after `changes` towards `plan` were applied to `stored`: what
@@ -140,10 +137,10 @@ agents:
       ~ title: none -> Words
       ~ draw: move from pictures, change
           timeout: 30m -> 1h
-      ~ live: build again, once its run has ended
+      ~ live: build again because of run, once its run has ended
           run: exec ["sleep", "5"] -> exec ["sleep", "6"]
       - plan: retire
-      ~ write: build again
+      ~ write: build again because of needs, prompt, env
           needs: -plan
           prompt: 1 line (76050b68) -> 2 lines (43e69b4f)
           env: -A=1 +A=2
@@ -161,6 +158,37 @@ fn a_change_of_what_an_agent_does_builds_it_again_and_a_title_does_not() {
     let prompted = changes(BEFORE, &after).agents["draw"].clone();
     assert!(prompted.rebuild);
     assert_eq!(prompted.rebuild_because(), [Field::Prompt].into());
+}
+
+#[test]
+fn going_back_to_what_was_built_builds_nothing_again() {
+    let [built, other] = [BEFORE, &BEFORE.replace("A: 1", "A: 2")].map(|text| check(text).unwrap());
+    let mut stored = synced([&built]);
+    let work = built.agents["write"].definition.work_digest();
+    stored.agents.get_mut("write").unwrap().building = Building::Finished(Some(work));
+
+    let there = Changes::between(&stored, &other);
+    let stored = applied(stored, &other, &there);
+    let back = Changes::between(&stored, &built);
+
+    assert_eq!((there.counts().rebuilt, back.counts().rebuilt), (1, 0));
+}
+
+#[test]
+fn what_changed_while_it_was_retired_is_built_again_when_it_is_back() {
+    let [built, other] = [BEFORE, &BEFORE.replace("A: 1", "A: 2")].map(|text| check(text).unwrap());
+    let without = check(&BEFORE.replace("  write:", "  sketch:")).unwrap();
+    let mut stored = synced([&built]);
+    let work = built.agents["write"].definition.work_digest();
+    stored.agents.get_mut("write").unwrap().building = Building::Finished(Some(work));
+    for plan in [&other, &without] {
+        let changes = Changes::between(&stored, plan);
+        stored = applied(stored, plan, &changes);
+    }
+
+    let back = Changes::between(&stored, &other);
+
+    assert!(back.agents["write"].rebuild && back.agents["write"].fields.is_empty());
 }
 
 #[test]
@@ -224,23 +252,21 @@ fn a_screen_stays_readable_however_much_changes() {
     let changes = Changes::between(&Stored::default(), &check(&waves).unwrap());
     let brief = changes.to_text(Detail::Brief, Tense::Future);
     let lines: Vec<&str> = brief.lines().collect();
-    insta::assert_snapshot!([&lines[..5], &lines[lines.len() - 4..]].concat().join("\n"), @"
+    insta::assert_snapshot!([&lines[..6], &lines[lines.len() - 6..]].concat().join("\n"), @"
     150 to create; 0 stay as they are
 
     project (new)
 
     wave w00 (new)
+      3 to create
     wave w39 (new)
       3 to create
 
     ... and 10 more waves
+
+    --full shows every agent
     ");
     assert_eq!(changes.to_text(Detail::Full, Tense::Future).matches(": create").count(), 150);
-}
-
-fn any_plan() -> impl Strategy<Value = Plan> {
-    (any_files(), Style::any())
-        .prop_map(|(files, style)| read(&written(&files, style)).check(&Facts::default()).unwrap())
 }
 
 fn any_history() -> impl Strategy<Value = Stored> {
@@ -288,10 +314,16 @@ proptest! {
     }
 
     #[test]
-    fn changes_survive_being_printed_as_json(stored in any_history(), plan in any_plan()) {
-        let changes = Changes::between(&stored, &plan);
-        let json = serde_json::to_string(&changes).unwrap();
-        prop_assert_eq!(serde_json::from_str::<Changes>(&json).unwrap(), changes);
+    fn a_proposal_survives_being_printed_as_json(stored in any_history(), plan in any_plan()) {
+        let mut names = plan.agents.keys().cloned();
+        let outlook = Outlook {
+            startable: names.next().into_iter().collect(),
+            by_people: names.collect(),
+            ..Outlook::default()
+        };
+        let proposal = Proposal::new(&plan, Changes::between(&stored, &plan), outlook);
+        let json = serde_json::to_string(&proposal).unwrap();
+        prop_assert_eq!(serde_json::from_str::<Proposal>(&json).unwrap(), proposal);
     }
 
     #[test]

@@ -273,6 +273,18 @@ where
     row.await.unwrap().get(0)
 }
 
+/// Waits until a statement waits for a lock.
+pub(crate) async fn until_somebody_waits(store: &Store) {
+    let waiting = "select count(*) from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock'";
+    let somebody_waits = async {
+        while value::<i64>(store, waiting).await == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), somebody_waits).await.unwrap();
+}
+
 /// What the database said.
 pub(crate) fn refusal(err: Error) -> String {
     match err {

@@ -2,9 +2,10 @@
 
 use crate::{
     model::{AgentId, Outcome, Status},
+    plan::diff::Changes,
     store::{
-        Operator, Retire,
-        testing::{self, TestStore, name},
+        Error, Operator, Result, Retire,
+        testing::{self, TestStore, execute, name, until_somebody_waits},
     },
 };
 
@@ -193,4 +194,80 @@ async fn projects_of_one_database_do_not_meet() {
     let other = store.facts("alfa").await;
     let (demo, _) = store.snapshot(&demo).await.unwrap();
     assert_eq!((demo.agents[&name("alfa")].paused, other.paused), (true, false));
+}
+
+fn manual(agents: &[&str]) -> String {
+    let agents: String =
+        agents.iter().map(|name| format!("  {name}: {{ run: {{ manual: }} }}\n")).collect();
+    format!("--- waves/1.yaml\nwave: w\nagents:\n{agents}")
+}
+
+#[track_caller]
+fn refused(synced: Result<Changes>) -> Vec<String> {
+    match synced {
+        Err(Error::RetiresMost(names)) => names.iter().map(ToString::to_string).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn more_than_half_vanish_only_when_that_is_allowed() {
+    let mut store = testing::store().await;
+    store.given_plan(&manual(&["a", "b", "c", "d"])).await;
+    let before = rows(&store).await;
+    let [half, most] = [&["a", "b"][..], &["a"]].map(|kept| testing::plan(&manual(kept)));
+
+    let most_first = store.sync(&most, None, Retire::AtMostHalf).await;
+    assert_eq!((refused(most_first).join(" "), rows(&store).await), ("b c d".to_owned(), before));
+    assert_eq!(store.project(&most.project.name).await.unwrap().plan, store.project.plan);
+
+    store.sync(&half, None, Retire::AtMostHalf).await.unwrap();
+    store.sync(&most, None, Retire::Any).await.unwrap();
+    assert_eq!(store.all_facts().await.agents.len(), 1);
+}
+
+#[tokio::test]
+async fn how_many_vanish_is_counted_when_no_other_sync_can_come_between() {
+    let mut store = testing::store().await;
+    store.given_plan(&manual(&["a", "b", "c", "d"])).await;
+    let half = testing::plan(&manual(&["a", "b"]));
+    let other = store.elsewhere().await;
+    let holds = tokio::sync::Notify::new();
+
+    let (_, synced) = tokio::join!(
+        async {
+            store
+                .tx(async |tx| {
+                    execute(tx, "select from projects for update").await?;
+                    holds.notify_one();
+                    until_somebody_waits(&other).await;
+                    execute(
+                        tx,
+                        "insert into agents (name, project_id, definition_sha256)
+                         select n, project_id, definition_sha256
+                         from agents, unnest(array['e', 'f', 'g']) n where name = 'a'",
+                    )
+                    .await
+                })
+                .await
+                .unwrap();
+        },
+        async {
+            holds.notified().await;
+            store.sync(&half, None, Retire::AtMostHalf).await
+        },
+    );
+
+    assert_eq!(refused(synced).join(" "), "c d e f g");
+}
+
+#[tokio::test]
+async fn a_schema_that_is_too_old_to_be_read_is_told() {
+    let mut store = testing::store().await;
+    store.given_plan(STORY).await;
+    store.sql("alter table agents drop column built_work_sha256").await;
+
+    let read = store.stored_plan(&store.project.name).await;
+
+    assert!(matches!(read, Err(Error::Older(_))), "{read:?}");
 }
