@@ -36,7 +36,7 @@ fn a_plan_is_looked_at_applied_edited_and_looked_at_again() {
       + vision: create
 
     1 agent could start at once: vision
-    the longest chain takes 3 steps: vision -> echo -> pixel
+    the longest chain takes 3 steps: vision → echo → pixel
     to apply exactly this: wavemark sync --expect <sha-256>
     ");
     let first = hash(&project);
@@ -64,13 +64,65 @@ fn a_plan_is_looked_at_applied_edited_and_looked_at_again() {
             .agent("social", "pool: gpu", "gate social")
             .setting("pools: { gpu: 1 }"),
     );
-    insta::assert_snapshot!(project.run(&["plan", "--exit-code"]), @"");
-    insta::assert_snapshot!(project.run(&["sync", "--expect", &first]), @"");
-    let second = hash(&project);
-    insta::assert_snapshot!(project.run(&["sync", "--expect", &second]), @"");
-    insta::assert_snapshot!(project.run(&["sync", "--expect", &second]), @"");
+    insta::assert_snapshot!(project.run(&["plan", "--exit-code"]), @"
+    exit 3
+    2 to create, 2 to change, 2 to build again; 1 stays as it is
 
-    insta::assert_snapshot!(project.run(&["plan", "--exit-code"]), @"");
+    project
+      ~ pools.gpu: none -> 1
+
+    wave build
+      ~ pixel: build again because of env, once its run has ended
+          env: -WORD=one +WORD=two
+      + reel: create
+      + social: create
+
+    wave research
+      ~ vision: build again because of env
+          env: -WORD=one +WORD=two
+
+    1 agent is running: pixel
+    1 agent could start at once: vision
+    the longest chain takes 3 steps: vision → echo → pixel
+    to apply exactly this: wavemark sync --expect <sha-256>
+    ");
+    insta::assert_snapshot!(project.run(&["sync", "--expect", &first]), @"
+    exit 1
+    error: the plan has moved: `waves/` now has the hash <sha-256>, and not <sha-256>
+    hint: nothing was changed; look at `wavemark plan` again
+    ");
+    let second = hash(&project);
+    insta::assert_snapshot!(project.run(&["sync", "--expect", &second]), @"
+    exit 0
+    2 created, 2 changed, 2 to build again; 1 stays as it is
+
+    project
+      ~ pools.gpu: none -> 1
+
+    wave build
+      ~ pixel: to be built again because of env, once its run has ended
+          env: -WORD=one +WORD=two
+      + reel: created
+      + social: created
+
+    wave research
+      ~ vision: to be built again because of env
+          env: -WORD=one +WORD=two
+    ");
+    insta::assert_snapshot!(project.run(&["sync", "--expect", &second]), @"
+    exit 0
+    nothing to change; 5 agents as they should be
+    ");
+
+    insta::assert_snapshot!(project.run(&["plan", "--exit-code"]), @"
+    exit 0
+    nothing to change; 5 agents as they should be
+
+    1 agent is running: pixel
+    1 agent could start at once: vision
+    the longest chain takes 3 steps: vision → echo → pixel
+    the hash of the plan: <sha-256>
+    ");
     assert!(!run.is_over());
     for gate in ["pixel", "reel", "social"] {
         project.open(gate);
@@ -255,7 +307,7 @@ fn a_comment_on_a_pull_request_is_markdown_that_github_can_take() {
     | `research` | ~ `vision` | change | `env`: `-WORD=one` `+WORD=two \| @ada` |
 
     - 1 agent could start at once: `vision`
-    - the longest chain takes 3 steps: `vision` -> `echo` -> `pixel`
+    - the longest chain takes 3 steps: `vision` → `echo` → `pixel`
 
     <details><summary>The graph of the plan</summary>
 

@@ -8,7 +8,10 @@
 //! in, or the cell of a table. The whole stays below [`MAX_BYTES`]: what does
 //! not fit is counted.
 
-use super::{Action, AgentChange, Edit, Proposal, Tense, WaveChange, graph};
+use super::{
+    Action, AgentChange, Edit, Proposal, Tense, WaveChange, graph,
+    proposal::{MAX_CHAIN, MAX_NAMES, steps},
+};
 use crate::plan::{Plan, problem::harmless};
 
 /// GitHub takes 65,536 characters; the rest is for whoever puts something
@@ -25,8 +28,6 @@ const WARNINGS: usize = 6_000;
 const MAX_VALUE: usize = 120;
 /// The most items of a list that are shown.
 const MAX_ITEMS: usize = 8;
-/// The most agents that are named in a sentence.
-const MAX_NAMES: usize = 10;
 
 impl Proposal {
     /// For GitHub, with the graph of `plan`, which it is about.
@@ -40,9 +41,11 @@ impl Proposal {
         text += &self.table();
         text += &self.rebuilt();
         text.push('\n');
-        for sentence in self.outlook.sentences(MAX_NAMES, "`").into_iter().chain(self.chain(8, "`"))
-        {
+        for sentence in self.outlook.sentences(MAX_NAMES, "`") {
             text += &format!("- {sentence}\n");
+        }
+        if let Some(steps) = steps(&self.longest_chain, MAX_CHAIN, "`") {
+            text += &format!("- the longest chain {steps}\n");
         }
         text += "\n<details><summary>The graph of the plan</summary>\n\n";
         text += &match graph::of(plan, &self.changes) {
@@ -70,13 +73,14 @@ impl Proposal {
         } else if !changes.project.is_empty() {
             rows.push(row(["project", "", "change", &fields(&changes.project)]));
         }
-        for (wave, agents) in changes.by_wave() {
+        let by_wave = changes.by_wave();
+        for wave in &changes.order {
             let name = code(wave.as_str());
             if let Some(WaveChange { action, fields: edits }) = changes.waves.get(wave) {
                 let fields = fields(edits.iter().filter(|(key, _)| *key != "position"));
                 rows.push(row([&name, "", action.as_str(), &fields]));
             }
-            for (agent, change) in agents {
+            for (agent, change) in by_wave.get(wave).into_iter().flatten() {
                 let what = change.words(Tense::Future).join(", ");
                 let agent = format!("{} {}", change.sign(), code(agent.as_str()));
                 rows.push(row([&name, &agent, &what, &fields(&change.fields)]));
@@ -288,17 +292,17 @@ agents:
 
         | wave | agent | what | fields |
         |---|---|---|---|
-        | `film` |  | create |  |
-        | `film` | + `glue` | create |  |
         | `words` |  | create |  |
         | `words` | ~ `write` | build again because of env | `title`: `Plain` → ``<b>\|@ada `x` [a](http://b)``<br>`env`: `-A=1` `+A=2` |
+        | `film` |  | create |  |
+        | `film` | + `glue` | create |  |
 
         **To be built again: 1**
 
         - `write` because of `env`
 
         - 4 agents could start at once: `cut`, `glue`, `plan`, `write`
-        - the longest chain takes 3 steps: `plan` -> `write` -> `cut`
+        - the longest chain takes 3 steps: `plan` → `write` → `cut`
 
         <details><summary>The graph of the plan</summary>
 

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     field::{Edit, Field},
-    proposal::{Outlook, Proposal},
+    proposal::{MAX_CHAIN, Outlook, Proposal, steps},
     render::{Detail, Tense},
     stored::{Building, Stored, StoredAgent, StoredWave},
 };
@@ -54,6 +54,8 @@ pub struct Changes {
     pub waves: BTreeMap<WaveName, WaveChange>,
     /// Agents.
     pub agents: BTreeMap<AgentName, AgentChange>,
+    /// The waves that are listed, in the order of the plan, retired ones last.
+    pub order: Vec<WaveName>,
     /// How many agents of the plan stay as they are.
     pub unchanged: usize,
 }
@@ -123,6 +125,7 @@ impl Changes {
             project: field::of_projects(stored.project.as_ref(), &plan.project),
             waves: waves(stored, plan),
             agents: BTreeMap::new(),
+            order: Vec::new(),
             unchanged: 0,
         };
         for (name, agent) in &plan.agents {
@@ -145,6 +148,10 @@ impl Changes {
                 changes.agents.insert(name.clone(), retire);
             }
         }
+        changes.order = changes.by_wave().into_keys().cloned().collect();
+        changes
+            .order
+            .sort_by_cached_key(|name| plan.waves.get(name).map_or(u32::MAX, |wave| wave.position));
         changes
     }
 

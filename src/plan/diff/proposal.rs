@@ -16,9 +16,9 @@ use crate::{
 };
 
 /// The most agents that are named in brief.
-const MAX_NAMES: usize = 10;
+pub(super) const MAX_NAMES: usize = 10;
 /// The most agents of a chain that are named in brief: an even number.
-const MAX_CHAIN: usize = 8;
+pub const MAX_CHAIN: usize = 8;
 
 /// What syncing a plan would do, and what would follow.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,8 +81,8 @@ impl Proposal {
         for sentence in self.outlook.sentences(names, "") {
             text += &format!("{sentence}\n");
         }
-        if let Some(chain) = self.chain(chain, "") {
-            text += &format!("{chain}\n");
+        if let Some(steps) = steps(&self.longest_chain, chain, "") {
+            text += &format!("the longest chain {steps}\n");
         }
         if self.retires_most {
             text += "more than half of the agents vanish: syncing this needs --allow-retire\n";
@@ -100,24 +100,22 @@ impl Proposal {
         let command = format!("wavemark sync --expect {}{allow}", self.hash);
         (!self.changes.is_empty()).then_some(command)
     }
+}
 
-    /// How many steps the plan takes, and at most `most` of them by name, in
-    /// these quotes.
-    pub(super) fn chain(&self, most: usize, quote: &str) -> Option<String> {
-        let names = self.longest_chain.iter().map(|name| format!("{quote}{name}{quote}"));
-        let names: Vec<String> = names.collect();
-        let steps = names.len();
-        let chain = match names.as_slice() {
-            [] | [_] => return None,
-            names if steps <= most => names.join(" -> "),
-            names => {
-                let (first, last) = (&names[..most / 2], &names[steps - most / 2..]);
-                let hidden = steps - first.len() - last.len();
-                format!("{} -> ... {hidden} more ... -> {}", first.join(" -> "), last.join(" -> "))
-            }
-        };
-        Some(format!("the longest chain takes {steps} steps: {chain}"))
-    }
+/// How many steps a chain takes and which, at most `most` of them by name, in
+/// these quotes; none if nothing waits for anything.
+pub fn steps(chain: &[AgentName], most: usize, quote: &str) -> Option<String> {
+    let names: Vec<String> = chain.iter().map(|name| format!("{quote}{name}{quote}")).collect();
+    let chain = match names.as_slice() {
+        [] | [_] => return None,
+        names if names.len() <= most => names.join(" → "),
+        names => {
+            let (first, last) = (&names[..most / 2], &names[names.len() - most / 2..]);
+            let hidden = names.len() - first.len() - last.len();
+            format!("{} → ... {hidden} more ... → {}", first.join(" → "), last.join(" → "))
+        }
+    };
+    Some(format!("takes {} steps: {chain}", names.len()))
 }
 
 impl Outlook {

@@ -68,24 +68,11 @@ impl Changes {
                 text += &format!("  ~ {key}: {}\n", edit.to_text(detail));
             }
         }
-        let by_wave = self.by_wave();
-        let (shown, counts_only) = match detail {
-            Detail::Full => (by_wave.len(), false),
-            Detail::Brief => (MAX_WAVES, self.agents.len() > MAX_AGENTS),
+        let counts_only = detail == Detail::Brief && self.agents.len() > MAX_AGENTS;
+        text += &match counts_only {
+            true => self.counts_by_wave(tense),
+            false => self.agents_by_wave(detail, tense),
         };
-        for (wave, agents) in by_wave.iter().take(shown) {
-            text += &heading(wave, self.waves.get(*wave), detail);
-            if counts_only && !agents.is_empty() {
-                let counts = Counts::of(agents.values().copied()).words(tense);
-                text += &format!("  {}\n", counts.join(", "));
-            } else {
-                text.extend(agents.iter().map(|(name, change)| line(name, change, detail, tense)));
-            }
-        }
-        match by_wave.len().saturating_sub(shown) {
-            0 => (),
-            hidden => text += &format!("\n... and {hidden} more waves\n"),
-        }
         let moved = self.waves.values().filter(|change| only_order(change)).count();
         if moved > 0 {
             let s = if moved == 1 { "" } else { "s" };
@@ -93,6 +80,34 @@ impl Changes {
         }
         if counts_only {
             text += "\n--full shows every agent\n";
+        }
+        text
+    }
+
+    /// What happens in each wave, in numbers; the first waves only.
+    fn counts_by_wave(&self, tense: Tense) -> String {
+        let by_wave = self.by_wave();
+        let mut text = "\n".to_owned();
+        for wave in self.order.iter().take(MAX_WAVES) {
+            let agents = by_wave.get(wave).into_iter().flat_map(BTreeMap::values).copied();
+            let counts = Counts::of(agents).words(tense).join(", ");
+            let colon = if counts.is_empty() { "" } else { ": " };
+            text += &heading(wave, self.waves.get(wave), &format!("{colon}{counts}"));
+        }
+        match self.order.len().saturating_sub(MAX_WAVES) {
+            0 => text,
+            hidden => format!("{text}... and {hidden} more waves\n"),
+        }
+    }
+
+    fn agents_by_wave(&self, detail: Detail, tense: Tense) -> String {
+        let by_wave = self.by_wave();
+        let mut text = String::new();
+        for wave in &self.order {
+            text.push('\n');
+            text += &heading(wave, self.waves.get(wave), "");
+            let agents = by_wave.get(wave).into_iter().flatten();
+            text.extend(agents.map(|(name, change)| line(name, change, detail, tense)));
         }
         text
     }
@@ -175,11 +190,12 @@ impl AgentChange {
             words.push(format!("{} from {from}", tense.pick("move", "moved")));
         }
         if self.rebuild {
+            let again = tense.pick("build again", "to be built again");
             let because: Vec<&str> =
                 self.rebuild_because().into_iter().map(Field::as_str).collect();
             words.push(match because.join(", ").as_str() {
-                "" => "build again".to_owned(),
-                because => format!("build again because of {because}"),
+                "" => again.to_owned(),
+                because => format!("{again} because of {because}"),
             });
         } else if self.action == Action::Change && !self.fields.is_empty() {
             words.push(tense.pick("change", "changed").to_owned());
@@ -209,20 +225,20 @@ fn only_order(change: &WaveChange) -> bool {
     change.action == Action::Change && change.fields.keys().all(|key| key == "position")
 }
 
-fn heading(wave: &WaveName, change: Option<&WaveChange>, detail: Detail) -> String {
-    let mut text = format!("\nwave {wave}");
+/// A wave, the counts of its agents if they are not listed, and its own fields.
+fn heading(wave: &WaveName, change: Option<&WaveChange>, counts: &str) -> String {
     let Some(change) = change else {
-        return text + "\n";
+        return format!("wave {wave}{counts}\n");
     };
-    text += match change.action {
+    let what = match change.action {
         Action::Create => " (new)",
         Action::Retire => " (retired)",
         Action::Restore => " (restored)",
         Action::Change | Action::Adopt => "",
     };
-    text += "\n";
+    let mut text = format!("wave {wave}{what}{counts}\n");
     for (key, edit) in change.fields.iter().filter(|(key, _)| *key != "position") {
-        text += &format!("  ~ {key}: {}\n", edit.to_text(detail));
+        text += &format!("  ~ {key}: {}\n", edit.to_text(Detail::Brief));
     }
     text
 }
