@@ -200,13 +200,13 @@ fn most_agents_vanish_only_when_that_is_meant() {
     exit 0
     1 to change, 2 to retire; 0 stay as they are
 
-    wave build (retired)
-      - pixel: retire
-
     wave research
       ~ echo: change
           needs: -vision
       - vision: retire
+
+    wave build (retired)
+      - pixel: retire
 
     1 wave only at another place in the order
 
@@ -226,13 +226,13 @@ fn most_agents_vanish_only_when_that_is_meant() {
     exit 0
     1 changed, 2 retired; 0 stay as they are
 
-    wave build (retired)
-      - pixel: retired
-
     wave research
       ~ echo: changed
           needs: -vision
       - vision: retired
+
+    wave build (retired)
+      - pixel: retired
 
     1 wave only at another place in the order
     ");
