@@ -30,7 +30,7 @@ pub(super) fn seen(facts: &Snapshot) -> Outlook {
         match effect {
             Effect::Launch { agent, .. } => drop(outlook.startable.insert(agent)),
             Effect::Ask { agent, request: Request::HandIn { .. } } => {
-                outlook.by_people.insert(agent);
+                outlook.for_people.insert(agent);
             }
             _ => (),
         }

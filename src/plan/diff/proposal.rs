@@ -50,10 +50,10 @@ pub struct Outlook {
     pub running: BTreeSet<AgentName>,
     /// Agents that could start at once.
     pub startable: BTreeSet<AgentName>,
-    /// Agents that could start if there were room in their pool.
+    /// Agents that could start once there is room in their pool.
     pub queued: BTreeSet<AgentName>,
-    /// Manual agents that people could go to work on.
-    pub by_people: BTreeSet<AgentName>,
+    /// Manual agents whose people would be asked to do them.
+    pub for_people: BTreeSet<AgentName>,
 }
 
 impl Proposal {
@@ -121,12 +121,16 @@ pub fn steps(chain: &[AgentName], most: usize, quote: &str) -> Option<String> {
 impl Outlook {
     /// What could go on, a line each, with at most `most` names in these quotes.
     pub(super) fn sentences(&self, most: usize, quote: &str) -> Vec<String> {
-        let Self { running, startable, queued, by_people } = self;
+        let Self { running, startable, queued, for_people } = self;
         let all = [
             (running, "is running", "are running"),
             (startable, "could start at once", "could start at once"),
-            (queued, "could start, but its pool is full", "could start, but their pools are full"),
-            (by_people, "waits for people to do it", "wait for people to do them"),
+            (
+                queued,
+                "could start once its pool has room",
+                "could start once their pools have room",
+            ),
+            (for_people, "would be given to people", "would be given to people"),
         ];
         let mut sentences: Vec<String> = all
             .into_iter()

@@ -317,7 +317,7 @@ proptest! {
         let mut names = plan.agents.keys().cloned();
         let outlook = Outlook {
             startable: names.next().into_iter().collect(),
-            by_people: names.collect(),
+            for_people: names.collect(),
             ..Outlook::default()
         };
         let proposal = Proposal::new(&plan, Changes::between(&stored, &plan), outlook);
