@@ -48,3 +48,23 @@ pub async fn open_store(settings: &Settings, workspace: &Workspace) -> anyhow::R
     let address = embedded.start().await.context("cannot start the embedded database")?;
     Ok(Store::open(address.connect_options()).await?)
 }
+
+/// The database of the project in this folder as it is, for those who only
+/// look: none where the schema, or the private Postgres, was never made.
+pub(super) async fn look_into_store(
+    settings: &Settings,
+    workspace: &Workspace,
+) -> anyhow::Result<Option<Store>> {
+    let store = match access(settings)? {
+        Some(access) => Store::connect(access.target()).await?,
+        None => {
+            let embedded = Embedded::at(&workspace.private());
+            if !embedded.is_made()? {
+                return Ok(None);
+            }
+            let address = embedded.start().await.context("cannot start the embedded database")?;
+            Store::connect(address.connect_options()).await?
+        }
+    };
+    Ok(store.has_schema().await?.then_some(store))
+}

@@ -1,6 +1,9 @@
 //! Renders a failure for a terminal: the error, its causes, and what to try.
 
-use crate::{app::NoWorkspace, archive, embedded, store};
+use crate::{
+    app::{NoWorkspace, PlanMoved},
+    archive, embedded, store,
+};
 
 /// The error, its causes and a hint, a line each.
 pub(super) fn explain(err: &anyhow::Error) -> String {
@@ -25,6 +28,9 @@ fn hint(err: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
         return Some(
             "change to a project's folder, or write waves/project.yaml: `project: my-project`",
         );
+    }
+    if err.downcast_ref::<PlanMoved>().is_some() {
+        return Some("nothing was changed; look at `wavemark plan` again");
     }
     if let Some(err) = err.downcast_ref::<embedded::Error>() {
         return err.hint();
@@ -53,6 +59,10 @@ fn of_store(err: &store::Error) -> Option<&'static str> {
         Error::Foreign(_) => "give Wavemark a database of its own; nothing was touched",
         Error::Newer(_) => "use the newest wavemark",
         Error::NoProject(_) => "run `wavemark sync` first",
+        Error::RetiresMost(_) => {
+            "nothing was changed; if they are meant to go, `wavemark sync --allow-retire`"
+        }
+        Error::Older(_) => "`wavemark sync` migrates it",
         Error::NoAgent(_) => "`wavemark status` lists the agents",
         Error::NoFeedback(_) => "`wavemark feedback list --all` lists the numbers",
         Error::Migrate(_) | Error::BadRow(_) | Error::Database(_) => return None,

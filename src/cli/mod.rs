@@ -14,6 +14,7 @@ mod feedback;
 mod inside;
 mod log;
 mod output;
+mod plan;
 mod progress;
 mod run;
 mod status;
@@ -42,6 +43,8 @@ enum Outcome {
     Done,
     /// A dry run found something to do, or a check found problems.
     Found,
+    /// What was asked for could not be done, and it was said why.
+    Failed,
 }
 
 impl From<Outcome> for ExitCode {
@@ -50,14 +53,15 @@ impl From<Outcome> for ExitCode {
             Outcome::Done => Self::SUCCESS,
             // 1 is a failure and 2 is clap's; scripts may rely on 3.
             Outcome::Found => Self::from(3),
+            Outcome::Failed => Self::FAILURE,
         }
     }
 }
 
 /// Runs waves of agents in parallel, and keeps what they make in Postgres and in git
 ///
-/// Agents are defined in `waves/*.yaml`. `wavemark sync` brings them into the
-/// database, `wavemark run` builds everything that can be built without you,
+/// Agents are defined in `waves/*.yaml`. `wavemark plan` shows what would
+/// change, `wavemark sync` brings them into the database, `wavemark run` builds everything that can be built without you,
 /// and `wavemark status` shows where things stand. Without DATABASE_URL a
 /// private Postgres is started in `.wavemark/`.
 ///
@@ -144,6 +148,7 @@ struct Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     Check(check::CheckArgs),
+    Plan(plan::PlanArgs),
     Sync(sync::SyncArgs),
     Status(status::StatusArgs),
     Why(status::WhyArgs),
@@ -198,6 +203,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Outcome> {
     let settings = settings(cli.global);
     match cli.command {
         Command::Check(args) => check::check(&settings, &args),
+        Command::Plan(args) => plan::plan(&settings, &args).await,
         Command::Sync(args) => sync::sync(&settings, &args).await,
         Command::Status(args) => status::status(settings, &args).await,
         Command::Why(args) => status::why(settings, &args).await,

@@ -79,6 +79,15 @@ impl Store {
         Ok(Self { pool })
     }
 
+    /// Whether anybody ever brought the schema here.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Foreign`] where a table of somebody else stands in its place.
+    pub async fn has_schema(&self) -> Result<bool> {
+        self.read(async |tx| migrate::is_there(tx).await).await
+    }
+
     /// Runs `work` in a transaction, again from its beginning when it lost a
     /// race or its connection.
     ///

@@ -54,6 +54,12 @@ pub enum Error {
     /// The plan was never synced into this database.
     #[error("the database has no project `{0}`")]
     NoProject(ProjectName),
+    /// More than half of a project's agents are not in the plan any more: these.
+    #[error("{}", retires_most(.0))]
+    RetiresMost(Vec<AgentName>),
+    /// The schema lacks something: nobody has migrated it to this version.
+    #[error("the database was migrated by an older Wavemark")]
+    Older(#[source] sqlx::Error),
     /// No agent of the project is called that.
     #[error("project has no agent `{0}`")]
     NoAgent(AgentName),
@@ -68,6 +74,22 @@ pub enum Error {
     Database(#[source] sqlx::Error),
 }
 
+/// How many of those that vanished are named.
+const NAMED: usize = 5;
+
+fn retires_most(vanished: &[AgentName]) -> String {
+    let names: Vec<String> = vanished.iter().take(NAMED).map(|name| format!("`{name}`")).collect();
+    let more = match vanished.len() - names.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!(
+        "this would retire {} of the project's agents, more than half of them: {}{more}",
+        vanished.len(),
+        names.join(", "),
+    )
+}
+
 impl From<sqlx::Error> for Error {
     fn from(err: sqlx::Error) -> Self {
         match err {
@@ -80,6 +102,20 @@ impl From<sqlx::Error> for Error {
 }
 
 impl Error {
+    /// The same, or [`Error::Older`] where it is because something is missing
+    /// that a migration would bring.
+    pub(super) fn or_older(self) -> Self {
+        match self {
+            Self::Database(sqlx::Error::Database(err))
+                // undefined_column, undefined_table.
+                if matches!(err.code().as_deref(), Some("42703" | "42P01")) =>
+            {
+                Self::Older(sqlx::Error::Database(err))
+            }
+            err => err,
+        }
+    }
+
     /// Whether doing the whole transaction again may help: it lost a race, or
     /// its connection.
     pub(super) fn is_transient(&self) -> bool {

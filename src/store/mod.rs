@@ -42,6 +42,7 @@ pub use events::Event;
 pub use feedback::NewFeedback;
 pub use known::Known;
 pub use outbox::{Pending, Stamp};
+pub use plan::Retire;
 pub use projects::Project;
 pub use runs::{Beat, Claim, Claimed, Ending, Pulse};
 pub use sql::Tx;

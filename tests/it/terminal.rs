@@ -124,25 +124,15 @@ fn a_plan_with_problems_is_not_brought_into_the_database() {
 fn a_second_sync_finds_nothing_to_do() {
     let project = Project::unsynced(&duo());
 
-    insta::assert_snapshot!(project.run(&["sync", "--dry-run"]), @"
-    exit 3
-    2 to create; 0 stay as they are
-
-    project (new)
-
-    wave foundation (new)
-      + echo: create
-      + vision: create
-    ");
     insta::assert_snapshot!(project.run(&["sync"]), @"
     exit 0
-    2 to create; 0 stay as they are
+    2 created; 0 stay as they are
 
     project (new)
 
     wave foundation (new)
-      + echo: create
-      + vision: create
+      + echo: created
+      + vision: created
     ");
     insta::assert_snapshot!(project.run(&["sync"]), @"
     exit 0
