@@ -16,6 +16,7 @@ mod log;
 mod output;
 mod progress;
 mod run;
+mod schema;
 mod status;
 mod sync;
 
@@ -114,6 +115,7 @@ struct Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     Check(check::CheckArgs),
+    Schema(schema::SchemaArgs),
     Sync(sync::SyncArgs),
     Status(status::StatusArgs),
     Why(status::WhyArgs),
@@ -168,6 +170,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Outcome> {
     let settings = settings(cli.global);
     match cli.command {
         Command::Check(args) => check::check(&settings, &args),
+        Command::Schema(args) => schema::schema(&args),
         Command::Sync(args) => sync::sync(&settings, &args).await,
         Command::Status(args) => status::status(settings, &args).await,
         Command::Why(args) => status::why(settings, &args).await,

@@ -19,7 +19,7 @@ use super::{
     wave::DraftWave,
     yaml::{self, Node, Unreadable},
 };
-use crate::model::{ProjectName, Runner};
+use crate::model::ProjectName;
 
 /// The files of a plan after a first reading.
 ///
@@ -69,20 +69,15 @@ impl Draft {
 
     /// The files that the caller should look up for [`check`](Self::check).
     pub fn wanted(&self) -> Wanted {
-        let agents = || self.waves.iter().flat_map(|wave| &wave.agents);
+        let agents = || self.waves.iter().flat_map(|wave| &wave.agents).map(|agent| &agent.fields);
         let prompts: BTreeSet<String> = agents()
             .filter_map(|agent| match &agent.prompt {
                 Some(DraftPrompt::File { path, .. }) => Some(path.clone()),
                 _ => None,
             })
             .collect();
-        let programs = agents()
-            .filter(|agent| agent.program.is_some())
-            .filter_map(|agent| match &agent.run {
-                Some(Runner::Exec(words)) => words.first().cloned(),
-                _ => None,
-            })
-            .collect();
+        let programs = agents().filter_map(|agent| agent.run.as_ref()?.program());
+        let programs = programs.map(str::to_owned).collect();
         Wanted { prompts, programs }
     }
 

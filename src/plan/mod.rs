@@ -22,6 +22,8 @@ mod draft;
 mod fields;
 mod files;
 mod graph;
+mod kind;
+mod mapping;
 mod names;
 mod place;
 mod policy;
@@ -30,6 +32,7 @@ mod project;
 mod refer;
 mod render;
 mod runner;
+pub mod schema;
 mod secret;
 mod suggest;
 #[cfg(test)]

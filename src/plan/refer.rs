@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::{
-    agent::{DraftAgent, DraftPrompt},
+    agent::DraftPrompt,
     files::{BadPath, Facts, Program, PromptFile, beside},
     place::{Place, Span},
     problem::Findings,
+    runner::Run,
     secret,
 };
-use crate::model::Runner;
 
 /// The largest prompt: larger texts belong into files that the agent reads.
 const MAX_PROMPT_BYTES: usize = 1024 * 1024;
@@ -34,11 +34,10 @@ impl<'f> Referred<'f> {
     }
 
     /// Reports a program that cannot be started.
-    pub(super) fn program(&self, draft: &DraftAgent, findings: &mut Findings) {
-        let (Some(Runner::Exec(words)), Some(place)) = (&draft.run, &draft.program) else {
+    pub(super) fn program(&self, run: &Run, findings: &mut Findings) {
+        let (Some(program), Some(place)) = (run.program(), &run.place) else {
             return;
         };
-        let Some(program) = words.first() else { return };
         let (what, hint) = match (beside("", program), self.facts.programs.get(program)) {
             // Another machine may be the one that runs it.
             (Err(BadPath::Absolute), Some(Program::Missing | Program::NotExecutable)) => {

@@ -9,8 +9,7 @@ use serde_json::{Map, Value, json};
 /// [`written`]. Any two use the same few names, so that they overlap.
 pub(in crate::plan) fn any_files() -> impl Strategy<Value = BTreeMap<String, Value>> {
     let wave = (vec(any_agent(), 1..5), any::<bool>(), option::of(any_title()));
-    (vec(wave, 1..4), 1..4u32, any::<bool>()).prop_map(|(waves, cap, reversed)| {
-        let project = json!({ "project": "random", "pools": { "gpu": cap } });
+    (vec(wave, 1..4), any_project(), any::<bool>()).prop_map(|(waves, project, reversed)| {
         let mut files = BTreeMap::from([("waves/project.yaml".to_owned(), project)]);
         let mut number = 0;
         for (place, (agents, barrier, title)) in waves.into_iter().enumerate() {
@@ -37,6 +36,7 @@ pub(in crate::plan) fn any_files() -> impl Strategy<Value = BTreeMap<String, Val
             };
             let wave = json!({
                 "wave": format!("w{name}"), "title": title, "after": after, "agents": members,
+                "defaults": if barrier { json!({ "priority": 5 }) } else { Value::Null },
             });
             files.insert(format!("waves/{place}.yaml"), wave);
         }
@@ -44,29 +44,50 @@ pub(in crate::plan) fn any_files() -> impl Strategy<Value = BTreeMap<String, Val
     })
 }
 
+fn any_project() -> impl Strategy<Value = Value> {
+    let durations = (option::of(any_duration()), option::of(any_duration()));
+    let limits = (option::of(0..100u32), option::of(select(vec![json!(4096), json!("1 MiB")])));
+    (1..4u32, durations, limits, option::of(select(vec!["read", "admin"]))).prop_map(
+        |(cap, (grace, timeout), (lost, size), role)| {
+            json!({
+                "project": "random", "pools": { "gpu": cap }, "grace": grace,
+                "defaults": { "timeout": timeout }, "infra_retries": lost,
+                "artifacts": { "max_size": size }, "trust": { "role": role },
+            })
+        },
+    )
+}
+
+fn any_duration() -> impl Strategy<Value = &'static str> {
+    select(vec!["90s", "2h", "1h 30m", "3 days"])
+}
+
 /// An agent without its needs, and numbers to pick those by.
 fn any_agent() -> impl Strategy<Value = (Value, Vec<usize>)> {
-    let run = select(vec![json!({ "manual": {} }), json!({ "exec": ["true"] })]);
+    let run = select(vec![json!({ "manual": {} }), json!({ "exec": ["true", "-q", 5] })]);
     let words = (
         option::of(any_title()),
         option::of(select(vec!["Write it.", "Write\nit.\n", "  it: 'is' #1 \\ \"so\"\n"])),
         option::of(select(vec!["none", "required", "parallel"])),
         option::of(select(vec!["default", "gpu"])),
     );
-    let rest = (
-        option::of(0..3u32),
-        option::of(select(vec!["90s", "2h"])),
-        any::<bool>(),
-        vec(0..20usize, 0..3),
-    );
-    (run, words, rest).prop_map(
-        |(run, (title, prompt, review, pool), (retries, timeout, env, picks))| {
+    let rest =
+        (option::of(0..3u32), option::of(any_duration()), any::<bool>(), vec(0..20usize, 0..3));
+    let order = (option::of(-5..5i32), option::of(select(vec!["keep", "rebuild"])));
+    (run, words, rest, order).prop_map(
+        |(
+            run,
+            (title, prompt, review, pool),
+            (retries, timeout, env, picks),
+            (priority, on_stale),
+        )| {
             let mut agent = json!({
                 "run": run, "title": title, "prompt": prompt, "review": review, "pool": pool,
-                "retries": retries, "timeout": timeout,
+                "retries": retries, "timeout": timeout, "priority": priority,
+                "on_stale": on_stale,
             });
             if env {
-                agent["env"] = json!({ "A": "1", "B": "no: yes" });
+                agent["env"] = json!({ "A": "1", "B": "no: yes", "C": 3, "D": true });
                 agent["secrets"] = json!(["TOKEN", "KEY"]);
                 agent["produces"] = json!(["doc/a.md", "schema/b.json"]);
             }

@@ -1,5 +1,7 @@
 //! The whole way: files in, a plan or problems out.
 
+mod schema;
+
 use std::collections::BTreeMap;
 
 use proptest::{collection::vec, prelude::*};
