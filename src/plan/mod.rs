@@ -46,7 +46,7 @@ mod yaml;
 
 pub use checked::{Agent, Plan, Wave};
 pub use draft::{Draft, read};
-pub use files::{Facts, Program, PromptFile, Wanted};
+pub use files::{Facts, Program, Source, Wanted};
 pub use place::Place;
 pub use problem::{Problem, Problems, Severity};
 pub use project::Project;

@@ -280,7 +280,7 @@ artifacts: { branch: main, max_size: 1GiB }
 
     #[test]
     fn the_other_ending_is_told() {
-        let files = [("waves/project.yml".to_owned(), b"project: p".to_vec())].into();
+        let files = [("waves/project.yml".to_owned(), b"project: p".as_slice().into())].into();
         let problems = crate::plan::read(&files).check(&Default::default());
         insta::assert_snapshot!(problems.unwrap_err().to_lines(), @"waves/project.yml:1:1: error: the project's file is called waves/project.yaml (rename this one)");
     }

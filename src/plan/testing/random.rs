@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use serde_json::{Map, Value, json};
 
+use crate::plan::Source;
+
 /// The files of a good plan, as values: how they are written is up to
 /// [`written`]. Any two use the same few names, so that they overlap.
 pub(in crate::plan) fn any_files() -> impl Strategy<Value = BTreeMap<String, Value>> {
@@ -134,7 +136,7 @@ impl Style {
 pub(in crate::plan) fn written(
     files: &BTreeMap<String, Value>,
     mut style: Style,
-) -> BTreeMap<String, Vec<u8>> {
+) -> BTreeMap<String, Source> {
     let mut all = BTreeMap::new();
     for (path, value) in files {
         let mut text = String::new();
@@ -143,7 +145,7 @@ pub(in crate::plan) fn written(
             text = text.replace('\n', "\r\n");
         }
         let mark = if style.pick(3) == 0 { "\u{feff}" } else { "" };
-        all.insert(path.clone(), format!("{mark}{text}").into_bytes());
+        all.insert(path.clone(), format!("{mark}{text}").as_bytes().into());
     }
     all
 }

@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 use crate::{
     model::{AgentName, ArtifactKey, EnvName, Need},
     plan::{
-        Facts, Plan, Problems,
+        Facts, Plan, Problems, Source,
         agent::{AgentFields, Title},
         fields::Reading,
         kind::{Kind, Word},
@@ -133,10 +133,9 @@ fn a_default_that_is_written_down_changes_nothing() {
     let plan = |project: Json, wave: Json, agent: Json| {
         let file = |mut file: Json, fields: Json| {
             file.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
-            serde_json::to_vec(&file).unwrap()
+            file
         };
         let agent = file(json!({ "run": { "manual": {} } }), agent);
-        let agent: Json = serde_json::from_slice(&agent).unwrap();
         let files = BTreeMap::from([
             ("waves/project.yaml".to_owned(), file(json!({ "project": "p" }), project)),
             (
@@ -144,6 +143,8 @@ fn a_default_that_is_written_down_changes_nothing() {
                 file(json!({ "wave": "w", "agents": { "a": agent } }), wave),
             ),
         ]);
+        let written = |file: Json| Source::from(file.to_string().as_bytes());
+        let files = files.into_iter().map(|(path, file)| (path, written(file))).collect();
         read(&files).check(&Facts::default()).unwrap().digest()
     };
     let none = || json!({});
