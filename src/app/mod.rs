@@ -5,6 +5,7 @@
 
 mod apply;
 mod context;
+mod database;
 mod equip;
 mod publish;
 mod requests;
@@ -15,7 +16,8 @@ mod tests;
 pub mod views;
 mod workspace;
 
-pub use context::{Context, Environment, Settings, open_store};
+pub use context::{Context, Environment, Settings};
+pub use database::{access, open_store};
 pub use equip::runs_folder;
 pub use publish::{Published, Publisher};
 pub use supervise::{Ended, Options, Progress, Session, Until, nudge, preview, supervise};

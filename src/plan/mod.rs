@@ -9,6 +9,9 @@
 //! it is a plain function: the same files give the same plan, the same digest
 //! and the same problems on every machine.
 //!
+//! Each field is declared once (`mapping`), with what may stand in it (`kind`):
+//! reading goes by that, and so does the [`schema`] that editors get.
+//!
 //! **Invariants:** a held [`Plan`] has no unknown name and no circle, and every
 //! default is filled in. Reading goes on after a problem, so [`Problems`] are
 //! all of them. Whatever the bytes are, an answer comes in a bounded time.

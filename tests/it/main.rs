@@ -15,26 +15,37 @@
 //! | `ticks`, `remote` | doing it again, doing it without git |
 //! | `feedback`, `review`, `resolving` | what people say, and what it does |
 //! | `retries`, `contract`, `secrets` | agents, good ones and bad ones |
+//! | `tls` | a database elsewhere, and whoever poses as one |
 //! | `changes`, `views` | plans that change; what a script reads |
+//! | `postgres`, `pooler`, `commits` | other servers, and trouble on the way to them |
+//! | `story` | one with everything in it, and the record that it leaves |
+//! | `supabase`, `api` | on a Supabase project; rows that others write there |
 //! | `tidy` | the architecture, executable |
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 #![expect(clippy::print_stderr, reason = "what cannot be tidied up is told, and fails nothing")]
 
+mod api;
 mod changes;
 mod checking;
+mod commits;
 mod contract;
 mod crash;
 mod crowd;
 mod feedback;
 mod order;
+mod pooler;
+mod postgres;
 mod remote;
 mod resolving;
 mod retries;
 mod review;
 mod secrets;
 mod signals;
+mod story;
+mod supabase;
 mod support;
 mod terminal;
 mod ticks;
 mod tidy;
+mod tls;
 mod views;

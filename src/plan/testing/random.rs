@@ -103,7 +103,8 @@ fn any_title() -> impl Strategy<Value = &'static str> {
 }
 
 /// How a plan is written, where it does not matter: every number gives another
-/// order of keys, other comments, another mix of block and flow style.
+/// order of keys, other comments, other quotes, another mix of block and flow
+/// style.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::plan) struct Style(u64);
 
@@ -155,7 +156,10 @@ fn block(value: &Value, depth: usize, style: &mut Style, text: &mut String) {
     for (key, value) in style.shuffled(map.iter().collect()) {
         *text += style.noise();
         *text += &"  ".repeat(depth);
-        *text += &format!("{key}:");
+        *text += &match style.pick(5) {
+            0 => format!("'{key}':"),
+            _ => format!("{key}:"),
+        };
         match value {
             Value::Object(inner) if !inner.is_empty() && style.pick(3) > 0 => {
                 *text += "\n";
@@ -164,19 +168,53 @@ fn block(value: &Value, depth: usize, style: &mut Style, text: &mut String) {
             Value::Array(items) if !items.is_empty() && style.pick(2) > 0 => {
                 *text += "\n";
                 for item in in_any_order(key, items, style) {
-                    *text += &format!("{}- {item}\n", "  ".repeat(depth + 1));
+                    *text += &format!("{}- {}\n", "  ".repeat(depth + 1), one_line(item, style));
                 }
             }
             Value::Array(items) => {
+                let items = in_any_order(key, items, style);
                 let items: Vec<String> =
-                    in_any_order(key, items, style).iter().map(ToString::to_string).collect();
+                    items.into_iter().map(|item| one_line(item, style)).collect();
                 *text += &format!(" [{}]\n", items.join(", "));
             }
             Value::Null => *text += ["\n", " ~\n", " null\n"][style.pick(3)],
-            // JSON is YAML.
-            value => *text += &format!(" {value}{}\n", [" # so", ""][style.pick(2)]),
+            Value::String(lines) if is_block(lines) && style.pick(2) > 0 => {
+                *text += " |\n";
+                for line in lines.lines() {
+                    *text += &format!("{}{line}\n", "  ".repeat(depth + 1));
+                }
+            }
+            value => {
+                let comment = [" # so", ""][style.pick(2)];
+                *text += &format!(" {}{comment}\n", one_line(value, style));
+            }
         }
     }
+}
+
+/// A value in one line: as JSON, which is YAML, or for a text that allows it in
+/// single quotes or in none.
+fn one_line(value: &Value, style: &mut Style) -> String {
+    match (value, style.pick(3)) {
+        (Value::String(text), 0) if !text.contains('\n') => {
+            format!("'{}'", text.replace('\'', "''"))
+        }
+        (Value::String(text), 1) if is_plain(text) => text.clone(),
+        _ => value.to_string(),
+    }
+}
+
+/// Whether YAML takes it for a text without quotes.
+fn is_plain(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.ends_with(|c: char| c.is_ascii_alphanumeric())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || " /.-".contains(c))
+        && !["true", "false", "null"].contains(&text)
+}
+
+/// Whether it can be written as a block that ends with its last line.
+fn is_block(text: &str) -> bool {
+    text.ends_with('\n') && !text.ends_with("\n\n") && !text.starts_with([' ', '\n'])
 }
 
 /// The order of a command's words matters; that of all other lists does not.

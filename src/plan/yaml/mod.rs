@@ -250,6 +250,14 @@ title: "a\0b"
     }
 
     #[test]
+    fn merges_cannot_make_a_file_large() {
+        let bomb = (1..30).fold("a0: &a0 { x: 1 }\n".to_owned(), |bomb, n| {
+            bomb + &format!("a{n}: &a{n} {{ <<: [*a{before}, *a{before}] }}\n", before = n - 1)
+        });
+        insta::assert_snapshot!(bytes(bomb.as_bytes()), @"");
+    }
+
+    #[test]
     fn nesting_has_a_limit() {
         insta::assert_snapshot!(bytes("[".repeat(20_000).as_bytes()), @"1:33 nested too deeply: the limit is 32 levels;");
         let stairs: String = (0..50).map(|n| " ".repeat(n) + "a:\n").collect();
