@@ -109,6 +109,6 @@ fn a_pull_request_is_marked_where_it_is_wrong() {
         .unwrap();
     insta::assert_snapshot!(project.run(&["check", "--format", "github"]), @"
     exit 0
-    demo is a good plan: 1 agent in 1 wave, 1 can start at once.
+    tested is a good plan: 1 agent in 1 wave, 1 can start at once.
     ");
 }

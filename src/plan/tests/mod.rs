@@ -194,7 +194,7 @@ proptest! {
         style in Style::any(),
         // The last of these lengths cuts the rest off.
         cuts in vec(
-            (any::<Index>(), prop_oneof![9 => 0..12_usize, 1 => Just(99_999)], vec(any::<u8>(), 0..4)),
+            (any::<Index>(), prop_oneof![9 => 0..12_usize, 1 => Just(99_999_usize)], vec(any::<u8>(), 0..4)),
             1..6,
         ),
     ) {
@@ -203,7 +203,7 @@ proptest! {
             for source in files.values_mut() {
                 let Source::Bytes(bytes) = source else { unreachable!("so they are written") };
                 let start = at.index(bytes.len() + 1);
-                let end = (start + len).min(bytes.len());
+                let end = usize::min(start + len, bytes.len());
                 bytes.splice(start..end, insert.iter().copied());
             }
         }
