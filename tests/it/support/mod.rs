@@ -5,11 +5,14 @@
 //! again and again, and gives up loudly.
 
 mod cutter;
+pub(crate) mod elsewhere;
 mod plan;
 mod pooler;
 mod process;
 mod project;
+mod rest;
 mod server;
+mod supabase;
 pub(crate) mod tools;
 
 use std::{
@@ -23,6 +26,8 @@ pub(crate) use self::{
     pooler::Pooler,
     process::Running,
     project::{Project, Traced},
+    rest::Rest,
+    supabase::Grants,
 };
 
 /// The longest that anything may take: slow machines have two cores and many

@@ -131,7 +131,7 @@ fn link_libraries(package: &Path) {
 }
 
 /// The folder of this name; `make` fills it unless another test has.
-fn fetched(name: &str, make: impl FnOnce(&Path)) -> PathBuf {
+pub(super) fn fetched(name: &str, make: impl FnOnce(&Path)) -> PathBuf {
     let shelf = shelf();
     let folder = shelf.join(name);
     if folder.exists() {
