@@ -124,7 +124,9 @@ fn visit(project: &Project, visitor: usize) {
         assert_eq!(seen, names);
 
         project.run(&["sync"]).ok();
-        project.run(&["tick"]).ok();
+        let tick = project.run(&["tick"]);
+        // On a slow machine it may give up waiting for whoever publishes.
+        assert!(tick.code == 0 || tick.stderr.contains("publishing for long"), "{tick}");
 
         let artifacts = project.run(&["artifacts", "--json"]).ok().json();
         let artifacts = artifacts["artifacts"].as_array().unwrap();
