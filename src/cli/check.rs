@@ -5,7 +5,10 @@ use clap::{Args, ValueEnum};
 use super::{Outcome, output};
 use crate::{
     app::{Settings, Workspace},
-    plan::{Plan, Problems},
+    plan::{
+        Plan, Problems,
+        diff::{MAX_CHAIN, steps},
+    },
     report::count,
 };
 
@@ -62,13 +65,8 @@ fn good_news(plan: &Plan) -> String {
         count(plan.waves.len(), "wave"),
         plan.ready_first().len(),
     );
-    let chain: Vec<String> = plan.longest_chain().into_iter().map(String::from).collect();
-    if chain.len() > 1 {
-        news += &format!(
-            "The longest chain takes {}: {}\n",
-            count(chain.len(), "step"),
-            chain.join(" → ")
-        );
+    if let Some(steps) = steps(&plan.longest_chain(), MAX_CHAIN, "") {
+        news += &format!("The longest chain {steps}\n");
     }
     news
 }

@@ -129,8 +129,17 @@ pub enum BadEnvName {
 
 impl EnvName {
     /// Never reach an agent, whatever a definition says.
-    const RESERVED: [&'static str; 4] =
-        ["DATABASE_URL", "GITHUB_TOKEN", "ACTIONS_RUNTIME_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"];
+    const RESERVED: [&'static str; 8] = [
+        "DATABASE_URL",
+        // Where Wavemark's own password or key may be instead.
+        "PGPASSWORD",
+        "PGPASSFILE",
+        "PGSSLCERT",
+        "PGSSLKEY",
+        "GITHUB_TOKEN",
+        "ACTIONS_RUNTIME_TOKEN",
+        "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+    ];
 
     /// The name as text.
     pub fn as_str(&self) -> &str {
@@ -291,7 +300,7 @@ mod tests {
 
     #[test]
     fn agents_never_get_what_is_wavemarks() {
-        for reserved in ["WAVEMARK_RUN", "DATABASE_URL", "GITHUB_TOKEN"] {
+        for reserved in ["WAVEMARK_DATABASE_CA", "DATABASE_URL", "PGPASSWORD", "GITHUB_TOKEN"] {
             assert_eq!(reserved.parse::<EnvName>(), Err(BadEnvName::Reserved(reserved.to_owned())));
         }
         assert!("A-B".parse::<EnvName>().is_err());

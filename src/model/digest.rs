@@ -22,22 +22,35 @@ impl Digest {
     }
 
     /// The digest of a value's canonical JSON: sorted keys, no white space.
-    ///
-    /// # Panics
-    ///
-    /// If the value cannot be written as JSON, which no type of this crate
-    /// that is ever digested can be.
-    #[expect(clippy::expect_used, reason = "documented: a bug, not an input")]
     pub fn of_json(value: &impl Serialize) -> Self {
-        // Through `Value`, whose maps are sorted.
-        let value = serde_json::to_value(value).expect("a plain value");
-        Self::of(value.to_string())
+        Self::of(canonical_json(value))
+    }
+
+    /// The digest of texts as if they were one.
+    pub fn of_all(texts: impl IntoIterator<Item = String>) -> Self {
+        let mut hasher = Sha256::new();
+        for text in texts {
+            hasher.update(text);
+        }
+        Self(hasher.finalize().into())
     }
 
     /// The first eight digits, enough for people.
     pub fn short(&self) -> String {
         hex::encode(&self.0[..4])
     }
+}
+
+/// A value as JSON with sorted keys and no white space.
+///
+/// # Panics
+///
+/// If the value cannot be written as JSON, which no type of this crate that is
+/// ever digested can be.
+#[expect(clippy::expect_used, reason = "documented: a bug, not an input")]
+pub fn canonical_json(value: &impl Serialize) -> String {
+    // Through `Value`, whose maps are sorted.
+    serde_json::to_value(value).expect("a plain value").to_string()
 }
 
 impl fmt::Display for Digest {

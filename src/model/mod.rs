@@ -18,7 +18,7 @@ pub use artifact::{ArtifactKey, ArtifactType, BadArtifactKey, FileName, GitState
 pub use definition::{
     BadEnvName, Definition, EnvName, Need, OnStale, ProjectSettings, Review, Runner, RunnerKind,
 };
-pub use digest::Digest;
+pub use digest::{Digest, canonical_json};
 pub use feedback::{FeedbackKind, FeedbackNumber, Message, Resolution, Thread};
 pub use id::{AgentId, ArtifactId, ProjectId, RunId, WaveId};
 pub use name::{AgentName, BadName, PoolName, ProjectName, WaveName};

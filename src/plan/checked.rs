@@ -1,6 +1,9 @@
 //! A plan that can be used: what checking ends with.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    iter::once,
+};
 
 use serde::Serialize;
 
@@ -10,7 +13,7 @@ use super::{
     problem::Problems,
     project::Project,
 };
-use crate::model::{AgentName, Definition, Digest, Need, WaveName};
+use crate::model::{AgentName, Definition, Digest, Need, WaveName, canonical_json};
 
 /// A checked plan: every name is known, nothing waits for itself, every
 /// default is filled in, every prompt is read.
@@ -57,15 +60,10 @@ pub struct Agent {
 }
 
 impl Plan {
-    /// The digest of what the plan says. How its files are written, what they
+    /// The digest of what the plan says: of an object with its `agents`, its
+    /// `project` and its `waves`, as canonical JSON. How its files are written, what they
     /// are commented with and in which order their keys stand has no part in it.
     pub fn digest(&self) -> Digest {
-        #[derive(Serialize)]
-        struct Canonical<'a> {
-            project: &'a Project,
-            waves: BTreeMap<&'a WaveName, CanonicalWave<'a>>,
-            agents: BTreeMap<&'a AgentName, CanonicalAgent<'a>>,
-        }
         #[derive(Serialize)]
         struct CanonicalWave<'a> {
             title: &'a Option<String>,
@@ -77,23 +75,21 @@ impl Plan {
             wave: &'a WaveName,
             definition: &'a Definition,
         }
-        Digest::of_json(&Canonical {
-            project: &self.project,
-            waves: self
-                .waves
-                .iter()
-                .map(|(name, Wave { title, after, position, .. })| {
-                    (name, CanonicalWave { title, after, position: *position })
-                })
-                .collect(),
-            agents: self
-                .agents
-                .iter()
-                .map(|(name, Agent { wave, definition, .. })| {
-                    (name, CanonicalAgent { wave, definition })
-                })
-                .collect(),
-        })
+        let waves = self.waves.iter().map(|(name, Wave { title, after, position, .. })| {
+            member(name, &CanonicalWave { title, after, position: *position })
+        });
+        let agents = self.agents.iter().map(|(name, Agent { wave, definition, .. })| {
+            member(name, &CanonicalAgent { wave, definition })
+        });
+        // Piece by piece: a large plan as one value takes half a gigabyte.
+        let project = format!(",\"project\":{}", canonical_json(&self.project));
+        Digest::of_all(
+            once("{\"agents\":".to_owned())
+                .chain(object(agents))
+                .chain(once(project + ",\"waves\":"))
+                .chain(object(waves))
+                .chain(once("}".to_owned())),
+        )
     }
 
     /// The agents that `agent` needs, those of needed waves included; barriers
@@ -131,6 +127,20 @@ impl Plan {
         });
         agents.collect()
     }
+}
+
+/// A member of a canonical JSON object.
+fn member(key: &impl Serialize, value: &impl Serialize) -> String {
+    format!("{}:{}", canonical_json(key), canonical_json(value))
+}
+
+/// The pieces of a canonical JSON object, given its members in order.
+fn object(members: impl Iterator<Item = String>) -> impl Iterator<Item = String> {
+    let members = members.enumerate().map(|(place, member)| match place {
+        0 => member,
+        _ => format!(",{member}"),
+    });
+    once("{".to_owned()).chain(members).chain(once("}".to_owned()))
 }
 
 #[cfg(test)]

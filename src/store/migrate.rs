@@ -75,6 +75,14 @@ pub(super) async fn run(tx: &mut Tx) -> Result<()> {
     Ok(())
 }
 
+/// Whether Wavemark's tables are there, of whichever version.
+pub(super) async fn is_there(tx: &mut Tx) -> Result<bool> {
+    refuse_namesakes(tx).await?;
+    Ok(query_scalar("select to_regclass('public.projects') is not null")
+        .fetch_one(tx.conn())
+        .await?)
+}
+
 /// Whether there is nothing to do: the usual case, and the only one without a
 /// lock.
 async fn is_current(tx: &mut Tx, migrator: &Migrator) -> Result<bool> {

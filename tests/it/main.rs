@@ -14,7 +14,9 @@
 //! | `ticks`, `remote` | doing it again, doing it without git |
 //! | `feedback`, `review`, `resolving` | what people say, and what it does |
 //! | `retries`, `contract`, `secrets` | agents, good ones and bad ones |
-//! | `changes`, `views` | plans that change; what a script reads |
+//! | `tls` | a database elsewhere, and whoever poses as one |
+//! | `plans`, `changes` | plans before they are synced; plans that change |
+//! | `views` | what a script reads |
 //! | `postgres`, `pooler`, `commits` | other servers, and trouble on the way to them |
 //! | `story` | one with everything in it, and the record that it leaves |
 //! | `supabase`, `api` | on a Supabase project; rows that others write there |
@@ -30,6 +32,7 @@ mod crash;
 mod crowd;
 mod feedback;
 mod order;
+mod plans;
 mod pooler;
 mod postgres;
 mod remote;
@@ -44,4 +47,5 @@ mod support;
 mod terminal;
 mod ticks;
 mod tidy;
+mod tls;
 mod views;

@@ -8,6 +8,7 @@ mod random;
 
 use std::collections::BTreeMap;
 
+pub(crate) use self::random::any_plan;
 pub(super) use self::random::{Style, any_files, written};
 use super::{Facts, Plan, Problems, Program, PromptFile, read};
 

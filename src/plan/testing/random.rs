@@ -5,6 +5,14 @@ use std::collections::BTreeMap;
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use serde_json::{Map, Value, json};
 
+use crate::plan::{Facts, Plan, read};
+
+/// A good plan of the project `random`.
+pub(crate) fn any_plan() -> impl Strategy<Value = Plan> {
+    (any_files(), Style::any())
+        .prop_map(|(files, style)| read(&written(&files, style)).check(&Facts::default()).unwrap())
+}
+
 /// The files of a good plan, as values: how they are written is up to
 /// [`written`]. Any two use the same few names, so that they overlap.
 pub(in crate::plan) fn any_files() -> impl Strategy<Value = BTreeMap<String, Value>> {

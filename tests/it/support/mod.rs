@@ -5,6 +5,7 @@
 //! again and again, and gives up loudly.
 
 mod cutter;
+pub(crate) mod elsewhere;
 mod plan;
 mod pooler;
 mod process;

@@ -31,6 +31,8 @@ enum Database {
     Shared { server: Box<Server>, name: String, address: Address },
     /// The private one that the binary starts by itself.
     Private(Embedded),
+    /// Wherever the test says.
+    Elsewhere,
 }
 
 pub(crate) struct Project {
@@ -93,6 +95,11 @@ impl Project {
         let mut project = Self::at(plan, Database::Private(Embedded::at(Path::new(""))));
         project.database = Database::Private(Embedded::at(&project.path(".wavemark")));
         project
+    }
+
+    /// A project with this plan, and as `DATABASE_URL` whatever the test sets.
+    pub(crate) fn elsewhere(plan: &Plan) -> Self {
+        Self::at(plan, Database::Elsewhere)
     }
 
     fn at(plan: &Plan, database: Database) -> Self {
@@ -191,6 +198,7 @@ impl Project {
                 let address = runtime().block_on(embedded.start()).unwrap();
                 sql_at(&address.connect_options(), sql)
             }
+            Database::Elsewhere => panic!("the test knows where its database is"),
         }
     }
 
@@ -319,6 +327,7 @@ impl Drop for Project {
                     eprintln!("a server is left behind: {err}");
                 }
             }
+            Database::Elsewhere => {}
         }
     }
 }
