@@ -17,6 +17,7 @@ mod output;
 mod plan;
 mod progress;
 mod run;
+mod schema;
 mod status;
 mod sync;
 
@@ -148,6 +149,7 @@ struct Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     Check(check::CheckArgs),
+    Schema(schema::SchemaArgs),
     Plan(plan::PlanArgs),
     Sync(sync::SyncArgs),
     Status(status::StatusArgs),
@@ -203,6 +205,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Outcome> {
     let settings = settings(cli.global);
     match cli.command {
         Command::Check(args) => check::check(&settings, &args),
+        Command::Schema(args) => schema::schema(&args),
         Command::Plan(args) => plan::plan(&settings, &args).await,
         Command::Sync(args) => sync::sync(&settings, &args).await,
         Command::Status(args) => status::status(settings, &args).await,

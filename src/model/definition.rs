@@ -74,6 +74,13 @@ pub enum Need {
     Wave(WaveName),
 }
 
+impl Need {
+    /// The rule, as a regular expression.
+    pub fn pattern() -> String {
+        format!("^(wave:)?{}", AgentName::PATTERN.trim_start_matches('^'))
+    }
+}
+
 impl FromStr for Need {
     type Err = BadName;
 
@@ -140,6 +147,11 @@ impl EnvName {
         "ACTIONS_RUNTIME_TOKEN",
         "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
     ];
+
+    /// The rule, as a regular expression.
+    pub fn pattern() -> String {
+        format!("^(?!WAVEMARK_|({})$)[A-Za-z_][A-Za-z0-9_]{{0,254}}$", Self::RESERVED.join("|"))
+    }
 
     /// The name as text.
     pub fn as_str(&self) -> &str {

@@ -9,6 +9,7 @@
 //! |---|---|
 //! | `support` | a project in a folder, a database, a process to signal |
 //! | `terminal` | what people read, as they read it |
+//! | `checking` | plans that are wrong, files that are none |
 //! | `order`, `crowd` | what starts when, alone and beside others |
 //! | `crash`, `signals` | what a killed or interrupted process leaves |
 //! | `ticks`, `remote` | doing it again, doing it without git |
@@ -26,6 +27,7 @@
 
 mod api;
 mod changes;
+mod checking;
 mod commits;
 mod contract;
 mod crash;
