@@ -131,11 +131,11 @@ pub(super) fn command(root: &Path, url: &str, args: &[&str]) -> Command {
 /// most of it made of links.
 fn programs() -> PathBuf {
     let system = Path::new("/usr");
-    let major = (15..99).rev().map(|major| major.to_string());
-    let major = major
-        .into_iter()
+    let major = (15..99)
+        .rev()
         .find(|major| system.join(format!("lib/postgresql/{major}/bin/initdb")).exists())
-        .unwrap_or_else(|| "15".to_owned());
+        .expect("this test needs Debian's Postgres: install the package postgresql")
+        .to_string();
     let [bin, lib, share] = ["lib/postgresql/$/bin", "lib/postgresql/$/lib", "share/postgresql/$"]
         .map(|path| path.replace('$', &major));
     let folder = tools::fetched(&format!("supabase-postgres-{major}"), |folder| {
