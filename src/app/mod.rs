@@ -6,8 +6,11 @@
 mod apply;
 mod attend;
 mod context;
+mod database;
 mod equip;
 mod mail;
+mod outlook;
+mod plan;
 mod publish;
 mod requests;
 mod supervise;
@@ -18,10 +21,12 @@ pub mod views;
 mod workspace;
 
 pub use attend::attend;
-pub use context::{Context, Environment, Settings, open_store};
+pub use context::{Context, Environment, Settings};
+pub use database::{access, open_store};
 pub use equip::runs_folder;
 pub use mail::{Exchanged, Mail};
+pub use plan::propose;
 pub use publish::{Published, Publisher};
 pub use supervise::{Ended, Options, Progress, Session, Until, nudge, preview};
-pub use sync::{Synced, sync};
+pub use sync::{PlanMoved, Synced, expect, sync};
 pub use workspace::{NoWorkspace, Workspace};

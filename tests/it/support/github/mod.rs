@@ -186,6 +186,14 @@ impl GitHub {
         self.repo(|repo| repo.comments_on(number).cloned().collect())
     }
 
+    /// The faces under a comment of the first repo, by their names.
+    pub(crate) fn reactions(&self, comment: u64) -> Vec<String> {
+        self.repo(|repo| {
+            let on = repo.reactions.iter().filter(|reaction| reaction.on == comment);
+            on.map(|reaction| reaction.content.clone()).collect()
+        })
+    }
+
     /// What was dispatched in the first repo.
     pub(crate) fn dispatches(&self) -> Vec<Dispatch> {
         self.repo(|repo| repo.dispatches.clone())
