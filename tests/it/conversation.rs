@@ -62,7 +62,7 @@ fn a_question_is_an_issue_and_closing_it_answers() {
     project.run(&["run"]).ok();
 
     assert_eq!(project.statuses(), "echo complete, vision feedback");
-    insta::assert_snapshot!(issues(&github), @"");
+    insta::assert_snapshot!(issues(&github), @r#"#1 open ["wavemark", "agent:vision"] vision asks: Which colour, @ann?"#);
     let body = github.issue(1).body.unwrap();
     assert!(body.contains("doc/draft.md") && !body.contains("@ann"), "{body}");
 
