@@ -4,11 +4,17 @@
 //! **Invariant:** nothing here waits for a guessed time. [`wait_until`] looks
 //! again and again, and gives up loudly.
 
+mod cutter;
+pub(crate) mod elsewhere;
 pub(crate) mod github;
 mod plan;
+mod pooler;
 mod process;
 mod project;
+mod rest;
 mod server;
+mod supabase;
+pub(crate) mod tools;
 
 use std::{
     thread::sleep,
@@ -16,9 +22,13 @@ use std::{
 };
 
 pub(crate) use self::{
+    cutter::Cutter,
     plan::Plan,
+    pooler::Pooler,
     process::Running,
     project::{Project, Traced},
+    rest::Rest,
+    supabase::Grants,
 };
 
 /// The longest that anything may take: slow machines have two cores and many
