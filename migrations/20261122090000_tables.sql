@@ -174,6 +174,7 @@ create table public.artifacts (
 );
 comment on table public.artifacts is 'Wavemark: what an agent made, immutable';
 create index artifacts_outbox on public.artifacts (project_id, seq) where git_state = 'pending';
+create index artifacts_blocked on public.artifacts (project_id) where git_state = 'blocked';
 create index artifacts_by_run on public.artifacts (run_id);
 
 create table public.feedback (
@@ -185,7 +186,7 @@ create table public.feedback (
     project_id uuid not null,
     number bigint not null unique generated always as identity,
     kind text not null default 'comment'
-        check (kind in ('comment', 'review', 'question', 'failure')),
+        check (kind in ('comment', 'review', 'question', 'failure', 'refusal')),
     blocking boolean not null default true,
     -- 0 is filled in: the generation its agent is at.
     generation int not null default 0,

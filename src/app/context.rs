@@ -90,15 +90,35 @@ impl Context {
             &self.project.artifact_branch,
         )
         .context("cannot find the git remote")?;
-        let token = self.settings.environment.variables.get("GITHUB_TOKEN");
-        let token = token.and_then(|token| token.to_str()).map(SecretString::from);
         let archive = Archive::open(Place {
             cache: private.join("artifacts.git"),
-            remote: Remote { token, ..remote },
+            remote: self.with_token(remote),
             branch: self.project.artifact_branch.clone(),
         })
         .context("cannot open the archive")?;
         Ok(archive)
+    }
+
+    /// The remote with what it takes to be let in.
+    ///
+    /// A token of GitHub's is for the server that it is of, and for a remote that
+    /// was named to Wavemark: whatever else `origin` may be does not get to see it.
+    fn with_token(&self, remote: Remote) -> Remote {
+        let authorities = self.variable("GIT_SSL_CAINFO").map(PathBuf::from);
+        let remote = Remote { authorities, ..remote };
+        let Some(token) = self.variable("GITHUB_TOKEN") else { return remote };
+        let server = self.variable("GITHUB_SERVER_URL").unwrap_or("https://github.com");
+        let remote = remote.over_https(server);
+        match self.settings.git_remote.is_some() || remote.is_at(server) {
+            true => Remote { token: Some(SecretString::from(token)), ..remote },
+            false => remote,
+        }
+    }
+
+    /// A variable of the environment that is set to something.
+    fn variable(&self, name: &str) -> Option<&str> {
+        let value = self.settings.environment.variables.get(name)?.to_str()?;
+        (!value.is_empty()).then_some(value)
     }
 
     /// What brings artifacts to the archive.

@@ -36,7 +36,7 @@ pub use error::Error;
 pub use events::Event;
 pub use feedback::NewFeedback;
 pub use known::Known;
-pub use outbox::{Pending, Stamp};
+pub use outbox::{Block, Pending, Stamp};
 pub use projects::Project;
 pub use runs::{Beat, Claim, Claimed, Ending, Pulse};
 pub use sql::Tx;

@@ -11,6 +11,7 @@
 //! | `terminal` | what people read, as they read it |
 //! | `order`, `crowd` | what starts when, alone and beside others |
 //! | `crash`, `signals` | what a killed or interrupted process leaves |
+//! | `git_server` | publishing to a git host, and all that it may say |
 //! | `ticks`, `remote` | doing it again, doing it without git |
 //! | `feedback`, `review`, `resolving` | what people say, and what it does |
 //! | `retries`, `contract`, `secrets` | agents, good ones and bad ones |
@@ -24,6 +25,7 @@ mod contract;
 mod crash;
 mod crowd;
 mod feedback;
+mod git_server;
 mod order;
 mod remote;
 mod resolving;

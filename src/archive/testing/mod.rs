@@ -1,6 +1,12 @@
 //! Real repositories for the tests, with the `git` program as their witness.
 
-mod http;
+// The same server that the tests of the whole product use.
+#[path = "../../../tests/it/support/git_http.rs"]
+#[allow(dead_code, reason = "some of it is for those")]
+mod git_http;
+#[path = "../../../tests/it/support/git_rules.rs"]
+#[allow(dead_code, reason = "some of it is for those")]
+mod git_rules;
 
 use std::{
     fs,
@@ -14,9 +20,10 @@ use chrono::DateTime;
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use super::{Archive, Entry, Place, Remote};
+use super::{Archive, Entry, Error, Landed, Place, Remote};
 use crate::model::{ArtifactId, Digest, Epoch, RunId};
-pub(super) use http::Http;
+pub(super) use git_http::{GitHttp, Stage, Trick};
+pub(super) use git_rules::Rule;
 
 pub(super) const BRANCH: &str = "wavemark/artifacts";
 
@@ -34,14 +41,14 @@ impl Via {
 /// A remote in a folder of its own, a server before it, and room for caches.
 pub(super) struct World {
     pub(super) dir: TempDir,
-    pub(super) http: Http,
+    pub(super) http: GitHttp,
 }
 
 impl World {
     pub(super) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         git(dir.path(), &["init", "--quiet", "--bare", "--initial-branch", BRANCH, "remote.git"]);
-        let http = Http::serve(dir.path());
+        let http = GitHttp::serve(dir.path());
         Self { dir, http }
     }
 
@@ -135,6 +142,19 @@ impl World {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+}
+
+impl Archive {
+    /// Publishes what is all to land.
+    pub(super) fn publish_all(
+        &self,
+        entries: &[Entry],
+        known: Option<&str>,
+    ) -> Result<Vec<Landed>, Error> {
+        let delivery = self.publish(entries, known)?;
+        assert_eq!(delivery.refused, []);
+        delivery.trouble.map_or(Ok(delivery.landed), Err)
     }
 }
 

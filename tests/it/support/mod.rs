@@ -4,6 +4,10 @@
 //! **Invariant:** nothing here waits for a guessed time. [`wait_until`] looks
 //! again and again, and gives up loudly.
 
+#[allow(dead_code, reason = "some of it is for the unit tests of the archive")]
+mod git_http;
+#[allow(dead_code, reason = "some of it is for the unit tests of the archive")]
+mod git_rules;
 mod plan;
 mod process;
 mod project;
@@ -15,6 +19,8 @@ use std::{
 };
 
 pub(crate) use self::{
+    git_http::{GitHttp, Stage, Trick},
+    git_rules::Rule,
     plan::Plan,
     process::Running,
     project::{Project, Traced},
