@@ -152,3 +152,62 @@ impl Folder {
         bytes
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::FULL;
+    use crate::archive::testing::{BRANCH, Via, World, entry};
+
+    #[test]
+    fn a_folder_that_is_almost_full_gets_folders_of_its_own() {
+        let world = World::new();
+        // What people did, at once: two files of an agent, and many more.
+        let mut files = String::new();
+        for n in 0..FULL {
+            files += &format!("M 100644 inline foundation/vision/doc/old-{n}.md\ndata 0\n");
+        }
+        world.import(&files);
+        let archive = world.archive(Via::Folder, "one");
+
+        let batch = [
+            entry(1, "doc/old-7.md", "changed"),
+            entry(2, "doc/new.md", "one"),
+            entry(3, "doc/new.md", "two"),
+            entry(4, "schema/new.json", "{}"),
+        ];
+        let landed = archive.publish_all(&batch, None).unwrap();
+        let again = archive.publish_all(&batch, None).unwrap();
+
+        let paths: Vec<&str> = landed.iter().map(|landed| landed.path.as_str()).collect();
+        assert_eq!(
+            paths,
+            [
+                "foundation/vision/doc/old-7.md",
+                "foundation/vision/doc/_ea/new.md",
+                "foundation/vision/doc/_ea/new.md",
+                "foundation/vision/schema/new.json",
+            ]
+        );
+        let places = |landed: &[crate::archive::Landed]| -> Vec<_> {
+            landed.iter().map(|it| (it.commit.clone(), it.path.clone())).collect()
+        };
+        assert_eq!(places(&again), places(&landed));
+        assert_eq!(world.count(), 5);
+        assert_eq!(archive.history(paths[1]).unwrap().len(), 2);
+        assert_eq!(archive.read(&landed[2].commit, paths[2]).unwrap(), b"two");
+        world.fsck();
+
+        // Room again changes nothing for what is there.
+        world.import("D foundation/vision/doc/old-1.md\nD foundation/vision/doc/old-2.md\n");
+        let later = [entry(5, "doc/new.md", "three"), entry(6, "doc/newer.md", "four")];
+        let landed = archive.publish_all(&later, None).unwrap();
+        let paths: BTreeSet<&str> = landed.iter().map(|landed| landed.path.as_str()).collect();
+        let expected = ["foundation/vision/doc/_ea/new.md", "foundation/vision/doc/newer.md"];
+        assert_eq!(paths, expected.into());
+        let listed =
+            world.git(&["ls-tree", "--name-only", &format!("{BRANCH}:foundation/vision/doc")]);
+        assert_eq!(listed.lines().count(), FULL);
+    }
+}

@@ -175,15 +175,15 @@ impl Archive {
     ///
     /// A batch is held in memory twice, so give a thousand at a time.
     pub fn publish(&self, entries: &[Entry], known: Option<&str>) -> Result<Delivery, Error> {
-        if let Some(bad) = entries.iter().find(|entry| Digest::of(&entry.content) != entry.sha256) {
-            return Err(Error::WrongDigest { artifact: bad.id });
-        }
         let (large, fit): (Vec<&Entry>, Vec<&Entry>) =
             entries.iter().partition(|entry| entry.content.len() > LARGEST);
         let too_large =
             |entry: &&Entry| (entry.id, Refusal::too_large(entry.content.len(), LARGEST));
         let mut delivery =
             Delivery { refused: large.iter().map(too_large).collect(), ..Delivery::default() };
+        if let Some(bad) = fit.iter().find(|entry| Digest::of(&entry.content) != entry.sha256) {
+            return Err(Error::WrongDigest { artifact: bad.id });
+        }
         if fit.is_empty() {
             return Ok(delivery);
         }

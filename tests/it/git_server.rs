@@ -1,9 +1,12 @@
 //! Publishing to a git host: a token, TLS, rules, and whatever goes wrong. Each
 //! story ends with every artifact in git once, or kept out of it for a reason.
 
-use std::{fs, path::PathBuf, process::Command, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
-use crate::support::{GitHttp, Plan, Project, Rule, Running, Stage, Trick};
+use crate::support::{GitHttp, Plan, Project, Rule, Stage, Trick};
 
 const TOKEN: &str = "ghs_16C7e42F292c6912E7710c838347Ae178B4a";
 const SECRET: &str = "sk-not-known-to-us-0123456789";
@@ -20,7 +23,7 @@ impl Hosted {
         Self::behind(Project::with(plan), GitHttp::serve)
     }
 
-    fn behind(mut project: Project, serve: impl FnOnce(&std::path::Path) -> GitHttp) -> Self {
+    fn behind(mut project: Project, serve: impl FnOnce(&Path) -> GitHttp) -> Self {
         let hub = project.path("hub");
         let repo = hub.join("acme/waves.git");
         fs::create_dir_all(&repo).unwrap();
@@ -97,4 +100,194 @@ fn a_host_with_a_token_and_tls_gets_every_artifact() {
     host.is_sound();
     // One look, one push; the rest was `verify`.
     assert_eq!(host.http.asked(Stage::Push), 1);
+}
+
+#[test]
+fn an_artifact_that_the_host_refuses_is_set_aside_and_the_rest_goes_on() {
+    let host = Hosted::with(&many_docs(40, &[11]));
+    Rule::Secret(SECRET).install(&host.repo);
+
+    host.project.run(&["run"]).ok();
+
+    assert_eq!(host.kept_out(), "f11.md");
+    assert_eq!(host.project.stored().len(), 41);
+    host.is_sound();
+    // Nobody waits for it.
+    assert_eq!(host.project.statuses(), "echo complete, vision complete");
+    let list = host.project.run(&["feedback", "list"]).ok().stdout;
+    assert!(list.contains("#1 refusal of an artifact of vision"), "{list}");
+    let thread = host.project.run(&["feedback", "show", "1"]).ok().stdout;
+    assert!(
+        thread.contains("doc/f11.md version 1") && thread.contains("unblock-secret"),
+        "{thread}"
+    );
+    assert!(host.project.run(&["artifacts"]).ok().stdout.contains("row (kept out of git)"));
+    assert!(host.project.run(&["events"]).ok().stdout.contains("blocked"));
+
+    // Tried again, and refused again: the person hears of it once more.
+    let pushes = host.http.asked(Stage::Push);
+    host.project.run(&["tick"]).ok();
+    assert_eq!(host.http.asked(Stage::Push), pushes);
+    host.project.run(&["feedback", "resolve", "1"]).ok();
+    host.project.run(&["tick"]).ok();
+    assert_eq!(host.kept_out(), "f11.md");
+    let thread = host.project.run(&["feedback", "show", "1"]).ok().stdout;
+    assert!(thread.contains("refused again"), "{thread}");
+    assert_eq!(host.project.sql("select count(*) from feedback where not resolved"), "1");
+
+    // The host was told to let it in.
+    Rule::remove(&host.repo);
+    host.project.run(&["feedback", "resolve", "1"]).ok();
+    host.project.run(&["tick"]).ok();
+    assert_eq!(host.kept_out(), "");
+    assert_eq!(host.project.committed_in(&host.repo), host.project.stored());
+    host.is_sound();
+    assert_eq!(host.project.sql("select count(*) from feedback"), "1");
+    assert_eq!(host.project.sql("select max(generation) from agents"), "1");
+}
+
+#[test]
+fn a_refusal_that_is_dismissed_leaves_the_artifact_out_of_git() {
+    let host = Hosted::with(&many_docs(3, &[1]));
+    Rule::SecretSomewhere(SECRET).install(&host.repo);
+    host.project.run(&["run"]).ok();
+
+    host.project.run(&["feedback", "resolve", "1", "--dismiss"]).ok();
+    Rule::remove(&host.repo);
+    host.project.run(&["tick"]).ok();
+
+    assert_eq!(host.kept_out(), "f1.md");
+    assert_eq!(host.project.statuses(), "echo complete, vision complete");
+    host.is_sound();
+}
+
+#[test]
+fn what_hits_everything_is_said_and_sets_nothing_aside() {
+    let mut host = Hosted::with(&three_docs());
+    let mut told = String::new();
+    let mut tick = |host: &Hosted, word: &str| {
+        let tick = host.project.run(&[word]).exits(1);
+        assert_eq!(
+            host.project.sql("select distinct git_state from artifacts"),
+            "pending",
+            "{tick}"
+        );
+        assert_eq!(host.project.sql("select count(*) from feedback"), "0");
+        let said = tick.stderr.replace(&host.http.root(), "<host>");
+        let lines = said.lines().filter(|line| line.contains("git"));
+        told += &lines.collect::<Vec<_>>().join("\n");
+        told += "\n\n";
+    };
+    Rule::Branch.install(&host.repo);
+    tick(&host, "run");
+    Rule::remove(&host.repo);
+    host.http.wants_to_be_read_with(TOKEN);
+    tick(&host, "tick");
+    host.http.wants("another");
+    tick(&host, "tick");
+    host.http.always(Stage::LookToPush, 403, "This repository was archived so it is read-only.");
+    host.http.wants(TOKEN);
+    tick(&host, "tick");
+    host.http.says(404, "Repository not found.");
+    tick(&host, "tick");
+    host.http.says(503, "Down for maintenance.");
+    tick(&host, "tick");
+    host.project.env("GITHUB_TOKEN", "");
+    host.http.works();
+    tick(&host, "tick");
+    insta::assert_snapshot!(told, @"");
+
+    host.project.env("GITHUB_TOKEN", TOKEN);
+    host.project.run(&["tick"]).ok();
+    assert_eq!(host.project.committed_in(&host.repo), host.project.stored());
+    host.is_sound();
+}
+
+#[test]
+fn a_push_whose_answer_is_lost_is_not_made_again() {
+    for trick in [Trick::HangsUpAfter, Trick::HangsUp, Trick::BreaksOff(120)] {
+        let host = Hosted::with(&three_docs());
+        let name = format!("{trick:?}");
+        host.http.once(Stage::Push, trick);
+
+        let run = host.project.run(&["run"]);
+        host.project.run(&["tick"]).ok();
+
+        assert!(run.to_string().contains("complete"), "{name}: {run}");
+        assert_eq!(host.project.committed_in(&host.repo), host.project.stored(), "{name}");
+        host.is_sound();
+    }
+}
+
+#[test]
+fn a_checkout_with_no_history_publishes_all_the_same() {
+    let mut host = Hosted::with(&three_docs());
+    // The definitions, with a history, on the branch that is checked out.
+    let author = host.project.path("author");
+    fs::create_dir(&author).unwrap();
+    host.project.git_in(&author, &["init", "--quiet", "-b", "main"]);
+    for n in ["one", "two", "three"] {
+        fs::create_dir_all(author.join("waves")).unwrap();
+        fs::write(author.join("waves/notes.md"), n).unwrap();
+        host.project.git_in(&author, &["add", "."]);
+        host.project.git_in(&author, &["commit", "--quiet", "-m", n]);
+    }
+    host.project.git_in(&author, &["push", "--quiet", host.repo.to_str().unwrap(), "main"]);
+    let url = host.http.url("acme/waves.git");
+    let with_token = url.replace("://", &format!("://x-access-token:{TOKEN}@"));
+    let root = host.project.path(".");
+    host.project.git_in(&root, &["init", "--quiet"]);
+    host.project.git_in(&root, &["fetch", "--quiet", "--depth=1", &with_token, "main"]);
+    host.project.git_in(&root, &["reset", "--quiet", "FETCH_HEAD"]);
+    host.project.git_in(&root, &["remote", "add", "origin", &url]);
+    assert!(host.project.path(".git/shallow").exists());
+    host.project.env("WAVEMARK_GIT_REMOTE", "");
+    host.project.env("GITHUB_SERVER_URL", &host.http.root());
+
+    host.project.run(&["run"]).ok();
+
+    assert_eq!(host.project.committed_in(&host.repo), host.project.stored());
+    host.is_sound();
+    // And once more, from a machine that has nothing yet.
+    fs::remove_dir_all(host.project.path(".wavemark/artifacts.git")).unwrap();
+    host.project.run(&["rebuild", "echo"]).ok();
+    host.project.run(&["run"]).ok();
+    host.is_sound();
+    let heads = host.project.git_in(&host.repo, &["for-each-ref", "--format=%(refname:short)"]);
+    assert_eq!(heads, "main\nwavemark/artifacts");
+}
+
+#[test]
+fn a_repository_by_ssh_is_reached_with_the_token_or_not_at_all() {
+    let mut host = Hosted::with(&three_docs());
+    let root = host.project.path(".");
+    host.project.git_in(&root, &["init", "--quiet"]);
+    host.project.env("WAVEMARK_GIT_REMOTE", "");
+    host.project.env("GITHUB_SERVER_URL", &host.http.root());
+    let origin =
+        host.http.root().replace("http://127.0.0.1", "ssh://git@127.0.0.1") + "/acme/waves.git";
+    host.project
+        .git_in(&root, &["remote", "add", "origin", "git@elsewhere.example:acme/waves.git"]);
+
+    let run = host.project.run(&["run"]).exits(1);
+    assert!(run.stderr.contains("use the https:// URL of the repository"), "{run}");
+    host.project.git_in(&root, &["remote", "set-url", "origin", &origin]);
+    host.project.run(&["run"]).ok();
+
+    assert_eq!(host.project.committed_in(&host.repo), host.project.stored());
+    host.is_sound();
+}
+
+#[test]
+fn a_token_of_github_is_not_shown_to_another_host() {
+    let mut host = Hosted::with(&three_docs());
+    let root = host.project.path(".");
+    host.project.git_in(&root, &["init", "--quiet"]);
+    host.project.git_in(&root, &["remote", "add", "origin", &host.http.url("acme/waves.git")]);
+    host.project.env("WAVEMARK_GIT_REMOTE", "");
+
+    host.project.run(&["run"]).exits(1);
+
+    assert!(host.http.asked(Stage::Look) > 0);
+    assert!(host.http.seen().iter().all(|seen| seen.authorization.is_empty()));
 }

@@ -45,12 +45,14 @@ fn with(roots: RootCertStore) -> Result<ClientConfig, String> {
 pub(super) fn distrust(err: &(dyn StdError + 'static)) -> Option<String> {
     let mut next = Some(err);
     while let Some(err) = next {
-        let inner = err.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        let tls = err.downcast_ref().or_else(|| inner?.downcast_ref());
-        if let Some(rustls::Error::InvalidCertificate(wrong)) = tls {
+        if let Some(rustls::Error::InvalidCertificate(wrong)) = err.downcast_ref() {
             return Some(words(wrong));
         }
-        next = err.source();
+        // What is inside of an I/O error is not its source, but in its place.
+        next = match err.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            Some(inner) => Some(inner),
+            None => err.source(),
+        };
     }
     None
 }
@@ -65,7 +67,9 @@ fn words(wrong: &CertificateError) -> String {
         Wrong::NotValidForName | Wrong::NotValidForNameContext { .. } => {
             "its certificate is for another name".to_owned()
         }
-        Wrong::UnknownIssuer => "nobody who is trusted here vouches for its certificate".to_owned(),
+        Wrong::UnknownIssuer | Wrong::BadSignature => {
+            "nobody who is trusted here vouches for its certificate".to_owned()
+        }
         Wrong::Revoked => "its certificate was revoked".to_owned(),
         other => format!("its certificate cannot be used: {other}"),
     }

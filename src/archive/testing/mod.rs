@@ -118,6 +118,13 @@ impl World {
 
     /// What a person does who pushes to the branch. What is in the way goes.
     pub(super) fn somebody_commits(&self, path: &str, content: &str) {
+        let length = content.len();
+        self.import(&format!("M 100644 inline {path}\ndata {length}\n{content}\n"));
+    }
+
+    /// What a person does who changes many files at once, as `git fast-import`
+    /// has it.
+    pub(super) fn import(&self, changes: &str) {
         let from = match self.count() {
             0 => String::new(),
             _ => format!("from refs/heads/{BRANCH}^0\n"),
@@ -126,9 +133,7 @@ impl World {
             "commit refs/heads/{BRANCH}\n\
              committer Somebody <somebody@example.org> 1790000000 +0000\n\
              data 9\nSay hello\n\
-             {from}\
-             M 100644 inline {path}\ndata {}\n{content}\n",
-            content.len()
+             {from}{changes}"
         );
         let mut command = Command::new("git");
         command.arg("-C").arg(self.folder()).args(["fast-import", "--quiet"]);

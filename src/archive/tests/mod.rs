@@ -1,8 +1,10 @@
 //! Publishing, seen from outside: the remote as the `git` program sees it.
 
 mod crash;
+mod refusing;
 mod server;
 mod trouble;
+mod wire;
 
 use std::{
     env,

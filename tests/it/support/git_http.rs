@@ -87,6 +87,7 @@ pub(crate) struct Seen {
 }
 
 /// Serves the repositories in a folder, until the test ends.
+#[derive(Clone)]
 pub(crate) struct GitHttp {
     address: String,
     /// The authority that vouches for the server, if it speaks TLS.

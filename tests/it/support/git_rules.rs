@@ -9,7 +9,7 @@ pub(crate) enum Rule<'a> {
     Secret(&'a str),
     /// The same, but the commits are not named.
     SecretSomewhere(&'a str),
-    /// Files whose path matches this pattern of git's.
+    /// Files at this path, or below it.
     Path(&'a str),
     /// Anything at all: the branch is protected.
     Branch,
@@ -34,17 +34,16 @@ impl Rule<'_> {
     }
 
     fn script(self) -> String {
-        let new = "$new --not --all";
         match self {
             Self::Secret(secret) => format!(
-                r#"bad=$(git log --reverse --format=%H -S'{secret}' {new})
+                r#"bad=$(git grep -l -F -e '{secret}' $new)
 [ -z "$bad" ] && exit 0
 {PROTECTION}
 echo "  —— GitHub Personal Access Token ——————————————————————"
 echo "   locations:"
-for commit in $(echo "$bad" | head -5); do
-    echo "     - commit: $commit"
-    echo "       path: $(git show --format= --name-only $commit):1"
+for file in $(echo "$bad" | cut -d: -f2 | head -5); do
+    echo "     - commit: $(git log -1 --format=%H $new -- "$file")"
+    echo "       path: $file:1"
 done
 echo
 echo "   (?) To push, remove secret from commit(s) or follow this URL to allow the secret."
@@ -52,12 +51,12 @@ echo "   https://github.com/acme/waves/security/secret-scanning/unblock-secret/2
 exit 1"#
             ),
             Self::SecretSomewhere(secret) => format!(
-                r#"[ -z "$(git log --format=%H -S'{secret}' {new})" ] && exit 0
+                r#"git grep -q -F -e '{secret}' $new || exit 0
 {PROTECTION}
 exit 1"#
             ),
             Self::Path(pattern) => format!(
-                r#"[ -z "$(git log --format=%H {new} -- '{pattern}')" ] && exit 0
+                r#"[ -z "$(git ls-tree -r --name-only $new -- '{pattern}')" ] && exit 0
 echo "error: GH013: Repository rule violations found for $ref."
 echo "Review all repository rules at https://github.com/acme/waves/rules"
 echo
@@ -70,7 +69,7 @@ exit 1"#
                 .to_owned(),
             Self::Whim => "echo 'not on a Sunday'\nexit 1".to_owned(),
             Self::Taste(word) => format!(
-                r#"[ -z "$(git log --format=%H -S'{word}' {new})" ] && exit 0
+                r#"git grep -q -F -e '{word}' $new || exit 0
 echo 'we do not like that word'
 exit 1"#
             ),
