@@ -109,7 +109,8 @@ impl Context {
         let Some(token) = self.variable("GITHUB_TOKEN") else { return remote };
         let server = self.variable("GITHUB_SERVER_URL").unwrap_or("https://github.com");
         let remote = remote.over_https(server);
-        match self.settings.git_remote.is_some() || remote.is_at(server) {
+        let was_named = self.settings.git_remote.as_deref().is_some_and(|url| !url.is_empty());
+        match was_named || remote.is_at(server) {
             true => Remote { token: Some(SecretString::from(token)), ..remote },
             false => remote,
         }

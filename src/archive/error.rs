@@ -82,6 +82,12 @@ pub enum Error {
         /// Where it is said to be.
         to: String,
     },
+    /// The server has no such repository, or does not show it.
+    #[error("there is no git repository at {remote}, or none that may be seen with this token")]
+    NoRepository {
+        /// Where it should be.
+        remote: Remote,
+    },
     /// Something is there, and it is not a git repository.
     #[error("{remote} is not a git repository")]
     NotARepository {
@@ -174,9 +180,11 @@ impl Error {
             Self::Moved { .. } => {
                 Some("if that is right, set WAVEMARK_GIT_REMOTE or `origin` to the new address")
             }
+            Self::NoRepository { .. } => {
+                Some("check WAVEMARK_GIT_REMOTE or `origin`, and what the token is for")
+            }
             Self::NotARepository { .. } => Some(
-                "check WAVEMARK_GIT_REMOTE or `origin`, and that the token may see the \
-                 repository; `git init --bare` makes one in a folder",
+                "set WAVEMARK_GIT_REMOTE to a git repository, or make one with `git init --bare`",
             ),
             Self::Foreign { .. } => {
                 Some("trust it with `git config --global --add safe.directory <folder>`")

@@ -64,9 +64,10 @@ impl Remote {
     /// by ssh: a token opens the one and not the other.
     #[must_use]
     pub fn over_https(self, server: &str) -> Self {
-        let host = server.split_once("://").map_or(server, |(_, rest)| rest).trim_matches('/');
+        let host =
+            reqwest::Url::parse(server).ok().and_then(|url| Some(url.host_str()?.to_owned()));
         match by_ssh(&self.url) {
-            Some((of, path)) if of.eq_ignore_ascii_case(host) => {
+            Some((of, path)) if host.is_some_and(|host| of.eq_ignore_ascii_case(&host)) => {
                 let url = format!("{}/{path}", server.trim_end_matches('/'));
                 tracing::debug!("using {url} with the token in place of {self}");
                 Self { url, ..self }

@@ -44,7 +44,7 @@ impl ArtifactView {
             }
             (GitState::Committed, None) => "row, commit".into(),
             (GitState::Pending, _) => Span::new(DIM, "row, push pending"),
-            (GitState::Blocked, _) => Span::new(ALERT, "row (kept out of git)"),
+            (GitState::Blocked, _) => Span::new(ALERT, "row, kept out of git"),
         }
     }
 }
@@ -192,7 +192,7 @@ mod tests {
         vision        doc/outline.md                   v1  1.2 KiB  b44f4da6  row, commit 4b825dc6
         vision        schema/sheet.json                v1  1.2 KiB  ff8967a0  row, commit 4b825dc6
         echo-build    prompt/voice-of-the-messages.md  v1  1.2 KiB  a5e401c6  row, push pending
-        social-build  doc/keys.md                      v1  1.2 KiB  05ef011f  row (kept out of git)
+        social-build  doc/keys.md                      v1  1.2 KiB  05ef011f  row, kept out of git
 
         4 artifacts, 2 in a row and in a commit. The next tick pushes what is pending.
         ");
@@ -205,7 +205,7 @@ mod tests {
         vision        doc/outline.md        v1  row, commit 4b825dc6
         vision        schema/sheet.json     v1  row, commit 4b825dc6
         echo-build    prompt/voice-of-the…  v1  row, push pending
-        social-build  doc/keys.md           v1  row (kept out of git)
+        social-build  doc/keys.md           v1  row, kept out of git
 
         4 artifacts, 2 in a row and in a commit. The next tick
         pushes what is pending.

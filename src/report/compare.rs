@@ -134,7 +134,13 @@ mod tests {
             artifacts: vec![compared("doc/outline.md", Some("as stored")), kept_out],
         };
         assert!(view.agrees());
-        insta::assert_snapshot!(plain(&view.render(80)), @"");
+        insta::assert_snapshot!(plain(&view.render(80)), @"
+        agent   artifact        row       commit
+        vision  doc/outline.md  b63800f7  b63800f7  ✓ same
+        vision  doc/keys.md     b63800f7            - kept out of git
+
+        2 artifacts, every SHA-256 the same in row and commit, 1 kept out of git.
+        ");
     }
 
     #[test]

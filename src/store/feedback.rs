@@ -240,6 +240,7 @@ pub(crate) async fn threads(
              and not (f.kind = 'review' and f.resolution is distinct from 'dismissed')
              and not (f.kind = 'comment' and f.resolution is not distinct from 'dismissed')
              and not (f.kind = 'failure' and f.resolution is distinct from 'completed')
+             and not (f.kind = 'refusal' and f.resolution is distinct from 'dismissed')
          order by f.number, m.at, m.place"
     ))
     .bind(agents)

@@ -121,7 +121,7 @@ fn an_artifact_that_the_host_refuses_is_set_aside_and_the_rest_goes_on() {
         thread.contains("doc/f11.md version 1") && thread.contains("unblock-secret"),
         "{thread}"
     );
-    assert!(host.project.run(&["artifacts"]).ok().stdout.contains("row (kept out of git)"));
+    assert!(host.project.run(&["artifacts"]).ok().stdout.contains("row, kept out of git"));
     assert!(host.project.run(&["events"]).ok().stdout.contains("blocked"));
 
     // Tried again, and refused again: the person hears of it once more.
@@ -174,7 +174,8 @@ fn what_hits_everything_is_said_and_sets_nothing_aside() {
         );
         assert_eq!(host.project.sql("select count(*) from feedback"), "0");
         let said = tick.stderr.replace(&host.http.root(), "<host>");
-        let lines = said.lines().filter(|line| line.contains("git"));
+        let starts = ["error: ", "  because ", "hint: "];
+        let lines = said.lines().filter(|line| starts.iter().any(|start| line.starts_with(start)));
         told += &lines.collect::<Vec<_>>().join("\n");
         told += "\n\n";
     };
@@ -195,7 +196,43 @@ fn what_hits_everything_is_said_and_sets_nothing_aside() {
     host.project.env("GITHUB_TOKEN", "");
     host.http.works();
     tick(&host, "tick");
-    insta::assert_snapshot!(told, @"");
+    insta::assert_snapshot!(told, @"
+    error: some artifacts are stored, but not in git yet
+      because cannot push artifacts to git
+      because the git remote <host>/acme/waves.git refused branch `wavemark/artifacts`: pre-receive hook declined: error: GH006: Protected branch update failed for refs/heads/wavemark/artifacts.; error: Changes must be made through a pull request.
+    hint: take the artifact branch out of the rules for branches, or let the token bypass them
+
+    error: some artifacts are stored, but not in git yet
+      because cannot push artifacts to git
+      because the git remote <host>/acme/waves.git denies access: it answers 403: Write access to repository not granted.
+    hint: give a token that may write to the repository's contents: in a workflow `permissions: contents: write`
+
+    error: some artifacts are stored, but not in git yet
+      because cannot push artifacts to git
+      because the git remote <host>/acme/waves.git did not accept the credentials
+    hint: set GITHUB_TOKEN to a token that may write to the repository's contents; it is shown to the host of GITHUB_SERVER_URL, and to that of WAVEMARK_GIT_REMOTE
+
+    error: some artifacts are stored, but not in git yet
+      because cannot push artifacts to git
+      because the git remote <host>/acme/waves.git denies access: it answers 403: This repository was archived so it is read-only.
+    hint: unarchive the repository, or set WAVEMARK_GIT_REMOTE to another
+
+    error: some artifacts are stored, but not in git yet
+      because cannot push artifacts to git
+      because there is no git repository at <host>/acme/waves.git, or none that may be seen with this token
+    hint: check WAVEMARK_GIT_REMOTE or `origin`, and what the token is for
+
+    error: some artifacts are stored, but not in git yet
+      because cannot push artifacts to git
+      because cannot reach the git remote <host>/acme/waves.git
+      because it answers 503: Down for maintenance.
+    hint: nothing is lost: artifacts stay in the database and are pushed later
+
+    error: some artifacts are stored, but not in git yet
+      because cannot push artifacts to git
+      because the git remote <host>/acme/waves.git did not accept the credentials
+    hint: set GITHUB_TOKEN to a token that may write to the repository's contents; it is shown to the host of GITHUB_SERVER_URL, and to that of WAVEMARK_GIT_REMOTE
+    ");
 
     host.project.env("GITHUB_TOKEN", TOKEN);
     host.project.run(&["tick"]).ok();

@@ -205,9 +205,8 @@ impl<'a> Http<'a> {
         };
         let reason = wording::reason(&format!("it answers {}", status.as_u16()), &words);
         Err(match status {
-            StatusCode::OK | StatusCode::NOT_FOUND | StatusCode::GONE => {
-                Error::NotARepository { remote }
-            }
+            StatusCode::OK => Error::NotARepository { remote },
+            StatusCode::NOT_FOUND | StatusCode::GONE => Error::NoRepository { remote },
             StatusCode::UNAUTHORIZED => Error::Unauthorized { remote },
             StatusCode::FORBIDDEN if !rate_limited => {
                 Error::Forbidden { remote, refusal: Refusal::new("it answers 403", &words) }

@@ -125,7 +125,8 @@ impl<'a> Session<'a> {
             return Ok(Pushed::Moved);
         }
         let old = old.unwrap_or(Oid::ZERO_SHA1);
-        let wanted = ["report-status", "side-band-64k"];
+        // Quiet, because how far it is would drown what it says.
+        let wanted = ["report-status", "side-band-64k", "quiet"];
         let can = wanted.map(|can| advert.capabilities.iter().any(|it| it == can));
         let mut body = Vec::with_capacity(pack.len() + 500);
         let caps: Vec<&str> =
@@ -138,8 +139,8 @@ impl<'a> Session<'a> {
         let mut report = Report::default();
         let mut answer = self.http.call(Service::ReceivePack, body)?;
         each_packet(&mut answer, |data| match can {
-            [_, true] => report.hear(data),
-            [_, false] => report.read(data).map(|()| None),
+            [_, true, _] => report.hear(data),
+            [_, false, _] => report.read(data).map(|()| None),
         })?;
         match report.verdict(self.refname) {
             Some(None) => Ok(Pushed::Yes),

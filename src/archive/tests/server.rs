@@ -58,7 +58,7 @@ fn what_a_server_says_is_told_apart() {
     insta::assert_snapshot!(said, @"
         401: Unauthorized
         403: Forbidden
-        404: NotARepository
+        404: NoRepository
         429: Unreachable
         500: Unreachable
         503: Unreachable
@@ -87,7 +87,7 @@ fn a_repository_that_is_not_there_is_told_apart() {
 
     let err = archive.fetch().unwrap_err();
 
-    assert!(matches!(err, Error::NotARepository { .. }), "{err:?}");
+    assert!(matches!(err, Error::NoRepository { .. }), "{err:?}");
 }
 
 #[test]
