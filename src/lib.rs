@@ -44,7 +44,7 @@
 //! - What was acknowledged is stored. A crash anywhere is repaired by whoever
 //!   comes next, and nothing takes effect twice.
 //!
-//! There are no traits of our own: the seams are addresses (a database URL, a
+//! No seam is a trait of our own: the seams are addresses (a database URL, a
 //! git remote), and tests pass real ones.
 
 pub mod app;

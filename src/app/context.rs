@@ -1,16 +1,14 @@
 //! What a command works with: a project's folder, its database, its archive.
 
-use std::{collections::BTreeMap, ffi::OsString, path::PathBuf};
+use std::{collections::BTreeMap, ffi::OsString, fmt, path::PathBuf};
 
 use anyhow::Context as _;
-use secrecy::{ExposeSecret as _, SecretString};
-use sqlx::postgres::PgConnectOptions;
+use secrecy::SecretString;
 
-use super::{publish::Publisher, workspace::Workspace};
+use super::{database::open_store, publish::Publisher, workspace::Workspace};
 use crate::{
     archive::{Archive, Place, Remote, remote_of},
-    embedded::Embedded,
-    store::{Error as StoreError, Project, Store},
+    store::{Insecure, Project, Store},
 };
 
 /// Where everything is, as the user said it.
@@ -20,6 +18,10 @@ pub struct Settings {
     pub directory: PathBuf,
     /// The database; the embedded one when absent.
     pub database_url: Option<SecretString>,
+    /// Authorities for the certificate of its server: PEM, or the path of some.
+    pub database_ca: Option<String>,
+    /// What to do about a `database_url` that is not safe enough.
+    pub insecure: Insecure,
     /// The git remote; found out when absent.
     pub git_remote: Option<String>,
     /// What the environment of this process holds.
@@ -27,7 +29,7 @@ pub struct Settings {
 }
 
 /// The environment of this process, read once.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Environment {
     /// The variables.
     pub variables: BTreeMap<String, OsString>,
@@ -37,6 +39,18 @@ pub struct Environment {
     pub host: String,
     /// Who is at the keyboard.
     pub user: String,
+}
+
+/// The names of the variables only: half of a night's secrets are among them.
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Environment")
+            .field("variables", &self.variables.keys())
+            .field("binary", &self.binary)
+            .field("host", &self.host)
+            .field("user", &self.user)
+            .finish()
+    }
 }
 
 /// A project, its database and its archive, ready for use.
@@ -50,24 +64,6 @@ pub struct Context {
     pub store: Store,
     /// The project in it.
     pub project: Project,
-}
-
-/// The database of the project in this folder, its schema up to date.
-pub async fn open_store(settings: &Settings, workspace: &Workspace) -> anyhow::Result<Store> {
-    if let Some(url) = &settings.database_url {
-        let options = url.expose_secret().parse::<PgConnectOptions>();
-        return Ok(Store::open(options.map_err(StoreError::BadUrl)?).await?);
-    }
-    let embedded = Embedded::at(&workspace.private());
-    // The usual case, and it costs one connection less than to make sure first.
-    if let Ok(Some(address)) = embedded.likely()
-        && let Ok(store) = Store::open(address.connect_options()).await
-    {
-        return Ok(store);
-    }
-    let address = embedded.start().await.context("cannot start the embedded database")?;
-    let options = address.connect_options();
-    Ok(Store::open(options).await?)
 }
 
 impl Context {
@@ -130,5 +126,27 @@ impl Context {
     /// Who is at the keyboard, for the record.
     pub fn user(&self) -> &str {
         &self.settings.environment.user
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_logged_of_the_settings_holds_no_secret() {
+        let settings = Settings {
+            directory: ".".into(),
+            database_url: Some("postgres://ada:hunter2@db.example/waves".into()),
+            database_ca: None,
+            insecure: Insecure::Refuse,
+            git_remote: None,
+            environment: Environment {
+                variables: BTreeMap::from([("PGPASSWORD".to_owned(), "hunter2".into())]),
+                ..Environment::default()
+            },
+        };
+        let text = format!("{settings:?}");
+        assert!(text.contains("PGPASSWORD") && !text.contains("hunter2"), "{text}");
     }
 }

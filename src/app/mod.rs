@@ -5,7 +5,10 @@
 
 mod apply;
 mod context;
+mod database;
 mod equip;
+mod outlook;
+mod plan;
 mod publish;
 mod requests;
 mod supervise;
@@ -15,9 +18,11 @@ mod tests;
 pub mod views;
 mod workspace;
 
-pub use context::{Context, Environment, Settings, open_store};
+pub use context::{Context, Environment, Settings};
+pub use database::{access, open_store};
 pub use equip::runs_folder;
+pub use plan::propose;
 pub use publish::{Published, Publisher};
 pub use supervise::{Ended, Options, Progress, Session, Until, nudge, preview, supervise};
-pub use sync::{Synced, sync};
+pub use sync::{PlanMoved, Synced, expect, sync};
 pub use workspace::{NoWorkspace, Workspace};

@@ -1,12 +1,10 @@
 //! Brings the plan in `waves/` into the database.
 
 use crate::{
-    archive::source_of,
-    plan::{
-        Plan,
-        diff::{Changes, Stored},
-    },
-    store::Store,
+    archive::{Edits, source_of},
+    model::Digest,
+    plan::{Plan, diff::Changes},
+    store::{Retire, Store},
 };
 
 use super::Workspace;
@@ -14,20 +12,39 @@ use super::Workspace;
 /// What syncing came to.
 #[derive(Clone, Debug)]
 pub struct Synced {
-    /// What it changed, or with `dry_run` would change.
+    /// What it changed.
     pub changes: Changes,
-    /// The commit that the definitions are from, if they are committed.
+    /// The commit that the definitions are from, if they are committed as they
+    /// are.
     pub commit: Option<String>,
 }
 
+/// The definitions are not those that somebody looked at.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("the plan has moved: `waves/` now has the hash {found}, and not {expected}")]
+pub struct PlanMoved {
+    found: Digest,
+    expected: Digest,
+}
+
+/// Makes sure that `plan` is the one with the hash `expected`.
+pub fn expect(plan: &Plan, expected: Digest) -> Result<(), PlanMoved> {
+    match plan.digest() {
+        found if found == expected => Ok(()),
+        found => Err(PlanMoved { found, expected }),
+    }
+}
+
 /// Brings `plan` into the database in one transaction.
-pub async fn sync(store: &Store, workspace: &Workspace, plan: &Plan) -> anyhow::Result<Synced> {
-    let commit = source_of(&workspace.root().join("waves")).ok().flatten();
+pub async fn sync(
+    store: &Store,
+    workspace: &Workspace,
+    plan: &Plan,
+    retire: Retire,
+) -> anyhow::Result<Synced> {
+    let source = source_of(&workspace.root().join("waves")).ok().flatten();
+    let commit = source.filter(|source| source.edits == Edits::None);
     let commit = commit.and_then(|source| source.commit);
-    let summary = |stored: &Stored| {
-        let changes = Changes::between(stored, plan);
-        (!changes.is_empty()).then(|| changes.summary())
-    };
-    let stored = store.sync(plan, commit.as_deref(), summary).await?;
-    Ok(Synced { changes: Changes::between(&stored, plan), commit })
+    let changes = store.sync(plan, commit.as_deref(), retire).await?;
+    Ok(Synced { changes, commit })
 }

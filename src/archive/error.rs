@@ -33,7 +33,7 @@ pub enum Error {
         /// What it refused.
         branch: String,
         /// In its own words.
-        refusal: Refusal,
+        refusal: Box<Refusal>,
     },
     /// The remote refuses one artifact after the other. Some have been found,
     /// and the rest is for the next time.
@@ -58,7 +58,7 @@ pub enum Error {
         /// Who denies it.
         remote: Remote,
         /// In its own words.
-        refusal: Refusal,
+        refusal: Box<Refusal>,
     },
     /// The remote wants a token, and everybody on the way could read it.
     #[error("the git remote {remote} asks for a token over a connection that is not encrypted")]

@@ -196,9 +196,11 @@ impl Archive {
         delivery.trouble = sifted.trouble.map(|trouble| match trouble {
             sift::Trouble::Failed(err) => err,
             sift::Trouble::Enough(left) => Error::Picky { remote, left },
-            sift::Trouble::Everything(refusal) => {
-                Error::Refused { remote, branch: self.place.branch.clone(), refusal }
-            }
+            sift::Trouble::Everything(refusal) => Error::Refused {
+                remote,
+                branch: self.place.branch.clone(),
+                refusal: Box::new(refusal),
+            },
         });
         Ok(delivery)
     }

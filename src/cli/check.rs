@@ -5,7 +5,10 @@ use clap::{Args, ValueEnum};
 use super::{Outcome, output};
 use crate::{
     app::{Settings, Workspace},
-    plan::{Plan, Problems},
+    plan::{
+        Plan, Problems,
+        diff::{MAX_CHAIN, steps},
+    },
     report::count,
 };
 
@@ -30,6 +33,8 @@ enum Format {
     Lines,
     /// As data
     Json,
+    /// As marks on the lines of a pull request, in GitHub Actions
+    Github,
 }
 
 pub(super) fn check(settings: &Settings, args: &CheckArgs) -> anyhow::Result<Outcome> {
@@ -42,14 +47,12 @@ pub(super) fn check(settings: &Settings, args: &CheckArgs) -> anyhow::Result<Out
     match args.format {
         Format::Json => output::say_json(&problems.to_json())?,
         Format::Lines => output::say(&problems.to_lines())?,
-        Format::Text => {
-            if !problems.is_empty() {
-                output::say(&problems.to_text())?;
-            }
-            if let Ok(plan) = &checked {
-                output::say(&good_news(plan))?;
-            }
-        }
+        Format::Github => output::say(&problems.to_github())?,
+        Format::Text if problems.is_empty() => {}
+        Format::Text => output::say(&problems.to_text())?,
+    }
+    if let (Ok(plan), Format::Text | Format::Github) = (&checked, args.format) {
+        output::say(&good_news(plan))?;
     }
     Ok(outcome)
 }
@@ -62,13 +65,8 @@ fn good_news(plan: &Plan) -> String {
         count(plan.waves.len(), "wave"),
         plan.ready_first().len(),
     );
-    let chain: Vec<String> = plan.longest_chain().into_iter().map(String::from).collect();
-    if chain.len() > 1 {
-        news += &format!(
-            "The longest chain takes {}: {}\n",
-            count(chain.len(), "step"),
-            chain.join(" → ")
-        );
+    if let Some(steps) = steps(&plan.longest_chain(), MAX_CHAIN, "") {
+        news += &format!("The longest chain {steps}\n");
     }
     news
 }

@@ -16,9 +16,10 @@ use crate::{
     app::{self, Context, Progress, Session, Settings, Until, Workspace, nudge, open_store, views},
     embedded::Embedded,
     model::{AgentName, FeedbackKind, Resolution},
-    plan::diff::Detail,
+    plan::diff::{Detail, Tense},
     report::FeedbackView,
     runner,
+    store::Retire,
 };
 
 /// The example, as it is in the repo.
@@ -84,8 +85,8 @@ async fn play(settings: &Settings, args: &DemoArgs, folder: &Path) -> anyhow::Re
     let workspace = Workspace::find(folder)?;
     let store = open_store(settings, &workspace).await?;
     let plan = workspace.plan()?.map_err(|problems| anyhow::anyhow!(problems.to_text()))?;
-    let synced = app::sync(&store, &workspace, &plan).await?;
-    output::say(&synced.changes.to_text(Detail::Brief))?;
+    let synced = app::sync(&store, &workspace, &plan, Retire::AtMostHalf).await?;
+    output::say(&synced.changes.to_text(Detail::Brief, Tense::Past))?;
     let cx = Context::open(settings.clone()).await?;
 
     chapter("23:00. You go to sleep", "wavemark run")?;

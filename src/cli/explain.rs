@@ -1,6 +1,9 @@
 //! Renders a failure for a terminal: the error, its causes, and what to try.
 
-use crate::{app::NoWorkspace, archive, embedded, store};
+use crate::{
+    app::{NoWorkspace, PlanMoved},
+    archive, embedded, store,
+};
 
 /// The error, its causes and a hint, a line each.
 pub(super) fn explain(err: &anyhow::Error) -> String {
@@ -26,6 +29,9 @@ fn hint(err: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
             "change to a project's folder, or write waves/project.yaml: `project: my-project`",
         );
     }
+    if err.downcast_ref::<PlanMoved>().is_some() {
+        return Some("nothing was changed; look at `wavemark plan` again");
+    }
     if let Some(err) = err.downcast_ref::<embedded::Error>() {
         return err.hint();
     }
@@ -38,14 +44,25 @@ fn hint(err: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
 fn of_store(err: &store::Error) -> Option<&'static str> {
     use store::Error;
     Some(match err {
-        Error::Unreachable { .. } => {
-            "check DATABASE_URL; on Supabase, use the session pooler; without DATABASE_URL a \
-             private Postgres is started"
+        Error::Unreachable { source, .. } => return source.hint(),
+        Error::BadUrl(err) => err.hint(),
+        Error::Insecure { .. } => {
+            "take `sslmode` out of DATABASE_URL, or make it verify-full, and give the server's \
+             authority in WAVEMARK_DATABASE_CA; or take the risk with --database-insecure"
         }
-        Error::BadUrl(_) => "write it as postgres://user:password@host:5432/database",
+        Error::BadAuthorities { source, .. } => source.hint(),
+        Error::TwoAuthorities => "keep one of them",
+        Error::SessionOptions => {
+            "unset it; DATABASE_URL may say `?options=-c%20name%3Dvalue` for what is meant for \
+             Wavemark"
+        }
         Error::Foreign(_) => "give Wavemark a database of its own; nothing was touched",
         Error::Newer(_) => "use the newest wavemark",
         Error::NoProject(_) => "run `wavemark sync` first",
+        Error::RetiresMost(_) => {
+            "nothing was changed; if they are meant to go, `wavemark sync --allow-retire`"
+        }
+        Error::Older(_) => "`wavemark sync` migrates it",
         Error::NoAgent(_) => "`wavemark status` lists the agents",
         Error::NoFeedback(_) => "`wavemark feedback list --all` lists the numbers",
         Error::Migrate(_) | Error::BadRow(_) | Error::Database(_) => return None,
@@ -60,14 +77,15 @@ mod tests {
     fn an_error_says_what_why_and_what_to_do() {
         let cause = store::Error::Unreachable {
             place: "db.example:5432/postgres".into(),
-            source: sqlx::Error::Io(std::io::Error::other("Connection refused")),
+            source: store::Obstacle::Refused(std::io::ErrorKind::ConnectionRefused.into()),
         };
         let err = anyhow::Error::new(cause).context("cannot read the facts");
         insta::assert_snapshot!(explain(&err), @"
         error: cannot read the facts
           because cannot connect to Postgres at db.example:5432/postgres
-          because error communicating with database: Connection refused
-        hint: check DATABASE_URL; on Supabase, use the session pooler; without DATABASE_URL a private Postgres is started
+          because nothing listens there
+          because connection refused
+        hint: check the host and the port in DATABASE_URL, and that the server runs; without DATABASE_URL a private Postgres is started
         ");
     }
 }

@@ -14,8 +14,10 @@ mod feedback;
 mod inside;
 mod log;
 mod output;
+mod plan;
 mod progress;
 mod run;
+mod schema;
 mod status;
 mod sync;
 
@@ -27,10 +29,13 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, builder::FalseyValueParser};
 use secrecy::SecretString;
 
-use crate::app::{Environment, Settings};
+use crate::{
+    app::{Environment, Settings},
+    store::Insecure,
+};
 
 /// How a command that did not fail ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +44,8 @@ enum Outcome {
     Done,
     /// A dry run found something to do, or a check found problems.
     Found,
+    /// What was asked for could not be done, and it was said why.
+    Failed,
 }
 
 impl From<Outcome> for ExitCode {
@@ -47,14 +54,15 @@ impl From<Outcome> for ExitCode {
             Outcome::Done => Self::SUCCESS,
             // 1 is a failure and 2 is clap's; scripts may rely on 3.
             Outcome::Found => Self::from(3),
+            Outcome::Failed => Self::FAILURE,
         }
     }
 }
 
 /// Runs waves of agents in parallel, and keeps what they make in Postgres and in git
 ///
-/// Agents are defined in `waves/*.yaml`. `wavemark sync` brings them into the
-/// database, `wavemark run` builds everything that can be built without you,
+/// Agents are defined in `waves/*.yaml`. `wavemark plan` shows what would
+/// change, `wavemark sync` brings them into the database, `wavemark run` builds everything that can be built without you,
 /// and `wavemark status` shows where things stand. Without DATABASE_URL a
 /// private Postgres is started in `.wavemark/`.
 ///
@@ -96,6 +104,33 @@ struct Global {
     )]
     database_url: Option<SecretString>,
 
+    /// Authority of the database server's certificate: a PEM file, or PEM itself
+    ///
+    /// Trusted beside the system's. On Supabase it is needed, as its authority is
+    /// Supabase's own.
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Options everywhere",
+        env = "WAVEMARK_DATABASE_CA",
+        hide_env_values = true,
+        value_name = "PEM"
+    )]
+    database_ca: Option<String>,
+
+    /// Allow an `sslmode` weaker than verify-full for a database on another machine
+    ///
+    /// Only if DATABASE_URL asks for one. Somebody on the way there may then read
+    /// the password and everything else.
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Options everywhere",
+        env = "WAVEMARK_DATABASE_INSECURE",
+        value_parser = FalseyValueParser::new()
+    )]
+    database_insecure: bool,
+
     /// Git remote for artifacts; without it `origin`, or a bare repository in `.wavemark/`
     #[arg(
         long,
@@ -114,6 +149,8 @@ struct Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     Check(check::CheckArgs),
+    Schema(schema::SchemaArgs),
+    Plan(plan::PlanArgs),
     Sync(sync::SyncArgs),
     Status(status::StatusArgs),
     Why(status::WhyArgs),
@@ -168,6 +205,8 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Outcome> {
     let settings = settings(cli.global);
     match cli.command {
         Command::Check(args) => check::check(&settings, &args),
+        Command::Schema(args) => schema::schema(&args),
+        Command::Plan(args) => plan::plan(&settings, &args).await,
         Command::Sync(args) => sync::sync(&settings, &args).await,
         Command::Status(args) => status::status(settings, &args).await,
         Command::Why(args) => status::why(settings, &args).await,
@@ -199,6 +238,11 @@ fn settings(global: Global) -> Settings {
     Settings {
         directory: global.directory,
         database_url: global.database_url,
+        database_ca: global.database_ca,
+        insecure: match global.database_insecure {
+            true => Insecure::Accept,
+            false => Insecure::Refuse,
+        },
         git_remote: global.git_remote,
         environment: environment(),
     }

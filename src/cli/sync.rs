@@ -1,33 +1,51 @@
 //! `wavemark sync`: the plan, brought into the database.
 
-use clap::Args;
+use clap::{Args, builder::UnknownArgumentValueParser};
 
 use super::{Outcome, check::good_plan, output};
 use crate::{
     app::{self, Settings, Workspace, open_store},
-    plan::diff::{Changes, Detail},
+    model::Digest,
+    plan::diff::{Detail, Tense},
+    store::Retire,
 };
 
 /// Bring the plan in `waves/` into the database
 ///
-/// In one transaction, and as often as you like. Agents that vanished from the
-/// plan are retired, never deleted, and come back with their history.
+/// In one transaction, and as often as you like; `wavemark plan` shows before
+/// what it will do. Agents that vanished from the plan are retired, never
+/// deleted, and come back with their history. An agent that is running goes on
+/// as it began: what changed about it takes effect after its run.
 ///
-/// Exits 0 when done, 3 when the plan has problems, or with `--dry-run` when
-/// something would change.
+/// Exits 0 when done, 3 when the plan has problems, 1 when it was refused: then
+/// nothing was changed.
 #[derive(Debug, Args)]
 pub(super) struct SyncArgs {
-    /// Print what would change without changing it
-    #[arg(long)]
-    dry_run: bool,
+    /// Refuse any plan but the one with this hash, as `wavemark plan` showed it
+    #[arg(long, value_name = "HASH")]
+    expect: Option<Digest>,
 
-    /// Print every field that changes
+    /// Let more than half of the agents be retired at once
+    #[arg(long)]
+    allow_retire: bool,
+
+    /// Print every field that changed
     #[arg(long)]
     full: bool,
 
     /// Print the changes as JSON
     #[arg(long)]
     json: bool,
+
+    #[arg(
+        long = "dry-run",
+        hide = true,
+        action = clap::ArgAction::SetTrue,
+        value_parser = UnknownArgumentValueParser::suggest(
+            "use `wavemark plan` to see what would change",
+        ),
+    )]
+    _dry_run: String,
 }
 
 pub(super) async fn sync(settings: &Settings, args: &SyncArgs) -> anyhow::Result<Outcome> {
@@ -39,19 +57,17 @@ pub(super) async fn sync(settings: &Settings, args: &SyncArgs) -> anyhow::Result
     if !plan.warnings.is_empty() {
         output::complain(&plan.warnings.to_text());
     }
+    if let Some(expected) = args.expect {
+        app::expect(&plan, expected)?;
+    }
+    let retire = if args.allow_retire { Retire::Any } else { Retire::AtMostHalf };
     let store = open_store(settings, &workspace).await?;
-    let (changes, outcome) = if args.dry_run {
-        let changes = Changes::between(&store.stored_plan(&plan.project.name).await?, &plan);
-        let outcome = if changes.is_empty() { Outcome::Done } else { Outcome::Found };
-        (changes, outcome)
-    } else {
-        (app::sync(&store, &workspace, &plan).await?.changes, Outcome::Done)
-    };
+    let changes = app::sync(&store, &workspace, &plan, retire).await?.changes;
     if args.json {
         output::say_json(&changes)?;
     } else {
         let detail = if args.full { Detail::Full } else { Detail::Brief };
-        output::say(&changes.to_text(detail))?;
+        output::say(&changes.to_text(detail, Tense::Past))?;
     }
-    Ok(outcome)
+    Ok(Outcome::Done)
 }

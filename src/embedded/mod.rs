@@ -112,6 +112,15 @@ impl Embedded {
         Ok(address)
     }
 
+    /// Whether there is a server, running or not: whether
+    /// [`start`](Self::start) would find one or make one.
+    pub fn is_made(&self) -> Result<bool, Error> {
+        match Folder::open(&self.dir)? {
+            Some(folder) => Ok(Home::find(&folder)?.is_some()),
+            None => Ok(false),
+        }
+    }
+
     /// How to reach the server, if everything on disk says that it is ours and
     /// ready. Whoever finds that it does not answer calls [`start`](Self::start).
     pub fn likely(&self) -> Result<Option<Address>, Error> {

@@ -22,22 +22,35 @@ impl Digest {
     }
 
     /// The digest of a value's canonical JSON: sorted keys, no white space.
-    ///
-    /// # Panics
-    ///
-    /// If the value cannot be written as JSON, which no type of this crate
-    /// that is ever digested can be.
-    #[expect(clippy::expect_used, reason = "documented: a bug, not an input")]
     pub fn of_json(value: &impl Serialize) -> Self {
-        // Through `Value`, whose maps are sorted.
-        let value = serde_json::to_value(value).expect("a plain value");
-        Self::of(value.to_string())
+        Self::of(canonical_json(value))
+    }
+
+    /// The digest of texts as if they were one.
+    pub fn of_all(texts: impl IntoIterator<Item = String>) -> Self {
+        let mut hasher = Sha256::new();
+        for text in texts {
+            hasher.update(text);
+        }
+        Self(hasher.finalize().into())
     }
 
     /// The first eight digits, enough for people.
     pub fn short(&self) -> String {
         hex::encode(&self.0[..4])
     }
+}
+
+/// A value as JSON with sorted keys and no white space.
+///
+/// # Panics
+///
+/// If the value cannot be written as JSON, which no type of this crate that is
+/// ever digested can be.
+#[expect(clippy::expect_used, reason = "documented: a bug, not an input")]
+pub fn canonical_json(value: &impl Serialize) -> String {
+    // Through `Value`, whose maps are sorted.
+    serde_json::to_value(value).expect("a plain value").to_string()
 }
 
 impl fmt::Display for Digest {
@@ -79,6 +92,17 @@ impl From<Digest> for String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// `printf %s '{"a":"é","b":[1,{"c":null,"d":true}]}' | sha256sum`
+    #[test]
+    fn canonical_json_is_sorted_and_has_no_white_space() {
+        let digest = Digest::of_json(&serde_json::json!({
+            "b": [1, { "d": true, "c": null }],
+            "a": "\u{e9}",
+        }));
+        let sum = "38780cd71bd9e8d25bad10645bd2671fb22c030b647c3417cefaab28825ed03a";
+        assert_eq!(digest.to_string(), sum);
+    }
 
     #[test]
     fn it_is_sha_256() {

@@ -18,7 +18,7 @@ pub use artifact::{ArtifactKey, ArtifactType, BadArtifactKey, FileName, GitState
 pub use definition::{
     BadEnvName, Definition, EnvName, Need, OnStale, ProjectSettings, Review, Runner, RunnerKind,
 };
-pub use digest::Digest;
+pub use digest::{Digest, canonical_json};
 pub use feedback::{FeedbackKind, FeedbackNumber, Message, Resolution, Thread};
 pub use id::{AgentId, ArtifactId, ProjectId, RunId, WaveId};
 pub use name::{AgentName, BadName, PoolName, ProjectName, WaveName};
@@ -48,13 +48,13 @@ pub struct UnknownWord {
 macro_rules! words {
     (
         $(#[$meta:meta])*
-        pub enum $name:ident($what:literal) { $( $(#[$vmeta:meta])* $variant:ident = $word:literal, )+ }
+        pub enum $name:ident($what:literal) { $( $(#[doc = $about:literal])+ $variant:ident = $word:literal, )+ }
     ) => {
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[derive(serde::Serialize, serde::Deserialize)]
         #[serde(try_from = "String", into = "&'static str")]
-        pub enum $name { $( $(#[$vmeta])* $variant, )+ }
+        pub enum $name { $( $(#[doc = $about])+ $variant, )+ }
 
         impl $name {
             /// Every value, in declaration order.
@@ -63,6 +63,11 @@ macro_rules! words {
             /// The word for it.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word),+ }
+            }
+
+            /// What it means, in a sentence.
+            pub const fn about(self) -> &'static str {
+                match self { $(Self::$variant => concat!($($about),+).trim_ascii()),+ }
             }
         }
 

@@ -1,6 +1,9 @@
 //! A plan that can be used: what checking ends with.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    iter::once,
+};
 
 use serde::Serialize;
 
@@ -10,7 +13,7 @@ use super::{
     problem::Problems,
     project::Project,
 };
-use crate::model::{AgentName, Definition, Digest, Need, WaveName};
+use crate::model::{AgentName, Definition, Digest, Need, WaveName, canonical_json};
 
 /// A checked plan: every name is known, nothing waits for itself, every
 /// default is filled in, every prompt is read.
@@ -57,15 +60,12 @@ pub struct Agent {
 }
 
 impl Plan {
-    /// The digest of what the plan says. How its files are written, what they
-    /// are commented with and in which order their keys stand has no part in it.
+    /// The digest of what the plan says: the SHA-256 of one line of JSON, keys
+    /// sorted, every default filled in, every prompt as its text. How its files
+    /// are written, what they are commented with and in which order their keys
+    /// stand has no part in it; of their names, only the order that they give
+    /// the waves.
     pub fn digest(&self) -> Digest {
-        #[derive(Serialize)]
-        struct Canonical<'a> {
-            project: &'a Project,
-            waves: BTreeMap<&'a WaveName, CanonicalWave<'a>>,
-            agents: BTreeMap<&'a AgentName, CanonicalAgent<'a>>,
-        }
         #[derive(Serialize)]
         struct CanonicalWave<'a> {
             title: &'a Option<String>,
@@ -77,23 +77,21 @@ impl Plan {
             wave: &'a WaveName,
             definition: &'a Definition,
         }
-        Digest::of_json(&Canonical {
-            project: &self.project,
-            waves: self
-                .waves
-                .iter()
-                .map(|(name, Wave { title, after, position, .. })| {
-                    (name, CanonicalWave { title, after, position: *position })
-                })
-                .collect(),
-            agents: self
-                .agents
-                .iter()
-                .map(|(name, Agent { wave, definition, .. })| {
-                    (name, CanonicalAgent { wave, definition })
-                })
-                .collect(),
-        })
+        let waves = self.waves.iter().map(|(name, Wave { title, after, position, .. })| {
+            member(name, &CanonicalWave { title, after, position: *position })
+        });
+        let agents = self.agents.iter().map(|(name, Agent { wave, definition, .. })| {
+            member(name, &CanonicalAgent { wave, definition })
+        });
+        // Piece by piece: a large plan as one value takes half a gigabyte.
+        let project = format!(",\"project\":{}", canonical_json(&self.project));
+        Digest::of_all(
+            once("{\"agents\":".to_owned())
+                .chain(object(agents))
+                .chain(once(project + ",\"waves\":"))
+                .chain(object(waves))
+                .chain(once("}".to_owned())),
+        )
     }
 
     /// The agents that `agent` needs, those of needed waves included; barriers
@@ -133,6 +131,20 @@ impl Plan {
     }
 }
 
+/// A member of a canonical JSON object.
+fn member(key: &impl Serialize, value: &impl Serialize) -> String {
+    format!("{}:{}", canonical_json(key), canonical_json(value))
+}
+
+/// The pieces of a canonical JSON object, given its members in order.
+fn object(members: impl Iterator<Item = String>) -> impl Iterator<Item = String> {
+    let members = members.enumerate().map(|(place, member)| match place {
+        0 => member,
+        _ => format!(",{member}"),
+    });
+    once("{".to_owned()).chain(members).chain(once("}".to_owned()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -170,6 +182,31 @@ agents:
     fn a_need_of_a_wave_is_one_of_each_of_its_agents() {
         let plan = check(TWO_WAVES).unwrap();
         assert_eq!(names(plan.needs_of(&plan.agents["draw"])), "plan sketch write");
+    }
+
+    /// A plan that is written as untidily as can be, and its canonical form as
+    /// anybody can write it down. `printf %s '{"agents":…}' | sha256sum` gives
+    /// the same digest.
+    #[test]
+    fn the_digest_is_the_sha_256_of_sorted_json() {
+        let plan = check(
+            r#"
+--- waves/w.yaml
+# A comment.
+agents:
+  'a': {title: "\u00c4", prompt: p.md,   produces: [ doc/a.md, schema/z.json ],
+    env: {"B": 1.10}, run: {exec: ['true', -q]}, review: ~}
+wave:   w
+--- waves/p.md
+Do "it".
+Now.
+"#,
+        );
+        let canonical = r#"{"agents":{"a":{"definition":{"env":{"B":"1.10"},"needs":[],"on_stale":"keep","pool":"default","priority":0,"produces":["schema/z.json","doc/a.md"],"prompt":"Do \"it\".\nNow.\n","retries":2,"review":"none","run":{"exec":["true","-q"]},"secrets":[],"timeout":7200,"title":"Ä"},"wave":"w"}},"project":{"artifact_branch":"wavemark/artifacts","name":"demo","pools":{"default":8},"settings":{"backoff":10,"backoff_cap":1800,"grace":120,"infra_retries":10,"lease":120,"max_artifact_bytes":5242880,"stall_timeout":1800},"trusted_role":"triage"},"waves":{"w":{"after":[],"position":0,"title":null}}}"#;
+        let plan = plan.unwrap();
+        assert_eq!(plan.digest(), Digest::of(canonical));
+        let sha256sum = "5680c07b06ff031540459dfa74e61e4f7c25f8d1b33401fb66035a32d0e00276";
+        assert_eq!(plan.digest().to_string(), sha256sum);
     }
 
     /// Test vectors: these texts may only change together with a reason why

@@ -10,7 +10,7 @@ use super::{
     events::{self, Note},
     feedback,
     known::Known,
-    snapshot,
+    snapshot::{self, Whose},
     sql::{Tx, query, query_as, query_scalar},
 };
 use crate::{
@@ -60,7 +60,8 @@ impl Store {
         project: &Project,
         known: &mut Known,
     ) -> Result<(Snapshot, HashMap<AgentName, AgentId>)> {
-        let reading = self.read(async |tx| snapshot::read(tx, project, known).await).await?;
+        let reading =
+            self.read(async |tx| snapshot::read(tx, project, known, Whose::Planned).await).await?;
         snapshot::assemble(project, known, reading)
     }
 

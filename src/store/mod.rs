@@ -8,6 +8,7 @@
 //! functions of `sql` are the only ones that make statements, and a tidy test
 //! keeps it so.
 
+mod access;
 pub(crate) mod agents;
 pub(crate) mod artifacts;
 mod codec;
@@ -29,6 +30,10 @@ pub(crate) mod testing;
 mod tests;
 mod views;
 
+pub use access::{
+    Access, Authorities, BadAuthorities, BadUrl, DatabaseUrl, Insecure, Obstacle, Said, Target,
+    TlsMode,
+};
 pub use agents::{Handle, Operator};
 pub use artifacts::{ArtifactRow, Kept, Maker, Stored as StoredArtifact};
 pub use connect::Store;
@@ -37,6 +42,7 @@ pub use events::Event;
 pub use feedback::NewFeedback;
 pub use known::Known;
 pub use outbox::{Block, Pending, Stamp};
+pub use plan::Retire;
 pub use projects::Project;
 pub use runs::{Beat, Claim, Claimed, Ending, Pulse};
 pub use sql::Tx;

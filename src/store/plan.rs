@@ -10,40 +10,63 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use sqlx::types::Json;
 
 use super::{
-    Result, Store,
+    Error, Known, Result, Store,
     events::{self, Note},
+    projects,
+    snapshot::{self, Whose},
     sql::{Tx, query, query_as, query_scalar},
 };
 use crate::{
+    engine::Snapshot,
     model::{
         AgentId, AgentName, Definition, Digest, PoolName, ProjectId, ProjectName, ProjectSettings,
         Role, WaveId, WaveName,
     },
     plan::{
         Plan, Project,
-        diff::{Stored, StoredAgent, StoredWave},
+        diff::{Building, Changes, Stored, StoredAgent, StoredWave, Tense},
     },
 };
 
 impl Store {
-    /// What the database has of the plan of the project called `name`.
-    pub async fn stored_plan(&self, name: &ProjectName) -> Result<Stored> {
-        self.read(async |tx| read(tx, name).await).await
+    /// What the database has of the plan of the project called `name`, and the
+    /// facts of that moment, those about retired agents included; no facts where
+    /// it was never synced.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Older`] where the schema is too old to be read.
+    pub async fn stored_plan(&self, name: &ProjectName) -> Result<(Stored, Option<Snapshot>)> {
+        self.read(async |tx| {
+            let stored = read(tx, name).await?;
+            let Some(project) = projects::find(tx, name).await? else {
+                return Ok((stored, None));
+            };
+            let mut known = Known::default();
+            let reading = snapshot::read(tx, &project, &known, Whose::Everybodys).await?;
+            let (facts, _) = snapshot::assemble(&project, &mut known, reading)?;
+            Ok((stored, Some(facts)))
+        })
+        .await
+        .map_err(Error::or_older)
     }
 
-    /// Brings the plan up to date. `summary` says in a line what that changes,
-    /// or that it changes nothing. Returns what was stored before.
-    pub async fn sync(
-        &self,
-        plan: &Plan,
-        commit: Option<&str>,
-        summary: impl Fn(&Stored) -> Option<String>,
-    ) -> Result<Stored> {
+    /// Brings the plan up to date, and returns what that changed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::RetiresMost`] where `retire` does not let it; nothing is changed
+    /// then.
+    pub async fn sync(&self, plan: &Plan, commit: Option<&str>, retire: Retire) -> Result<Changes> {
         self.tx(async |tx| {
             let project = claim_project(tx, plan).await?;
-            let stored = read(tx, &plan.project.name).await?;
-            if let Some(detail) = summary(&stored) {
+            let changes = Changes::between(&read(tx, &plan.project.name).await?, plan);
+            if retire == Retire::AtMostHalf && changes.retires_most() {
+                return Err(Error::RetiresMost(changes.vanished().cloned().collect()));
+            }
+            if !changes.is_empty() {
                 write(tx, project, plan).await?;
+                let detail = changes.summary(Tense::Past);
                 let note = Note { agent: None, run: None, kind: "synced", detail };
                 events::record(tx, project, &[note]).await?;
             }
@@ -57,10 +80,19 @@ impl Store {
             .bind(commit)
             .execute(tx.conn())
             .await?;
-            Ok(stored)
+            Ok(changes)
         })
         .await
     }
+}
+
+/// How many of a project's agents may be retired at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retire {
+    /// At most half: more is more likely a mistake than a wish.
+    AtMostHalf,
+    /// Any number.
+    Any,
 }
 
 /// The project's row, locked: syncs of one project take turns.
@@ -102,7 +134,19 @@ struct AgentRow {
     definition: Option<Json<Definition>>,
     retired: bool,
     built: bool,
+    built_work: Option<Digest>,
     live: bool,
+    live_work: Option<Digest>,
+}
+
+impl AgentRow {
+    fn building(&self) -> Building {
+        match self {
+            Self { live: true, live_work, .. } => Building::Running(*live_work),
+            Self { built: true, built_work, .. } => Building::Finished(*built_work),
+            _ => Building::Waiting,
+        }
+    }
 }
 
 async fn read(tx: &mut Tx, name: &ProjectName) -> Result<Stored> {
@@ -123,12 +167,12 @@ async fn read(tx: &mut Tx, name: &ProjectName) -> Result<Stored> {
         "select a.name, coalesce(w.name, 'unplanned') as wave, d.body as definition,
              a.retired_at is not null as retired,
              a.built_generation is not distinct from a.generation as built,
-             exists (
-                 select from public.runs r where r.agent_id = a.id and r.finished_at is null
-             ) as live
+             a.built_work_sha256 as built_work,
+             r.id is not null as live, r.work_sha256 as live_work
          from public.agents a
          left join public.waves w on w.id = a.wave_id
          left join wavemark.definitions d on d.sha256 = a.definition_sha256
+         left join public.runs r on r.agent_id = a.id and r.finished_at is null
          where a.project_id = $1",
     )
     .bind(project.id)
@@ -140,11 +184,10 @@ async fn read(tx: &mut Tx, name: &ProjectName) -> Result<Stored> {
             .into_iter()
             .map(|row| {
                 let agent = StoredAgent {
+                    building: row.building(),
                     wave: row.wave,
                     definition: row.definition.map(|definition| definition.0),
                     retired: row.retired,
-                    built: row.built,
-                    live: row.live,
                 };
                 (row.name, agent)
             })

@@ -89,17 +89,31 @@ pub(super) struct Reading {
     manual: Vec<ManualRow>,
 }
 
+/// Whose facts are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// Of the agents in the plan, and of those that left it while they run.
+    Planned,
+    /// Of every agent there ever was.
+    Everybodys,
+}
+
 /// Reads the facts about `project`, as far as they are not `known`.
 ///
 /// To be called in [`Store::read`](super::Store::read): all of it must be of
 /// one moment.
-pub(super) async fn read(tx: &mut Tx, project: &Project, known: &Known) -> Result<Reading> {
-    let around = surroundings(tx, project).await?;
+pub(super) async fn read(
+    tx: &mut Tx,
+    project: &Project,
+    known: &Known,
+    whose: Whose,
+) -> Result<Reading> {
+    let around = surroundings(tx, project, whose).await?;
     let versions = around.written_by.iter().copied().map(Version);
     let present = around.agents.iter().copied().zip(versions).collect();
     let changed = known.read_changed(tx, project, &present).await?;
     let any_manual = known.rows().chain(&changed).any(|row| row.runner == RunnerKind::Manual);
-    let manual = if any_manual { manual(tx, project).await? } else { Vec::new() };
+    let manual = if any_manual { manual(tx, project, whose).await? } else { Vec::new() };
     Ok(Reading { around, present, changed, manual })
 }
 
@@ -239,7 +253,7 @@ fn agent(
 
 /// Reads what is few in one statement: what a distant database costs is round
 /// trips.
-async fn surroundings(tx: &mut Tx, project: &Project) -> Result<Surroundings> {
+async fn surroundings(tx: &mut Tx, project: &Project, whose: Whose) -> Result<Surroundings> {
     Ok(query_as(
         "select now() as taken_at, agents, written_by,
              (select coalesce(json_agg(t), '[]') from (
@@ -259,7 +273,7 @@ async fn surroundings(tx: &mut Tx, project: &Project) -> Result<Surroundings> {
                      bool_or(r.outcome = 'refused') as refused,
                      max(r.finished_at) as last_ended
                  from public.runs r join public.agents a on a.id = r.agent_id
-                 where a.project_id = $1 and a.retired_at is null
+                 where a.project_id = $1 and ($2 or a.retired_at is null)
                      and r.outcome in (
                          'failed', 'refused', 'timed_out', 'stalled', 'deferred', 'lost'
                      )
@@ -282,18 +296,19 @@ async fn surroundings(tx: &mut Tx, project: &Project) -> Result<Surroundings> {
              select coalesce(array_agg(id), '{}') as agents,
                  coalesce(array_agg(xmin::text::bigint), '{}') as written_by
              from public.agents a
-             where project_id = $1 and (retired_at is null or exists (
+             where project_id = $1 and ($2 or retired_at is null or exists (
                  select from public.runs r where r.agent_id = a.id and r.finished_at is null
              ))
          ) present",
     )
     .bind(project.id)
+    .bind(whose == Whose::Everybodys)
     .fetch_one(tx.conn())
     .await?)
 }
 
 /// What people still have to hand in, for the agents whose work is theirs.
-async fn manual(tx: &mut Tx, project: &Project) -> Result<Vec<ManualRow>> {
+async fn manual(tx: &mut Tx, project: &Project, whose: Whose) -> Result<Vec<ManualRow>> {
     Ok(query_as(
         "select a.id, d.body,
              (select count(*) from public.feedback f
@@ -305,9 +320,10 @@ async fn manual(tx: &mut Tx, project: &Project) -> Result<Vec<ManualRow>> {
                  (select max(t.seq) from public.artifacts t where t.agent_id = a.id), 0
              ) as handed_in
          from public.agents a left join wavemark.definitions d on d.sha256 = a.definition_sha256
-         where a.project_id = $1 and a.runner = 'manual' and a.retired_at is null",
+         where a.project_id = $1 and a.runner = 'manual' and ($2 or a.retired_at is null)",
     )
     .bind(project.id)
+    .bind(whose == Whose::Everybodys)
     .fetch_all(tx.conn())
     .await?)
 }

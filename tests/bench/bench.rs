@@ -9,6 +9,7 @@
 //! |---|---|
 //! | `agents` | a thousand agents that do nothing, in ten waves |
 //! | `idle` | a tick that finds nothing to do |
+//! | `plans` | checking, planning and syncing very large plans |
 //! | `checkpoints` | artifacts on their way to git |
 //! | `startup` | commands that answer at once, and the size of the binary |
 //! | `makespan` | the example's plan, over its critical path |
@@ -22,6 +23,7 @@ mod floor;
 mod idle;
 mod makespan;
 mod meter;
+mod plans;
 mod sandbox;
 mod server;
 mod startup;
@@ -32,7 +34,7 @@ use std::env;
 
 use anyhow::bail;
 
-const ALL: [&str; 5] = ["agents", "idle", "checkpoints", "startup", "makespan"];
+const ALL: [&str; 6] = ["agents", "idle", "plans", "checkpoints", "startup", "makespan"];
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -47,6 +49,7 @@ async fn main() -> anyhow::Result<()> {
         match *name {
             "agents" => agents::bench().await?,
             "idle" => idle::bench().await?,
+            "plans" => plans::bench().await?,
             "checkpoints" => checkpoints::bench()?,
             "startup" => startup::bench().await?,
             "makespan" => makespan::bench().await?,

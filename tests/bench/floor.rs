@@ -2,7 +2,7 @@
 //!
 //! Each runs as a program of its own, so that it is measured like ours.
 
-use std::{process::Stdio, sync::Arc};
+use std::{fs, path::Path, process::Stdio, sync::Arc};
 
 use anyhow::{bail, ensure};
 use sqlx::{
@@ -16,11 +16,15 @@ pub(crate) const AGENTS: i32 = 1000;
 /// How many of them are in flight.
 pub(crate) const IN_FLIGHT: usize = 8;
 
-/// Runs the floor called `which` on the database at `url`.
+/// Runs the floor called `which` on the database at `url`, or on the files in
+/// that folder.
 pub(crate) async fn run(which: &str, url: &str) -> anyhow::Result<()> {
     match which {
         "agents" => agents(url.parse()?).await,
         "look" => look(url.parse()?).await,
+        "parse" => parse(Path::new(url)),
+        "write" => execute(url.parse()?, WRITE).await,
+        "fetch" => execute(url.parse()?, FETCH).await,
         other => bail!("there is no floor `{other}`"),
     }
 }
@@ -58,6 +62,34 @@ async fn agents(options: PgConnectOptions) -> anyhow::Result<()> {
     }
     pool.close().await;
     Ok(())
+}
+
+/// Reads every file in `folder` as YAML.
+fn parse(folder: &Path) -> anyhow::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let text = fs::read_to_string(entry?.path())?;
+        serde_yaml::from_str::<serde_json::Value>(&text)?;
+    }
+    Ok(())
+}
+
+/// Writes every row of a plan once more, into tables without any constraint.
+const WRITE: &str = "
+    begin;
+    create table floor_agents as select * from public.agents;
+    create table floor_definitions as select * from wavemark.definitions;
+    commit;
+    drop table floor_agents, floor_definitions";
+
+/// Reads every row of a plan.
+const FETCH: &str = "
+    select a.*, d.body from public.agents a
+    left join wavemark.definitions d on d.sha256 = a.definition_sha256";
+
+async fn execute(options: PgConnectOptions, sql: &'static str) -> anyhow::Result<()> {
+    let mut connection = PgConnection::connect_with(&options).await?;
+    sqlx::raw_sql(sql).fetch_all(&mut connection).await?;
+    Ok(connection.close().await?)
 }
 
 /// Connects, looks, and leaves.

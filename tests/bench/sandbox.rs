@@ -70,6 +70,11 @@ impl Sandbox {
         floor(which, &self.address.url())
     }
 
+    /// Writes a file of the project.
+    pub(crate) fn write(&self, path: &str, text: &str) -> anyhow::Result<()> {
+        Ok(fs::write(self.path().join(path), text)?)
+    }
+
     /// Executes SQL on the server.
     pub(crate) async fn sql(&self, sql: &'static str) -> anyhow::Result<()> {
         let mut connection = self.connect().await?;
@@ -81,7 +86,8 @@ impl Sandbox {
         Ok(PgConnection::connect_with(&self.address.connect_options()).await?)
     }
 
-    fn path(&self) -> &Path {
+    /// The folder of the project.
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 }

@@ -87,7 +87,7 @@ fn an_agent_that_vanished_is_retired_and_comes_back_with_its_history() {
     let without = Plan::new().agent("other", "", "true");
 
     project.replan(&without);
-    project.run(&["sync"]).ok();
+    project.run(&["sync", "--allow-retire"]).ok();
     assert_eq!(
         project.sql(
             "select string_agg(name, ' ' order by name) from agents where retired_at is not null"
@@ -99,7 +99,7 @@ fn an_agent_that_vanished_is_retired_and_comes_back_with_its_history() {
     project.agrees_with_git();
 
     project.replan(&duo("One", "one", "keep"));
-    project.run(&["sync"]).ok();
+    project.run(&["sync", "--allow-retire"]).ok();
     project.run(&["run"]).ok();
     assert_eq!(project.outcomes("vision"), "succeeded");
     assert_eq!(project.status("vision"), "complete");

@@ -124,25 +124,15 @@ fn a_plan_with_problems_is_not_brought_into_the_database() {
 fn a_second_sync_finds_nothing_to_do() {
     let project = Project::unsynced(&duo());
 
-    insta::assert_snapshot!(project.run(&["sync", "--dry-run"]), @"
-    exit 3
-    2 to create; 0 stay as they are
-
-    project (new)
-
-    wave foundation (new)
-      + echo: create
-      + vision: create
-    ");
     insta::assert_snapshot!(project.run(&["sync"]), @"
     exit 0
-    2 to create; 0 stay as they are
+    2 created; 0 stay as they are
 
     project (new)
 
     wave foundation (new)
-      + echo: create
-      + vision: create
+      + echo: created
+      + vision: created
     ");
     insta::assert_snapshot!(project.run(&["sync"]), @"
     exit 0
@@ -256,8 +246,9 @@ fn an_unreachable_database_says_so() {
     insta::assert_snapshot!(project.run(&args), @"
     exit 1
     error: cannot connect to Postgres at 127.0.0.1:1/none
-      because error communicating with database: Connection refused (os error 111)
-    hint: check DATABASE_URL; on Supabase, use the session pooler; without DATABASE_URL a private Postgres is started
+      because nothing listens there
+      because Connection refused (os error 111)
+    hint: check the host and the port in DATABASE_URL, and that the server runs; without DATABASE_URL a private Postgres is started
     ");
 }
 

@@ -1,6 +1,6 @@
 //! Many that work on one project at once.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 
 use crate::{
     app::apply::Executor,
@@ -8,7 +8,7 @@ use crate::{
     model::Outcome,
     store::{
         Project, Store,
-        testing::{self, Running, TestStore, at_once},
+        testing::{self, Running, at_once},
     },
 };
 
@@ -97,7 +97,7 @@ async fn a_tick_that_waits_for_a_pool_keeps_nobody_from_the_runs() {
         other.tx(async |tx| {
             testing::execute(tx, "select from wavemark.pools for update").await?;
             is_locked.notify_one();
-            until_somebody_waits(&store).await;
+            testing::until_somebody_waits(&store).await;
             let write =
                 "set local lock_timeout = '50ms'; update public.runs set progress = 'alive'";
             testing::execute(tx, write).await
@@ -105,17 +105,6 @@ async fn a_tick_that_waits_for_a_pool_keeps_nobody_from_the_runs() {
     );
 
     assert!(written.is_ok(), "{written:?}");
-}
-
-async fn until_somebody_waits(store: &TestStore) {
-    let waiting = "select count(*) from pg_stat_activity
-        where datname = current_database() and wait_event_type = 'Lock'";
-    let somebody_waits = async {
-        while store.value::<i64>(waiting).await == 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), somebody_waits).await.unwrap();
 }
 
 /// Gives signs of life, ends some runs, and falls silent about one.

@@ -208,9 +208,10 @@ impl<'a> Http<'a> {
             StatusCode::OK => Error::NotARepository { remote },
             StatusCode::NOT_FOUND | StatusCode::GONE => Error::NoRepository { remote },
             StatusCode::UNAUTHORIZED => Error::Unauthorized { remote },
-            StatusCode::FORBIDDEN if !rate_limited => {
-                Error::Forbidden { remote, refusal: Refusal::new("it answers 403", &words) }
-            }
+            StatusCode::FORBIDDEN if !rate_limited => Error::Forbidden {
+                remote,
+                refusal: Box::new(Refusal::new("it answers 403", &words)),
+            },
             _ => Error::Unreachable { remote, source: Trouble::new(reason) },
         })
     }

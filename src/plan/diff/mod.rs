@@ -7,6 +7,9 @@
 //! none exactly when the database has what the plan says.
 
 mod field;
+mod graph;
+mod markdown;
+mod proposal;
 mod render;
 mod stored;
 #[cfg(test)]
@@ -18,8 +21,9 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     field::{Edit, Field},
-    render::Detail,
-    stored::{Stored, StoredAgent, StoredWave},
+    proposal::{MAX_CHAIN, Outlook, Proposal, steps},
+    render::{Detail, Tense},
+    stored::{Building, Stored, StoredAgent, StoredWave},
 };
 use super::{Agent, Plan};
 use crate::model::{AgentName, WaveName, words};
@@ -50,6 +54,8 @@ pub struct Changes {
     pub waves: BTreeMap<WaveName, WaveChange>,
     /// Agents.
     pub agents: BTreeMap<AgentName, AgentChange>,
+    /// The waves that are listed, in the order of the plan, retired ones last.
+    pub order: Vec<WaveName>,
     /// How many agents of the plan stay as they are.
     pub unchanged: usize,
 }
@@ -76,15 +82,16 @@ pub struct AgentChange {
     pub moved_from: Option<WaveName>,
     /// The fields that differ.
     pub fields: BTreeMap<Field, Edit>,
-    /// Whether it had finished and does something else now, so that it is
-    /// built again (its generation rises by one).
+    /// Whether it has finished, or a run of it is alive, with other work than it
+    /// has now: then it is built again.
     pub rebuild: bool,
     /// Whether a run of it is alive: the change takes effect after it.
     pub after_run: bool,
 }
 
 impl AgentChange {
-    /// The fields because of which it is built again.
+    /// The fields because of which it is built again; none if what it does had
+    /// changed before it was retired, or if nobody knows what it did.
     pub fn rebuild_because(&self) -> BTreeSet<Field> {
         let work = self.fields.keys().copied().filter(|field| field.is_work());
         work.filter(|_| self.rebuild).collect()
@@ -92,7 +99,8 @@ impl AgentChange {
 }
 
 /// How many agents each thing happens to; one agent may count more than once.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Counts {
     /// New ones.
     pub created: usize,
@@ -117,6 +125,7 @@ impl Changes {
             project: field::of_projects(stored.project.as_ref(), &plan.project),
             waves: waves(stored, plan),
             agents: BTreeMap::new(),
+            order: Vec::new(),
             unchanged: 0,
         };
         for (name, agent) in &plan.agents {
@@ -134,11 +143,15 @@ impl Changes {
                     moved_from: None,
                     fields: BTreeMap::new(),
                     rebuild: false,
-                    after_run: agent.live,
+                    after_run: agent.is_live(),
                 };
                 changes.agents.insert(name.clone(), retire);
             }
         }
+        changes.order = changes.by_wave().into_keys().cloned().collect();
+        changes
+            .order
+            .sort_by_cached_key(|name| plan.waves.get(name).map_or(u32::MAX, |wave| wave.position));
         changes
     }
 
@@ -150,6 +163,12 @@ impl Changes {
     /// How many agents each thing happens to.
     pub fn counts(&self) -> Counts {
         Counts::of(self.agents.values())
+    }
+
+    /// The agents that vanished from the plan.
+    pub fn vanished(&self) -> impl Iterator<Item = &AgentName> {
+        let retired = self.agents.iter().filter(|(_, change)| change.action == Action::Retire);
+        retired.map(|(name, _)| name)
     }
 
     /// Whether more than half of the agents that the plan had would vanish at
@@ -193,15 +212,17 @@ fn planned(stored: Option<&StoredAgent>, agent: &Agent) -> Option<AgentChange> {
         return Some(change);
     };
     change.moved_from = (stored.wave != agent.wave).then(|| stored.wave.clone());
-    change.after_run = stored.live;
+    change.after_run = stored.is_live();
+    let mut new_work = true;
     if let Some(before) = &stored.definition {
         change.fields = field::of_definitions(before, &agent.definition);
-        change.rebuild = stored.built && change.fields.keys().any(|field| field.is_work());
+        // What changed while it was retired comes into force when it is back.
+        new_work = stored.retired || change.fields.keys().any(|field| field.is_work());
         change.action = if stored.retired { Action::Restore } else { Action::Change };
     } else {
-        change.rebuild = stored.built;
         change.action = Action::Adopt;
     }
+    change.rebuild = new_work && stored.makes_other_than(agent.definition.work_digest());
     let same =
         change.action == Action::Change && change.fields.is_empty() && change.moved_from.is_none();
     (!same).then_some(change)

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    model::{AgentName, Definition, WaveName},
+    model::{AgentName, Definition, Digest, WaveName},
     plan::Project,
 };
 
@@ -41,8 +41,34 @@ pub struct StoredAgent {
     pub definition: Option<Definition>,
     /// Whether it vanished from the plan.
     pub retired: bool,
-    /// Whether it has finished at its current generation.
-    pub built: bool,
-    /// Whether a run of it is alive: a change takes effect after it.
-    pub live: bool,
+    /// How far it is.
+    pub building: Building,
+}
+
+/// How far the database is with what an agent was last asked to build. The
+/// digests are of the work; none where a row inserted by hand had none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Building {
+    /// Nothing is built, and nothing runs.
+    Waiting,
+    /// A run of it is alive, which began with this work.
+    Running(Option<Digest>),
+    /// It finished this work.
+    Finished(Option<Digest>),
+}
+
+impl StoredAgent {
+    /// Whether a run of it is alive.
+    pub(super) fn is_live(&self) -> bool {
+        matches!(self.building, Building::Running(_))
+    }
+
+    /// Whether what is made of it, or is being made, is something else than
+    /// `work`.
+    pub(super) fn makes_other_than(&self, work: Digest) -> bool {
+        match self.building {
+            Building::Waiting => false,
+            Building::Running(made) | Building::Finished(made) => made != Some(work),
+        }
+    }
 }

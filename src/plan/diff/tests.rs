@@ -3,9 +3,9 @@
 use proptest::{collection::vec, prelude::*};
 
 use super::*;
-use crate::plan::{
-    Facts, read,
-    testing::{Style, any_files, check, written},
+use crate::{
+    model::{Definition, Digest},
+    plan::testing::{any_plan, check},
 };
 
 /// The database after `changes` towards `plan` were applied to `stored`: what
@@ -38,8 +38,7 @@ fn applied(mut stored: Stored, plan: &Plan, changes: &Changes) -> Stored {
             wave: change.wave.clone(),
             definition: Some(agent.definition.clone()),
             retired: false,
-            built: before.is_some_and(|before| before.built) && !change.rebuild,
-            live: before.is_some_and(|before| before.live),
+            building: before.map_or(Building::Waiting, |before| before.building),
         };
         stored.agents.insert(name.clone(), after);
     }
@@ -57,9 +56,12 @@ fn synced<'a>(plans: impl IntoIterator<Item = &'a Plan>) -> Stored {
 /// What syncing `after` changes, once `before` is synced and built.
 fn changes(before: &str, after: &str) -> Changes {
     let mut stored = synced([&check(before).unwrap()]);
-    stored.agents.values_mut().for_each(|agent| agent.built = true);
-    if let Some(live) = stored.agents.get_mut("live") {
-        live.live = true;
+    for (name, agent) in &mut stored.agents {
+        let work = agent.definition.as_ref().map(Definition::work_digest);
+        agent.building = match name.as_str() {
+            "live" => Building::Running(work),
+            _ => Building::Finished(work),
+        };
     }
     Changes::between(&stored, &check(after).unwrap())
 }
@@ -80,18 +82,18 @@ agents:
 #[test]
 fn the_first_sync_creates_everything() {
     let changes = Changes::between(&Stored::default(), &check(BEFORE).unwrap());
-    insta::assert_snapshot!(changes.to_text(Detail::Full), @"
+    insta::assert_snapshot!(changes.to_text(Detail::Full, Tense::Future), @"
     4 to create; 0 stay as they are
 
     project (new)
-
-    wave pictures (new)
-      + draw: create
 
     wave words (new)
       + live: create
       + plan: create
       + write: create
+
+    wave pictures (new)
+      + draw: create
     ");
 }
 
@@ -119,30 +121,30 @@ after: [words]
 agents:
   cut: { run: { manual: } }
 ";
-    insta::assert_snapshot!(changes(BEFORE, after).to_text(Detail::Brief), @r#"
+    insta::assert_snapshot!(changes(BEFORE, after).to_text(Detail::Brief, Tense::Future), @r#"
     1 to create, 3 to change, 2 to build again, 1 to move, 1 to retire; 0 stay as they are
 
     project
       ~ grace: 2m -> 5m
       ~ pools.gpu: none -> 2
 
-    wave film (new)
-      + cut: create
-
-    wave pictures (retired)
-
     wave words
       ~ title: none -> Words
       ~ draw: move from pictures, change
           timeout: 30m -> 1h
-      ~ live: build again, once its run has ended
+      ~ live: build again because of run, once its run has ended
           run: exec ["sleep", "5"] -> exec ["sleep", "6"]
       - plan: retire
-      ~ write: build again
+      ~ write: build again because of needs, prompt, env
           needs: -plan
           prompt: 1 line (76050b68) -> 2 lines (43e69b4f)
           env: -A=1 +A=2
           priority: 0 -> 3
+
+    wave film (new)
+      + cut: create
+
+    wave pictures (retired)
     "#);
 }
 
@@ -159,11 +161,42 @@ fn a_change_of_what_an_agent_does_builds_it_again_and_a_title_does_not() {
 }
 
 #[test]
+fn going_back_to_what_was_built_builds_nothing_again() {
+    let [built, other] = [BEFORE, &BEFORE.replace("A: 1", "A: 2")].map(|text| check(text).unwrap());
+    let mut stored = synced([&built]);
+    let work = built.agents["write"].definition.work_digest();
+    stored.agents.get_mut("write").unwrap().building = Building::Finished(Some(work));
+
+    let there = Changes::between(&stored, &other);
+    let stored = applied(stored, &other, &there);
+    let back = Changes::between(&stored, &built);
+
+    assert_eq!((there.counts().rebuilt, back.counts().rebuilt), (1, 0));
+}
+
+#[test]
+fn what_changed_while_it_was_retired_is_built_again_when_it_is_back() {
+    let [built, other] = [BEFORE, &BEFORE.replace("A: 1", "A: 2")].map(|text| check(text).unwrap());
+    let without = check(&BEFORE.replace("  write:", "  sketch:")).unwrap();
+    let mut stored = synced([&built]);
+    let work = built.agents["write"].definition.work_digest();
+    stored.agents.get_mut("write").unwrap().building = Building::Finished(Some(work));
+    for plan in [&other, &without] {
+        let changes = Changes::between(&stored, plan);
+        stored = applied(stored, plan, &changes);
+    }
+
+    let back = Changes::between(&stored, &other);
+
+    assert!(back.agents["write"].rebuild && back.agents["write"].fields.is_empty());
+}
+
+#[test]
 fn what_vanished_and_comes_back_is_restored_with_its_history() {
     let [all, some] = [BEFORE, &BEFORE.replace("  draw:", "  sketch:")].map(|p| check(p).unwrap());
     let stored = synced([&all, &some]);
     assert!(stored.agents["draw"].retired);
-    insta::assert_snapshot!(Changes::between(&stored, &all).to_text(Detail::Full), @"
+    insta::assert_snapshot!(Changes::between(&stored, &all).to_text(Detail::Full, Tense::Future), @"
     1 to restore, 1 to retire; 3 stay as they are
 
     wave pictures
@@ -179,15 +212,14 @@ fn agents_that_were_inserted_by_hand_are_left_alone_until_a_plan_names_them() {
         wave: WaveName::unplanned(),
         definition: None,
         retired: false,
-        built: true,
-        live: false,
+        building: Building::Finished(None),
     };
     stored.agents.insert("extra".parse().unwrap(), by_hand);
     assert!(Changes::between(&stored, &check(BEFORE).unwrap()).is_empty());
 
     let after = format!("{BEFORE}  extra: {{ run: {{ manual: }} }}\n");
     let changes = Changes::between(&stored, &check(&after).unwrap());
-    insta::assert_snapshot!(changes.to_text(Detail::Full), @"
+    insta::assert_snapshot!(changes.to_text(Detail::Full, Tense::Future), @"
     1 to build again, 1 to move, 1 to adopt; 4 stay as they are
 
     wave pictures
@@ -218,32 +250,35 @@ fn a_screen_stays_readable_however_much_changes() {
         })
         .collect();
     let changes = Changes::between(&Stored::default(), &check(&waves).unwrap());
-    let brief = changes.to_text(Detail::Brief);
+    let brief = changes.to_text(Detail::Brief, Tense::Future);
     let lines: Vec<&str> = brief.lines().collect();
-    insta::assert_snapshot!([&lines[..5], &lines[lines.len() - 4..]].concat().join("\n"), @"
+    insta::assert_snapshot!([&lines[..6], &lines[lines.len() - 4..]].concat().join("\n"), @"
     150 to create; 0 stay as they are
 
     project (new)
 
-    wave w00 (new)
-    wave w39 (new)
-      3 to create
-
+    wave w00 (new): 3 to create
+    wave w01 (new): 3 to create
+    wave w39 (new): 3 to create
     ... and 10 more waves
-    ");
-    assert_eq!(changes.to_text(Detail::Full).matches(": create").count(), 150);
-}
 
-fn any_plan() -> impl Strategy<Value = Plan> {
-    (any_files(), Style::any())
-        .prop_map(|(files, style)| read(&written(&files, style)).check(&Facts::default()).unwrap())
+    --full shows every agent
+    ");
+    assert!(lines.len() < 50, "{brief}");
+    assert_eq!(changes.to_text(Detail::Full, Tense::Future).matches(": create").count(), 150);
 }
 
 fn any_history() -> impl Strategy<Value = Stored> {
-    (vec(any_plan(), 0..4), vec((any::<bool>(), any::<bool>()), 20)).prop_map(|(plans, flags)| {
+    (vec(any_plan(), 0..4), vec((0..3_u8, any::<bool>()), 20)).prop_map(|(plans, flags)| {
         let mut stored = synced(&plans);
-        for (agent, (built, live)) in stored.agents.values_mut().zip(flags) {
-            (agent.built, agent.live) = (built, live);
+        for (agent, (building, current)) in stored.agents.values_mut().zip(flags) {
+            let work = agent.definition.as_ref().map(Definition::work_digest);
+            let work = if current { work } else { Some(Digest::of("earlier")) };
+            agent.building = match building {
+                0 => Building::Waiting,
+                1 => Building::Running(work),
+                _ => Building::Finished(work),
+            };
         }
         stored
     })
@@ -254,7 +289,7 @@ fn planned_part(mut stored: Stored) -> Stored {
     stored.waves.retain(|_, wave| !wave.retired);
     stored.agents.retain(|_, agent| !agent.retired);
     for agent in stored.agents.values_mut() {
-        (agent.built, agent.live) = (false, false);
+        agent.building = Building::Waiting;
     }
     stored
 }
@@ -278,10 +313,16 @@ proptest! {
     }
 
     #[test]
-    fn changes_survive_being_printed_as_json(stored in any_history(), plan in any_plan()) {
-        let changes = Changes::between(&stored, &plan);
-        let json = serde_json::to_string(&changes).unwrap();
-        prop_assert_eq!(serde_json::from_str::<Changes>(&json).unwrap(), changes);
+    fn a_proposal_survives_being_printed_as_json(stored in any_history(), plan in any_plan()) {
+        let mut names = plan.agents.keys().cloned();
+        let outlook = Outlook {
+            startable: names.next().into_iter().collect(),
+            for_people: names.collect(),
+            ..Outlook::default()
+        };
+        let proposal = Proposal::new(&plan, Changes::between(&stored, &plan), outlook);
+        let json = serde_json::to_string(&proposal).unwrap();
+        prop_assert_eq!(serde_json::from_str::<Proposal>(&json).unwrap(), proposal);
     }
 
     #[test]
@@ -301,7 +342,7 @@ proptest! {
     #[test]
     fn every_change_has_its_line(stored in any_history(), plan in any_plan()) {
         let changes = Changes::between(&stored, &plan);
-        let text = changes.to_text(Detail::Full);
+        let text = changes.to_text(Detail::Full, Tense::Future);
         for (name, change) in &changes.agents {
             let line = text.lines().find(|line| line.contains(&format!(" {name}: ")));
             let line = line.expect("a line of its own");

@@ -7,7 +7,9 @@ use std::{ops::Deref, time::Duration};
 use sqlx::{AssertSqlSafe, Decode, Postgres, Row as _, Type};
 
 pub(crate) use self::server::Database;
-use super::{Beat, Claim, Claimed, Ending, Error, Kept, Maker, Project, Result, Store, Tx, runs};
+use super::{
+    Beat, Claim, Claimed, Ending, Error, Kept, Maker, Project, Result, Retire, Store, Tx, runs,
+};
 use crate::{
     engine::{Agent, Snapshot},
     model::{AgentId, AgentName, Digest, Outcome, RunId, RunToken, Status},
@@ -70,7 +72,7 @@ pub(crate) async fn store() -> TestStore {
     let database = Database::migrated().await;
     let store = Store::connect(database.options()).await.unwrap();
     let plan = plan("");
-    store.sync(&plan, None, |_| Some("made".to_owned())).await.unwrap();
+    store.sync(&plan, None, Retire::AtMostHalf).await.unwrap();
     let project = store.project(&plan.project.name).await.unwrap();
     TestStore { store, project, database }
 }
@@ -113,13 +115,9 @@ impl TestStore {
             true => plan(yaml),
             false => plan(&format!("--- waves/main.yaml\n{yaml}")),
         };
-        let summary = |stored: &_| {
-            let changes = Changes::between(stored, &plan);
-            (!changes.is_empty()).then(|| changes.summary())
-        };
-        let before = self.sync(&plan, None, summary).await.unwrap();
+        let changes = self.sync(&plan, None, Retire::Any).await.unwrap();
         self.project = self.store.project(&plan.project.name).await.unwrap();
-        Changes::between(&before, &plan)
+        changes
     }
 
     /// An agent that needs nothing and is not in any plan.
@@ -273,6 +271,18 @@ where
     let row =
         store.tx(async |tx| Ok(sqlx::raw_sql(AssertSqlSafe(sql)).fetch_one(tx.conn()).await?));
     row.await.unwrap().get(0)
+}
+
+/// Waits until a statement waits for a lock.
+pub(crate) async fn until_somebody_waits(store: &Store) {
+    let waiting = "select count(*) from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock'";
+    let somebody_waits = async {
+        while value::<i64>(store, waiting).await == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), somebody_waits).await.unwrap();
 }
 
 /// What the database said.

@@ -2,9 +2,10 @@
 
 use crate::{
     model::{AgentId, Outcome, Status},
+    plan::diff::Changes,
     store::{
-        Operator,
-        testing::{self, TestStore, name},
+        Error, Operator, Result, Retire,
+        testing::{self, TestStore, execute, name, until_somebody_waits},
     },
 };
 
@@ -59,7 +60,7 @@ async fn what_was_synced_is_what_is_read_back() {
     store.given_plan(STORY).await;
 
     let plan = testing::plan(STORY);
-    let stored = store.stored_plan(&plan.project.name).await.unwrap();
+    let (stored, _) = store.stored_plan(&plan.project.name).await.unwrap();
     let definition = |agent: &str| stored.agents[&name(agent)].definition.as_ref().unwrap();
     for (name, agent) in &plan.agents {
         assert_eq!(definition(name.as_str()), &agent.definition);
@@ -73,13 +74,13 @@ async fn two_syncs_at_once_take_turns() {
     let store = testing::store().await;
     let other = store.elsewhere().await;
     let plan = testing::plan(STORY);
-    let sync = |_: &_| Some("synced".to_owned());
+    let retire = Retire::AtMostHalf;
 
-    let (one, two) = tokio::join!(store.sync(&plan, None, sync), other.sync(&plan, None, sync));
+    let (one, two) = tokio::join!(store.sync(&plan, None, retire), other.sync(&plan, None, retire));
 
-    let mut found = [one.unwrap().agents.len(), two.unwrap().agents.len()];
-    found.sort_unstable();
-    assert_eq!(found, [0, 3]);
+    let mut created = [one, two].map(|changes| changes.unwrap().counts().created);
+    created.sort_unstable();
+    assert_eq!(created, [0, 3]);
 }
 
 #[tokio::test]
@@ -193,4 +194,80 @@ async fn projects_of_one_database_do_not_meet() {
     let other = store.facts("alfa").await;
     let (demo, _) = store.snapshot(&demo).await.unwrap();
     assert_eq!((demo.agents[&name("alfa")].paused, other.paused), (true, false));
+}
+
+fn manual(agents: &[&str]) -> String {
+    let agents: String =
+        agents.iter().map(|name| format!("  {name}: {{ run: {{ manual: }} }}\n")).collect();
+    format!("--- waves/1.yaml\nwave: w\nagents:\n{agents}")
+}
+
+#[track_caller]
+fn refused(synced: Result<Changes>) -> Vec<String> {
+    match synced {
+        Err(Error::RetiresMost(names)) => names.iter().map(ToString::to_string).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn more_than_half_vanish_only_when_that_is_allowed() {
+    let mut store = testing::store().await;
+    store.given_plan(&manual(&["a", "b", "c", "d"])).await;
+    let before = rows(&store).await;
+    let [half, most] = [&["a", "b"][..], &["a"]].map(|kept| testing::plan(&manual(kept)));
+
+    let most_first = store.sync(&most, None, Retire::AtMostHalf).await;
+    assert_eq!((refused(most_first).join(" "), rows(&store).await), ("b c d".to_owned(), before));
+    assert_eq!(store.project(&most.project.name).await.unwrap().plan, store.project.plan);
+
+    store.sync(&half, None, Retire::AtMostHalf).await.unwrap();
+    store.sync(&most, None, Retire::Any).await.unwrap();
+    assert_eq!(store.all_facts().await.agents.len(), 1);
+}
+
+#[tokio::test]
+async fn how_many_vanish_is_counted_when_no_other_sync_can_come_between() {
+    let mut store = testing::store().await;
+    store.given_plan(&manual(&["a", "b", "c", "d"])).await;
+    let half = testing::plan(&manual(&["a", "b"]));
+    let other = store.elsewhere().await;
+    let holds = tokio::sync::Notify::new();
+
+    let (_, synced) = tokio::join!(
+        async {
+            store
+                .tx(async |tx| {
+                    execute(tx, "select from projects for update").await?;
+                    holds.notify_one();
+                    until_somebody_waits(&other).await;
+                    execute(
+                        tx,
+                        "insert into agents (name, project_id, definition_sha256)
+                         select n, project_id, definition_sha256
+                         from agents, unnest(array['e', 'f', 'g']) n where name = 'a'",
+                    )
+                    .await
+                })
+                .await
+                .unwrap();
+        },
+        async {
+            holds.notified().await;
+            store.sync(&half, None, Retire::AtMostHalf).await
+        },
+    );
+
+    assert_eq!(refused(synced).join(" "), "c d e f g");
+}
+
+#[tokio::test]
+async fn a_schema_that_is_too_old_to_be_read_is_told() {
+    let mut store = testing::store().await;
+    store.given_plan(STORY).await;
+    store.sql("alter table agents drop column built_work_sha256").await;
+
+    let read = store.stored_plan(&store.project.name).await;
+
+    assert!(matches!(read, Err(Error::Older(_))), "{read:?}");
 }
