@@ -195,6 +195,7 @@ create table public.artifacts (
 );
 comment on table public.artifacts is 'Wavemark: what an agent made, immutable';
 create index artifacts_outbox on public.artifacts (project_id, seq) where git_state = 'pending';
+create index artifacts_blocked on public.artifacts (project_id) where git_state = 'blocked';
 create index artifacts_by_run on public.artifacts (run_id);
 
 create table public.feedback (
@@ -206,8 +207,8 @@ create table public.feedback (
     project_id uuid not null default '00000000-0000-0000-0000-000000000000',
     number bigint not null unique generated always as identity,
     kind text not null default 'comment'
-        constraint "kind is comment, review, question or failure"
-            check (kind in ('comment', 'review', 'question', 'failure')),
+        constraint "kind is comment, review, question, failure or refusal"
+            check (kind in ('comment', 'review', 'question', 'failure', 'refusal')),
     blocking boolean not null default true,
     -- The one that its agent is at.
     generation int not null default 0,

@@ -97,11 +97,9 @@ impl Context {
     pub fn archive(&self) -> anyhow::Result<Archive> {
         let private = self.workspace.make_private()?;
         let remote = self.remote()?;
-        let token = self.settings.environment.variables.get("GITHUB_TOKEN");
-        let token = token.and_then(|token| token.to_str()).map(SecretString::from);
         let archive = Archive::open(Place {
             cache: private.join("artifacts.git"),
-            remote: Remote { token, ..remote },
+            remote: self.with_token(remote),
             branch: self.project.artifact_branch.clone(),
         })
         .context("cannot open the archive")?;
@@ -118,6 +116,24 @@ impl Context {
             &self.project.artifact_branch,
         )
         .context("cannot find the git remote")
+    }
+
+    /// The remote with what it takes to be let in.
+    ///
+    /// A token of GitHub's is for the server that it is of, and for a remote that
+    /// was named to Wavemark: whatever else `origin` may be does not get to see it.
+    fn with_token(&self, remote: Remote) -> Remote {
+        let authorities = self.settings.environment.word("GIT_SSL_CAINFO").map(PathBuf::from);
+        let remote = Remote { authorities, ..remote };
+        let Some(token) = self.settings.environment.word("GITHUB_TOKEN") else { return remote };
+        let server =
+            self.settings.environment.word("GITHUB_SERVER_URL").unwrap_or("https://github.com");
+        let remote = remote.over_https(server);
+        let was_named = self.settings.git_remote.as_deref().is_some_and(|url| !url.is_empty());
+        match was_named || remote.is_at(server) {
+            true => Remote { token: Some(SecretString::from(token)), ..remote },
+            false => remote,
+        }
     }
 
     /// What brings artifacts to the archive.

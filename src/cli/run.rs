@@ -91,7 +91,7 @@ pub(super) async fn tick(settings: Settings, args: &TickArgs) -> anyhow::Result<
         true => output::say_json(&session.first)?,
         false => output::say(&session.first.to_string())?,
     }
-    verdict(&session)
+    verdict(session)
 }
 
 pub(super) async fn run(settings: Settings, args: &RunArgs) -> anyhow::Result<Outcome> {
@@ -101,7 +101,7 @@ pub(super) async fn run(settings: Settings, args: &RunArgs) -> anyhow::Result<Ou
     let session = go(&cx, until, jobs, args.poll, &mut |_| ()).await?;
     let summary = views::summary(&cx, &session).await?;
     output::show(args.json, &summary, |width| summary.render(width))?;
-    verdict(&session)
+    verdict(session)
 }
 
 pub(super) async fn build(settings: Settings, args: &BuildArgs) -> anyhow::Result<Outcome> {
@@ -124,7 +124,7 @@ pub(super) async fn build(settings: Settings, args: &BuildArgs) -> anyhow::Resul
     };
     output::say(&format!("{}: {}\n", args.agent, ended.outcome))?;
     match ended.outcome {
-        RunOutcome::Succeeded | RunOutcome::Paused => verdict(&session),
+        RunOutcome::Succeeded | RunOutcome::Paused => verdict(session),
         outcome => bail!("{} was not built: {outcome}", args.agent),
     }
 }
@@ -188,13 +188,13 @@ fn ignores_hangup() -> bool {
 }
 
 /// Whether everything that was to be done could be done.
-fn verdict(session: &Session) -> anyhow::Result<Outcome> {
+fn verdict(session: Session) -> anyhow::Result<Outcome> {
     if !session.failed.is_empty() {
         let names: Vec<&str> = session.failed.iter().map(AgentName::as_str).collect();
         bail!("could not advance {}", names.join(", "));
     }
-    if let Some(why) = &session.unpublished {
-        bail!("some artifacts are stored, but not in git yet; the next tick tries again: {why}");
+    if let Some(why) = session.unpublished {
+        return Err(why.context("some artifacts are stored, but not in git yet"));
     }
     if let Some(trouble) = &session.github.trouble {
         bail!("could not do all that is due on GitHub; the next tick tries again: {trouble}");

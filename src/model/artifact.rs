@@ -28,7 +28,7 @@ words! {
         Pending = "pending",
         /// The remote has it.
         Committed = "committed",
-        /// Never to be committed: it holds a secret.
+        /// Kept out of git: it holds a secret, or the git host does not take it.
         Blocked = "blocked",
     }
 }

@@ -226,6 +226,7 @@ pub(crate) async fn threads(
              and not (f.kind = 'review' and f.resolution is distinct from 'dismissed')
              and not (f.kind = 'comment' and f.resolution is not distinct from 'dismissed')
              and not (f.kind = 'failure' and f.resolution is distinct from 'completed')
+             and not (f.kind = 'refusal' and f.resolution is distinct from 'dismissed')
          order by f.number, m.at, m.place"
     ))
     .bind(agents)
@@ -264,9 +265,11 @@ pub(crate) async fn open(
     }
     let opened: Vec<Opened> = query_as(
         "insert into public.feedback (
-             agent_id, feedback_text, kind, author, run_id, request, generation
+             agent_id, feedback_text, kind, blocking, author, run_id, request, generation
          )
-         select agent, body, kind, author, run, request, coalesce(new.generation, 0)
+         -- Where its bytes are besides the row is no reason for an agent to wait.
+         select agent, body, kind, kind <> 'refusal', author, run, request,
+             coalesce(new.generation, 0)
          from unnest(
              $1::uuid[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::text[], $7::int[]
          ) as new (agent, body, kind, author, run, request, generation)
@@ -300,6 +303,25 @@ pub(crate) async fn open(
         .collect();
     events::record(tx, project, &notes).await?;
     Ok(opened.into_iter().map(|opened| (opened.agent_id, opened.number)).collect())
+}
+
+/// Opens again what was asked by this request and resolved since, and says why.
+pub(crate) async fn reopen(tx: &mut Tx, agent: AgentId, request: &str, why: &str) -> Result<()> {
+    query(
+        "with opened as (
+             update public.feedback set resolved = false
+             where agent_id = $1 and request = $2 and resolved
+             returning id
+         )
+         insert into public.feedback_comments (feedback_id, author, body)
+         select id, 'wavemark', $3 from opened",
+    )
+    .bind(agent)
+    .bind(request)
+    .bind(why)
+    .execute(tx.conn())
+    .await?;
+    Ok(())
 }
 
 /// The number of what was asked by this request.

@@ -43,7 +43,7 @@ pub use events::Event;
 pub use feedback::NewFeedback;
 pub use known::Known;
 pub use mail::{Desk, Holder, Mailbox, Marked, NewState, News, Saying, ToOpen, ToPost, Visited};
-pub use outbox::{Pending, Stamp};
+pub use outbox::{Block, Pending, Stamp};
 pub use plan::Retire;
 pub use projects::Project;
 pub use runs::{Beat, Claim, Claimed, Ending, Pulse};

@@ -12,6 +12,7 @@
 //! | `checking` | plans that are wrong, files that are none |
 //! | `order`, `crowd` | what starts when, alone and beside others |
 //! | `crash`, `signals` | what a killed or interrupted process leaves |
+//! | `git_server` | publishing to a git host, and all that it may say |
 //! | `ticks`, `remote` | doing it again, doing it without git |
 //! | `feedback`, `review`, `resolving` | what people say, and what it does |
 //! | `retries`, `contract`, `secrets` | agents, good ones and bad ones |
@@ -36,6 +37,7 @@ mod conversation;
 mod crash;
 mod crowd;
 mod feedback;
+mod git_server;
 mod order;
 mod plans;
 mod pooler;

@@ -99,7 +99,7 @@ pub struct Ended {
 }
 
 /// What a session came to.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Session {
     /// The first decision, and the only one that [`Until::Once`] starts from.
     pub first: Decision,
@@ -112,7 +112,7 @@ pub struct Session {
     /// The agents that could not be advanced.
     pub failed: BTreeSet<AgentName>,
     /// Why artifacts are not in git yet, if they are not.
-    pub unpublished: Option<String>,
+    pub unpublished: Option<anyhow::Error>,
     /// Whether it ended because it was told to.
     pub interrupted: bool,
     /// What was read from GitHub and written there.
@@ -395,7 +395,7 @@ impl Supervisor<'_> {
         match self.pusher.push_everything().await {
             Ok(0) => {}
             Ok(count) => observe(Progress::Published(count)),
-            Err(err) => self.session.unpublished = Some(format!("{err:#}")),
+            Err(err) => self.session.unpublished = Some(err),
         }
         self.session.makespan = self.fleet.makespan();
         self.cx.store.record_tick(self.cx.project.id).await?;

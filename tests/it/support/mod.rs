@@ -6,6 +6,10 @@
 
 mod cutter;
 pub(crate) mod elsewhere;
+#[allow(dead_code, reason = "some of it is for the unit tests of the archive")]
+mod git_http;
+#[allow(dead_code, reason = "some of it is for the unit tests of the archive")]
+mod git_rules;
 pub(crate) mod github;
 mod plan;
 mod pooler;
@@ -23,6 +27,8 @@ use std::{
 
 pub(crate) use self::{
     cutter::Cutter,
+    git_http::{GitHttp, Stage, Trick},
+    git_rules::Rule,
     plan::Plan,
     pooler::Pooler,
     process::Running,
