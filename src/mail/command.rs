@@ -172,7 +172,14 @@ mod tests {
             }
             table += "\n";
         }
-        insta::assert_snapshot!(table, @"");
+        insta::assert_snapshot!(table, @"
+        approve   comment: -         review: completed question: -         failure: -         refusal: -        
+        send-back comment: -         review: dismissed question: -         failure: -         refusal: -        
+        retry     comment: -         review: -         question: -         failure: completed refusal: completed
+        dismiss   comment: dismissed review: -         question: dismissed failure: dismissed refusal: dismissed
+        pause     comment: pause     review: pause     question: pause     failure: pause     refusal: pause    
+        resume    comment: resume    review: resume    question: resume    failure: resume    refusal: resume
+        ");
         let late = order(Command::Approve, FeedbackKind::Review, true);
         assert_eq!(late, Err(Misfit::Resolved(Command::Approve)));
     }

@@ -280,7 +280,38 @@ mod tests {
                 all += &format!("{}\n  + {completed}\n  - {not_planned}\n", title(&subject));
             }
         }
-        insta::assert_snapshot!(all, @"");
+        insta::assert_snapshot!(all, @"
+        On echo: One
+          + it is acted on: the agent goes on with it, or is built again if it had finished
+          - it is ignored: the agent goes on as if nothing had been said
+        On echo: One
+          + it is acted on: the agent goes on with it, or is built again if it had finished
+          - it is ignored: the agent goes on as if nothing had been said
+        Review echo
+          + what was built is approved
+          - it is sent back: it is built again, with the comments here
+        Review echo
+          + what was built is approved
+          - it is sent back: it is built again, with the comments here
+        echo asks: One
+          + the agent goes on with the answers here
+          - the agent goes on without an answer
+        Work for you: echo
+          + the work counts as done, once everything is handed in
+          - it is given up: the agent is paused until `/wavemark resume`
+        echo failed
+          + it is tried again from its last checkpoint, with the comments here
+          - it is given up: the agent is paused until `/wavemark resume`
+        echo failed
+          + it is tried again from its last checkpoint, with the comments here
+          - it is given up: the agent is paused until `/wavemark resume`
+        Git does not take an artifact of echo
+          + it is pushed again
+          - it stays out of git; its row stays
+        Git does not take an artifact of echo
+          + it is pushed again
+          - it stays out of git; its row stays
+        ");
     }
 
     #[test]
