@@ -1,10 +1,10 @@
 //! Feedback as issues: what people do on GitHub, and what is written there.
 
-use std::time::Duration;
+use std::{thread, time::Duration};
 
 use crate::support::{
     Plan, Project,
-    github::{Fault, GitHub, Hit, Reason, Role, at_every_call},
+    github::{Fault, GitHub, Hit, Reason, Role},
     wait_until,
 };
 
@@ -311,7 +311,7 @@ fn night(github: &GitHub) {
     let project = project(&plan(), github);
     // Whatever goes wrong in one tick, another one repairs.
     let settle = || {
-        for _ in 0..3 {
+        for _ in 0..2 {
             project.run(&["run"]);
             project.sql("update wavemark.mailboxes set paused_until = null");
         }
@@ -342,10 +342,49 @@ fn night(github: &GitHub) {
     project.agrees_with_git();
 }
 
+/// Everything that a [`night`] changes on GitHub.
+const CHANGES: [(&str, usize); 5] = [
+    ("POST /repos/*/*/issues", 1),
+    ("POST /repos/*/*/issues/*/comments", 1),
+    ("POST /repos/*/*/issues/*/comments", 2),
+    ("POST /repos/*/*/issues/comments/*/reactions", 1),
+    ("PATCH /repos/*/*/issues/*", 1),
+];
+
 #[test]
-fn whatever_goes_wrong_at_whichever_call_nothing_is_doubled_or_lost() {
-    let faults = [Fault::BadGateway, Fault::BadGatewayAfter, Fault::DroppedAfter, Fault::Truncated];
-    at_every_call(&faults, night);
+fn whatever_goes_wrong_with_a_change_nothing_is_doubled_or_lost() {
+    let faults = [
+        Fault::BadGateway,
+        Fault::BadGatewayAfter,
+        Fault::DroppedAfter,
+        Fault::Truncated,
+        Fault::PrimaryLimit,
+    ];
+    let disturbed = |(change, nth): (&str, usize), fault| {
+        eprintln!("{fault:?} at {change}, number {nth}");
+        let github = GitHub::start();
+        github.disturb(change, Hit::Nth(nth), fault);
+        night(&github);
+        assert!(github.requests().iter().any(|call| call.fault.is_some()), "it never came to it");
+    };
+    let cases: Vec<_> =
+        CHANGES.iter().flat_map(|&change| faults.map(|fault| (change, fault))).collect();
+    let (some, others) = cases.split_at(cases.len() / 2);
+    thread::scope(|scope| {
+        for cases in [some, others] {
+            scope.spawn(move || cases.iter().for_each(|&(change, fault)| disturbed(change, fault)));
+        }
+    });
+}
+
+#[test]
+fn a_night_undisturbed_changes_what_it_should() {
+    let github = GitHub::start();
+
+    night(&github);
+
+    let changes = github.requests().into_iter().filter(|call| call.method != "GET");
+    assert_eq!(changes.count(), CHANGES.len(), "{}", github.transcript());
 }
 
 #[test]
