@@ -48,7 +48,7 @@ fn a_story_is_the_same_on_every_version() {
             &["history", "echo", "doc/a.md"],
             &["log", "vision"],
             &["feedback", "list", "--all"],
-            &["plan"],
+            &["plan", "--exit-code"],
         ] {
             project.run(command).ok();
         }
