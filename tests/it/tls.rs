@@ -108,12 +108,12 @@ fn a_server_elsewhere_is_trusted_blindly_only_by_who_insists() {
 
     insta::assert_snapshot!(see(&project, &["sync", "--database-insecure"]), @"
     exit 0
-    1 to create; 0 stay as they are
+    1 created; 0 stay as they are
 
     project (new)
 
     wave one (new)
-      + vision: create
+      + vision: created
      WARN sslmode=require on the way to 0.0.0.0: whoever gets in between can pose as the server
     ");
     project.env(INSECURE, "1");
