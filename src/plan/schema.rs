@@ -1,7 +1,7 @@
 //! The JSON Schema of plan files, for editors.
 //!
 //! It is put together from the declarations that reading goes by, see
-//! [`Kind`](super::kind::Kind). Draft 7, because every editor with a YAML language server
+//! `Kind`. Draft 7, because every editor with a YAML language server
 //! understands it and nothing newer is needed.
 //!
 //! **Invariant:** what `wavemark check` takes is valid by the schema.
