@@ -8,6 +8,9 @@ use crate::model::AgentName;
 /// The label of every issue that Wavemark opens or its form opened.
 pub const FORM_LABEL: &str = "wavemark";
 
+/// Where GitHub looks for it, below the root of the repo.
+pub const FORM_PATH: &str = ".github/ISSUE_TEMPLATE/feedback.yml";
+
 const AGENT: &str = "Agent";
 const WHAT: &str = "What should change?";
 const NO_ANSWER: &str = "_No response_";

@@ -18,9 +18,11 @@ mod inbox;
 mod letter;
 mod mark;
 mod quote;
+#[cfg(test)]
+mod tests;
 
 pub use command::{Command, Misfit, Said};
-pub use form::{FORM_LABEL, form};
+pub use form::{FORM_LABEL, FORM_PATH, form};
 pub use inbox::{
     Ask, Deed, Edition, Heard, Hold, Link, Origin, Place, Rules, Sighted, fingerprint, of_comment,
     of_issue,

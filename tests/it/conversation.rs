@@ -1,6 +1,6 @@
 //! Feedback as issues: what people do on GitHub, and what is written there.
 
-use std::{thread, time::Duration};
+use std::{fs, thread, time::Duration};
 
 use crate::support::{
     Plan, Project,
@@ -340,6 +340,24 @@ fn night(github: &GitHub) {
     assert_eq!(project.sql("select count(*) from feedback where not resolved"), "0");
     assert_eq!(github.issues().iter().filter(|issue| issue.closed.is_none()).count(), 0);
     project.agrees_with_git();
+}
+
+#[test]
+fn the_issue_form_offers_the_agents_that_there_are() {
+    let project = Project::unsynced(&plan());
+    let form = project.path(".github/ISSUE_TEMPLATE/feedback.yml");
+    fs::create_dir_all(form.parent().unwrap()).unwrap();
+    fs::write(&form, "name: Somebody else's\n").unwrap();
+    project.run(&["sync"]).ok();
+    assert_eq!(fs::read_to_string(&form).unwrap(), "name: Somebody else's\n");
+
+    let ours = include_str!("../../.github/ISSUE_TEMPLATE/feedback.yml");
+    fs::write(&form, ours).unwrap();
+    project.run(&["sync"]).ok();
+
+    let now = fs::read_to_string(&form).unwrap();
+    assert!(now.contains("options:\n        - echo\n        - vision\n    validations"), "{now}");
+    assert_eq!(ours.lines().next(), now.lines().next());
 }
 
 /// Everything that a [`night`] changes on GitHub.

@@ -6,7 +6,8 @@
 //! writes here is refused once another took over.
 
 mod inbox;
-mod outbox;
+mod issues;
+mod letters;
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -15,7 +16,8 @@ use uuid::Uuid;
 
 pub use self::{
     inbox::{Desk, Marked, News},
-    outbox::{NewState, Saying, ToOpen, ToPost},
+    issues::ToOpen,
+    letters::{NewState, Saying, ToPost},
 };
 use super::{
     Error, Result, Store,
