@@ -193,10 +193,10 @@ impl Archive {
         delivery.landed = sifted.taken;
         delivery.refused.extend(sifted.refused.into_iter().map(|(entry, why)| (entry.id, why)));
         let remote = self.place.remote.clone();
-        delivery.trouble = sifted.trouble.map(|trouble| match trouble {
-            sift::Trouble::Failed(err) => err,
-            sift::Trouble::Enough(left) => Error::Picky { remote, left },
-            sift::Trouble::Everything(refusal) => Error::Refused {
+        delivery.trouble = sifted.halt.map(|halt| match halt {
+            sift::Halt::Failed(err) => err,
+            sift::Halt::Enough(left) => Error::Picky { remote, left },
+            sift::Halt::Everything(refusal) => Error::Refused {
                 remote,
                 branch: self.place.branch.clone(),
                 refusal: Box::new(refusal),

@@ -36,11 +36,11 @@ pub(super) struct Sifted<T, L> {
     /// What is refused for what it is, and why.
     pub(super) refused: Vec<(T, Refusal)>,
     /// Why the rest was neither.
-    pub(super) trouble: Option<Trouble>,
+    pub(super) halt: Option<Halt>,
 }
 
-/// Why it could not go on.
-pub(super) enum Trouble {
+/// Why it did not go on.
+pub(super) enum Halt {
     /// The push did not get through.
     Failed(Error),
     /// Whatever is pushed is refused.
@@ -60,20 +60,20 @@ pub(super) fn sift<T: Clone, L>(
         window: usize::MAX,
         suspects: Vec::new(),
         taken_since: true,
-        done: Sifted { taken: Vec::new(), refused: Vec::new(), trouble: None },
+        done: Sifted { taken: Vec::new(), refused: Vec::new(), halt: None },
     };
     let mut pushes = 0;
     while let Some(count) = sieve.next() {
         if pushes == MOST {
-            sieve.done.trouble = Some(Trouble::Enough(sieve.left.len()));
+            sieve.done.halt = Some(Halt::Enough(sieve.left.len()));
             break;
         }
         pushes += 1;
         match push(&sieve.left[..count]) {
             Ok(tried) => sieve.learn(count, tried),
-            Err(err) => sieve.done.trouble = Some(Trouble::Failed(err)),
+            Err(err) => sieve.done.halt = Some(Halt::Failed(err)),
         }
-        if sieve.done.trouble.is_some() {
+        if sieve.done.halt.is_some() {
             break;
         }
     }
@@ -106,7 +106,7 @@ impl<T, L> Sieve<T, L> {
             Some((within, _)) => within / 2,
             None => self.window.min(self.left.len()),
         };
-        (count > 0 && self.done.trouble.is_none()).then_some(count)
+        (count > 0 && self.done.halt.is_none()).then_some(count)
     }
 
     fn learn(&mut self, count: usize, tried: Tried<L>) {
@@ -134,7 +134,7 @@ impl<T, L> Sieve<T, L> {
                 self.bad_within = Some((count, refusal));
             }
             Tried::Refused { refusal, .. } => {
-                self.done.trouble = Some(Trouble::Everything(refusal));
+                self.done.halt = Some(Halt::Everything(refusal));
             }
         }
     }
@@ -153,15 +153,15 @@ impl<T, L> Sieve<T, L> {
             self.window = 1;
         } else {
             // Two in a row, and nothing between them was taken.
-            self.done.trouble = Some(Trouble::Everything(refusal));
+            self.done.halt = Some(Halt::Everything(refusal));
         }
     }
 
     fn finish(mut self) -> Sifted<T, L> {
-        if self.done.trouble.is_none()
+        if self.done.halt.is_none()
             && let Some((_, refusal)) = self.suspects.pop()
         {
-            self.done.trouble = Some(Trouble::Everything(refusal));
+            self.done.halt = Some(Halt::Everything(refusal));
         }
         self.done
     }
@@ -202,7 +202,7 @@ mod tests {
         });
         let mut refused: Vec<usize> = sifted.refused.into_iter().map(|(item, _)| item).collect();
         refused.sort_unstable();
-        Outcome { taken: sifted.taken, refused, pushes, settled: sifted.trouble.is_none() }
+        Outcome { taken: sifted.taken, refused, pushes, settled: sifted.halt.is_none() }
     }
 
     #[test]
