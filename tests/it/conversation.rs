@@ -32,7 +32,6 @@ fn project(plan: &Plan, github: &GitHub) -> Project {
     project.env("GITHUB_REPOSITORY", GitHub::REPO);
     project.env("GITHUB_TOKEN", &github.actions_token());
     project.env("WAVEMARK_GITHUB_PAUSE", "0s");
-    project.env("WAVEMARK_GITHUB_TIMEOUT", "500ms");
     // The remote is a folder; only issues are on GitHub here.
     project.run(&["sync"]).ok();
     project
