@@ -361,9 +361,7 @@ fn changed(issue: &Issue, link: &Link, rules: &Rules<'_>, heard: &Heard) -> Resu
                 }
                 Closer::Stranger(by) => {
                     is_open = true;
-                    if issue.updated_at > link.seen_at {
-                        deeds.push(Deed::Unheeded { feedback, by });
-                    }
+                    deeds.push(Deed::Unheeded { feedback, by });
                 }
             }
         }

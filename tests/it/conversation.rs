@@ -70,7 +70,10 @@ fn a_question_is_an_issue_and_closing_it_answers() {
     project.run(&["run"]).ok();
 
     assert_eq!(project.statuses(), "echo complete, vision complete");
-    assert_eq!(project.sql("select content from artifacts where name = 'plan.md'"), "blue");
+    assert_eq!(
+        project.sql("select trim(content, E'\\n') from artifacts where name = 'plan.md'"),
+        "blue"
+    );
     assert_eq!(issues(&github).lines().count(), 1);
     assert_eq!(comments(&github, 1), ["ann: Take blue."]);
 }
