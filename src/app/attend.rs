@@ -14,7 +14,7 @@ use super::{
 /// requests an hour that a workflow's token has, and another sixty.
 const EVERY: Duration = Duration::from_secs(60);
 
-/// Like [`supervise`], and keeps up the conversation if the project has one.
+/// Like `supervise`, and keeps up the conversation if the project has one.
 ///
 /// # Errors
 ///
