@@ -97,7 +97,8 @@ pub enum Retire {
 
 /// The project's row, locked: syncs of one project take turns.
 async fn claim_project(tx: &mut Tx, plan: &Plan) -> Result<ProjectId> {
-    query("insert into public.projects (id, name) values ($1, $2) on conflict (name) do nothing")
+    // Another one that makes it at this moment may be met by its id or by its name.
+    query("insert into public.projects (id, name) values ($1, $2) on conflict do nothing")
         .bind(ProjectId::of(&plan.project.name))
         .bind(&plan.project.name)
         .execute(tx.conn())
