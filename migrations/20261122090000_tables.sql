@@ -1,7 +1,16 @@
 -- The tables. `agents`, `artifacts` and `feedback` stand in `public` with the
 -- columns that people and other programs know them by; every column added to
--- them is nullable or has a default, so a row inserted by hand still works.
+-- them is nullable or has a default, so a row inserted by hand still works: a
+-- table editor asks for everything else. A default of zeros, or of nothing, is
+-- a place that a trigger fills.
 -- What nobody outside needs to see is in the private schema `wavemark`.
+--
+-- A constraint that people may run into is named by what it asks for: the name
+-- is all that they are told.
+
+-- A migration gives up rather than make everybody wait.
+set local lock_timeout = '30s';
+set local statement_timeout = '5min';
 
 create schema wavemark;
 revoke all on schema wavemark from public;
@@ -54,9 +63,12 @@ create table wavemark.definitions (
 
 create table public.agents (
     id uuid primary key default gen_random_uuid(),
-    name text not null check (name ~ '^[a-z][a-z0-9-]{0,62}$'),
+    name text not null
+        constraint "name is lower case letters, digits and hyphens"
+            check (name ~ '^[a-z][a-z0-9-]{0,62}$'),
     status text not null default 'draft'
-        check (status in ('draft', 'ready', 'building', 'feedback', 'complete')),
+        constraint "status is draft, ready, building, feedback or complete"
+            check (status in ('draft', 'ready', 'building', 'feedback', 'complete')),
 
     -- Facts about its building. All that changes while it is built stands side
     -- by side, status included: the write-ahead log holds a changed row from
@@ -76,15 +88,20 @@ create table public.agents (
     output_summary text,
 
     dependencies uuid [] not null default '{}',
-    project_id uuid not null references public.projects,
+    project_id uuid not null default '00000000-0000-0000-0000-000000000000'
+        references public.projects,
     wave_id uuid references public.waves,
     title text,
     -- Absent for a row inserted by hand; such a row is never retired by a sync.
     definition_sha256 text references wavemark.definitions,
     work_sha256 text check (work_sha256 ~ '^[0-9a-f]{64}$'),
-    runner text not null default 'manual' check (runner in ('exec', 'manual')),
-    review text not null default 'none' check (review in ('none', 'required', 'parallel')),
-    on_stale text not null default 'keep' check (on_stale in ('keep', 'rebuild')),
+    runner text not null default 'manual'
+        constraint "runner is exec or manual" check (runner in ('exec', 'manual')),
+    review text not null default 'none'
+        constraint "review is none, required or parallel"
+            check (review in ('none', 'required', 'parallel')),
+    on_stale text not null default 'keep'
+        constraint "on_stale is keep or rebuild" check (on_stale in ('keep', 'rebuild')),
     pool text not null default 'default',
     priority int not null default 0,
     retries int not null default 2 check (retries >= 0),
@@ -100,7 +117,7 @@ create table public.agents (
     check (
         num_nulls(built_generation, built_at, built_outputs, built_inputs) in (0, 4)
     ),
-    check (status <> 'building' or epoch > 0)
+    constraint "only a run makes an agent build" check (status <> 'building' or epoch > 0)
 ) with (fillfactor = 70);
 comment on table public.agents is 'Wavemark: a unit of work';
 create index agents_by_wave on public.agents (wave_id);
@@ -147,16 +164,20 @@ where outcome in ('failed', 'refused', 'timed_out', 'stalled', 'deferred', 'lost
 create table public.artifacts (
     id uuid primary key default gen_random_uuid(),
     agent_id uuid not null references public.agents,
-    artifact_type text not null check (artifact_type in ('schema', 'prompt', 'doc')),
+    artifact_type text not null
+        constraint "artifact_type is schema, prompt or doc"
+            check (artifact_type in ('schema', 'prompt', 'doc')),
     content text not null,
 
-    project_id uuid not null,
-    name text not null check (name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$'),
-    version int not null check (version >= 1),
+    project_id uuid not null default '00000000-0000-0000-0000-000000000000',
+    name text not null default ''
+        constraint "name is letters, digits, dots, hyphens and underscores"
+            check (name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$'),
+    version int not null default 0 check (version >= 1),
     -- Across all agents, in the order in which they were stored.
     seq bigint not null generated always as identity,
-    sha256 text not null check (sha256 ~ '^[0-9a-f]{64}$'),
-    bytes int not null,
+    sha256 text not null default '' check (sha256 ~ '^[0-9a-f]{64}$'),
+    bytes int not null default 0,
     run_id uuid references public.runs,
     epoch int not null default 0,
     generation int not null default 1,
@@ -174,6 +195,7 @@ create table public.artifacts (
 );
 comment on table public.artifacts is 'Wavemark: what an agent made, immutable';
 create index artifacts_outbox on public.artifacts (project_id, seq) where git_state = 'pending';
+create index artifacts_blocked on public.artifacts (project_id) where git_state = 'blocked';
 create index artifacts_by_run on public.artifacts (run_id);
 
 create table public.feedback (
@@ -182,18 +204,21 @@ create table public.feedback (
     feedback_text text not null,
     resolved boolean not null default false,
 
-    project_id uuid not null,
+    project_id uuid not null default '00000000-0000-0000-0000-000000000000',
     number bigint not null unique generated always as identity,
     kind text not null default 'comment'
-        check (kind in ('comment', 'review', 'question', 'failure')),
+        constraint "kind is comment, review, question, failure or refusal"
+            check (kind in ('comment', 'review', 'question', 'failure', 'refusal')),
     blocking boolean not null default true,
-    -- 0 is filled in: the generation its agent is at.
+    -- The one that its agent is at.
     generation int not null default 0,
     run_id uuid references public.runs,
     -- What makes asking the same thing twice impossible.
     request text,
     author text not null default 'somebody',
-    resolution text check (resolution in ('completed', 'dismissed', 'superseded')),
+    resolution text
+        constraint "resolution is completed, dismissed or superseded"
+            check (resolution in ('completed', 'dismissed', 'superseded')),
     resolved_at timestamptz,
     resolved_by text,
     -- When the scheduler acted on the resolution.
@@ -213,7 +238,7 @@ create index feedback_by_run on public.feedback (run_id);
 create table public.feedback_comments (
     id uuid primary key default gen_random_uuid(),
     feedback_id uuid not null references public.feedback,
-    project_id uuid not null,
+    project_id uuid not null default '00000000-0000-0000-0000-000000000000',
     author text not null default 'somebody',
     body text not null,
     created_at timestamptz not null default now()

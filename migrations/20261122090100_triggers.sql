@@ -3,6 +3,13 @@
 --
 -- Null counts as missing: API clients send null for columns that one row of a
 -- bulk insert lacks.
+--
+-- What feedback is about is looked up with the rights of who gives it: an agent
+-- of a project that they cannot see is as good as none. Who comes through the
+-- API gives it in the name that their token holds.
+
+set local lock_timeout = '30s';
+set local statement_timeout = '5min';
 
 -- The project of a row that names none: the only one there is.
 create function wavemark.only_project() returns uuid
@@ -24,7 +31,9 @@ begin
     new.id := coalesce(new.id, gen_random_uuid());
     new.status := coalesce(new.status, 'draft');
     new.dependencies := coalesce(new.dependencies, '{}');
-    new.project_id := coalesce(new.project_id, wavemark.only_project());
+    new.project_id := coalesce(
+        nullif(new.project_id, '00000000-0000-0000-0000-000000000000'), wavemark.only_project()
+    );
     new.runner := coalesce(new.runner, 'manual');
     new.review := coalesce(new.review, 'none');
     new.on_stale := coalesce(new.on_stale, 'keep');
@@ -55,11 +64,11 @@ begin
     -- Locked, so that two versions cannot get the same number.
     select * into agent from public.agents where id = new.agent_id for no key update;
     if not found then
-        raise foreign_key_violation using message = format('there is no agent %s', new.agent_id);
+        raise foreign_key_violation using message = format('there is no agent %L', new.agent_id);
     end if;
     new.id := coalesce(new.id, gen_random_uuid());
     new.project_id := agent.project_id;
-    new.name := coalesce(new.name, new.artifact_type || '.md');
+    new.name := coalesce(nullif(new.name, ''), new.artifact_type || '.md');
     new.sha256 := encode(sha256(convert_to(new.content, 'UTF8')), 'hex');
     new.bytes := octet_length(new.content);
     new.epoch := coalesce(new.epoch, 0);
@@ -68,7 +77,7 @@ begin
     end if;
     new.created_at := coalesce(new.created_at, now());
     new.git_state := coalesce(new.git_state, 'pending');
-    if new.version is null then
+    if coalesce(new.version, 0) = 0 then
         new.version := 1 + coalesce((
             select max(version) from public.artifacts
             where agent_id = new.agent_id
@@ -106,28 +115,32 @@ create trigger keep_artifacts before truncate on public.artifacts
 for each statement execute function wavemark.keep_artifact();
 
 create function wavemark.complete_feedback() returns trigger
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 declare
     agent public.agents;
+    claims constant jsonb := nullif(current_setting('request.jwt.claims', true), '')::jsonb;
+    -- Who signed in by telephone has an empty address.
+    me constant text := nullif(coalesce(nullif(claims ->> 'email', ''), claims ->> 'sub'), '');
 begin
     if tg_op = 'INSERT' then
         select * into agent from public.agents where id = new.agent_id;
         if not found then
             raise foreign_key_violation
-            using message = format('there is no agent %s', new.agent_id);
+            using message = format('there is no agent %L', new.agent_id);
         end if;
         new.id := coalesce(new.id, gen_random_uuid());
         new.project_id := agent.project_id;
         new.kind := coalesce(new.kind, 'comment');
         new.blocking := coalesce(new.blocking, true);
         new.generation := coalesce(nullif(new.generation, 0), agent.generation);
-        new.author := coalesce(new.author, 'somebody');
+        new.author := coalesce(nullif(new.author, 'somebody'), me, 'somebody');
         new.created_at := coalesce(new.created_at, now());
         new.resolved := coalesce(new.resolved, false);
     end if;
     if new.resolved then
         new.resolution := coalesce(new.resolution, 'completed');
         new.resolved_at := coalesce(new.resolved_at, now());
+        new.resolved_by := coalesce(new.resolved_by, me);
     else
         -- Opened again: it waits for a person, and its next ending counts.
         new.resolution := null;
@@ -142,11 +155,19 @@ create trigger complete_feedback before insert or update on public.feedback
 for each row execute function wavemark.complete_feedback();
 
 create function wavemark.complete_comment() returns trigger
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
+declare
+    claims constant jsonb := nullif(current_setting('request.jwt.claims', true), '')::jsonb;
+    -- Who signed in by telephone has an empty address.
+    me constant text := nullif(coalesce(nullif(claims ->> 'email', ''), claims ->> 'sub'), '');
 begin
     new.id := coalesce(new.id, gen_random_uuid());
-    new.project_id := (select project_id from public.feedback where id = new.feedback_id);
-    new.author := coalesce(new.author, 'somebody');
+    select project_id into new.project_id from public.feedback where id = new.feedback_id;
+    if not found then
+        raise foreign_key_violation
+        using message = format('there is no feedback %L', new.feedback_id);
+    end if;
+    new.author := coalesce(nullif(new.author, 'somebody'), me, 'somebody');
     new.created_at := coalesce(new.created_at, now());
     return new;
 end $$;

@@ -9,6 +9,9 @@
 -- The roles are a Supabase project's; a bare Postgres has none of them, and
 -- then only the owner gets in.
 
+set local lock_timeout = '30s';
+set local statement_timeout = '5min';
+
 create function wavemark.my_projects() returns setof uuid
 language sql stable security definer set search_path = '' as $$
     select project_id from wavemark.members
@@ -80,7 +83,12 @@ begin
         execute format('grant select, insert, update on %s to service_role', tables);
     end if;
 
-    if exists (select from pg_publication where pubname = 'supabase_realtime') then
+    -- What a page subscribes to.
+    if exists (
+        select from pg_publication
+        where pubname = 'supabase_realtime' and not puballtables
+            and pg_has_role(pubowner, 'usage')
+    ) then
         alter publication supabase_realtime add table public.agents, public.feedback;
     end if;
 end $$;

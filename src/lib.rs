@@ -22,8 +22,10 @@
 //! | [`plan`] | YAML text → a checked plan, its digest, its difference from what is stored | `model` |
 //! | [`engine`] | facts → what should happen next, and why nothing does | `model` |
 //! | [`report`] | views → text and JSON for people | `model` |
-//! | [`store`] | the Postgres half of the record | `model`, `plan`, `engine` |
+//! | [`mail`] | what an issue on GitHub means, and what is written there | `model` |
+//! | [`store`] | the Postgres half of the record | `model`, `plan`, `engine`, `mail` |
 //! | [`archive`] | the git half of the record | `model` |
+//! | [`github`] | issues, comments, permissions and dispatch, at GitHub | `model` |
 //! | [`runner`] | one run of a program, from its first process to its last | `model` |
 //! | [`embedded`] | a private Postgres | nothing |
 //! | [`app`] | load, decide, apply: one file per use case | all of the above |
@@ -31,10 +33,10 @@
 //!
 //! # Invariants
 //!
-//! - `model`, `plan`, `engine` and `report` do no IO and read no clock.
-//! - SQL is written in `store`, git is spoken in `archive`, processes are
-//!   started in `runner`, printing is done in `cli`. They know the model and not
-//!   each other; only `app` sees more than one.
+//! - `model`, `plan`, `engine`, `report` and `mail` do no IO and read no clock.
+//! - SQL is written in `store`, git is spoken in `archive`, GitHub is asked in
+//!   `github`, processes are started in `runner`, printing is done in `cli`.
+//!   They know the model and not each other; only `app` sees more than one.
 //! - Only `engine` chooses. What carries its effects out has nothing left to
 //!   choose, and what explains them prints the same decision.
 //! - People, agents and other programs only ever add facts. A status follows
@@ -44,14 +46,16 @@
 //! - What was acknowledged is stored. A crash anywhere is repaired by whoever
 //!   comes next, and nothing takes effect twice.
 //!
-//! There are no traits of our own: the seams are addresses (a database URL, a
-//! git remote), and tests pass real ones.
+//! No seam is a trait of our own: the seams are addresses (a database URL, a
+//! git remote, the base of an API), and tests pass real ones.
 
 pub mod app;
 pub mod archive;
 pub mod cli;
 pub mod embedded;
 pub mod engine;
+pub mod github;
+pub mod mail;
 pub mod model;
 pub mod plan;
 pub mod report;

@@ -183,13 +183,10 @@ impl Batch {
         changes += moved.len();
         notes.extend(self.moves.iter().filter(|step| moved.contains(&step.agent)).filter_map(told));
 
+        events::record(tx, to.project.id, &notes).await?;
+
         let claimed = runs::claim(tx, &pools, to.project, to.host, &self.claims).await?;
         changes += claimed.len();
-        notes.extend(claimed.iter().map(|run| {
-            let detail = format!("attempt {} on {}", run.attempt, to.host);
-            note(run.agent_id, Some(run.id), "started", detail)
-        }));
-        events::record(tx, to.project.id, &notes).await?;
         let begun = self.equip(tx, claimed).await?;
         Ok(Applied { begun, changes, failed: BTreeSet::new() })
     }

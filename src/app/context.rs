@@ -1,16 +1,15 @@
 //! What a command works with: a project's folder, its database, its archive.
 
-use std::{collections::BTreeMap, ffi::OsString, path::PathBuf};
+use std::{collections::BTreeMap, ffi::OsString, fmt, path::PathBuf};
 
 use anyhow::Context as _;
-use secrecy::{ExposeSecret as _, SecretString};
-use sqlx::postgres::PgConnectOptions;
+use secrecy::SecretString;
 
-use super::{publish::Publisher, workspace::Workspace};
+use super::{database::open_store, mail::Mail, publish::Publisher, workspace::Workspace};
 use crate::{
     archive::{Archive, Place, Remote, remote_of},
-    embedded::Embedded,
-    store::{Error as StoreError, Project, Store},
+    github::{self, Auth, Github, Repo, web_host},
+    store::{Insecure, Project, Store},
 };
 
 /// Where everything is, as the user said it.
@@ -20,6 +19,10 @@ pub struct Settings {
     pub directory: PathBuf,
     /// The database; the embedded one when absent.
     pub database_url: Option<SecretString>,
+    /// Authorities for the certificate of its server: PEM, or the path of some.
+    pub database_ca: Option<String>,
+    /// What to do about a `database_url` that is not safe enough.
+    pub insecure: Insecure,
     /// The git remote; found out when absent.
     pub git_remote: Option<String>,
     /// What the environment of this process holds.
@@ -27,7 +30,7 @@ pub struct Settings {
 }
 
 /// The environment of this process, read once.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Environment {
     /// The variables.
     pub variables: BTreeMap<String, OsString>,
@@ -37,6 +40,34 @@ pub struct Environment {
     pub host: String,
     /// Who is at the keyboard.
     pub user: String,
+}
+
+impl Environment {
+    /// A variable that is set to some text.
+    pub fn word(&self, name: &str) -> Option<&str> {
+        self.variables.get(name)?.to_str().filter(|word| !word.is_empty())
+    }
+
+    /// Who speaks on GitHub.
+    fn github_auth(&self) -> anyhow::Result<Option<Auth>> {
+        if let (Some(id), Some(key)) = (self.word("WAVEMARK_APP_ID"), self.word("WAVEMARK_APP_KEY"))
+        {
+            return Ok(Some(Auth::app(id, &SecretString::from(key))?));
+        }
+        Ok(self.word("GITHUB_TOKEN").map(|token| Auth::Token(SecretString::from(token))))
+    }
+}
+
+/// The names of the variables only: half of a night's secrets are among them.
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Environment")
+            .field("variables", &self.variables.keys())
+            .field("binary", &self.binary)
+            .field("host", &self.host)
+            .field("user", &self.user)
+            .finish()
+    }
 }
 
 /// A project, its database and its archive, ready for use.
@@ -52,45 +83,6 @@ pub struct Context {
     pub project: Project,
 }
 
-/// The database of the project in this folder, its schema up to date.
-pub async fn open_store(settings: &Settings, workspace: &Workspace) -> anyhow::Result<Store> {
-    if let Some(url) = &settings.database_url {
-        let options = url.expose_secret().parse::<PgConnectOptions>();
-        return Ok(Store::open(options.map_err(StoreError::BadUrl)?).await?);
-    }
-    let embedded = Embedded::at(&workspace.private());
-    // The usual case, and it costs one connection less than to make sure first.
-    if let Ok(Some(address)) = embedded.likely()
-        && let Ok(store) = Store::open(address.connect_options()).await
-    {
-        return Ok(store);
-    }
-    let address = embedded.start().await.context("cannot start the embedded database")?;
-    let options = address.connect_options();
-    Ok(Store::open(options).await?)
-}
-
-/// The database of the project in this folder as it is, for those who only
-/// look: none where the schema, or the private Postgres, was never made.
-pub(super) async fn look_into_store(
-    settings: &Settings,
-    workspace: &Workspace,
-) -> anyhow::Result<Option<Store>> {
-    let options = match &settings.database_url {
-        Some(url) => url.expose_secret().parse::<PgConnectOptions>().map_err(StoreError::BadUrl)?,
-        None => {
-            let embedded = Embedded::at(&workspace.private());
-            if !embedded.is_made()? {
-                return Ok(None);
-            }
-            let address = embedded.start().await.context("cannot start the embedded database")?;
-            address.connect_options()
-        }
-    };
-    let store = Store::connect(options).await?;
-    Ok(store.has_schema().await?.then_some(store))
-}
-
 impl Context {
     /// Finds the folder, opens the database, and finds the project in it.
     pub async fn open(settings: Settings) -> anyhow::Result<Self> {
@@ -104,22 +96,44 @@ impl Context {
     /// The artifact branch of the project.
     pub fn archive(&self) -> anyhow::Result<Archive> {
         let private = self.workspace.make_private()?;
-        let remote = remote_of(
+        let remote = self.remote()?;
+        let archive = Archive::open(Place {
+            cache: private.join("artifacts.git"),
+            remote: self.with_token(remote),
+            branch: self.project.artifact_branch.clone(),
+        })
+        .context("cannot open the archive")?;
+        Ok(archive)
+    }
+
+    /// The git remote of the project.
+    fn remote(&self) -> anyhow::Result<Remote> {
+        let private = self.workspace.make_private()?;
+        remote_of(
             self.workspace.root(),
             self.settings.git_remote.as_deref(),
             &private.join("remote.git"),
             &self.project.artifact_branch,
         )
-        .context("cannot find the git remote")?;
-        let token = self.settings.environment.variables.get("GITHUB_TOKEN");
-        let token = token.and_then(|token| token.to_str()).map(SecretString::from);
-        let archive = Archive::open(Place {
-            cache: private.join("artifacts.git"),
-            remote: Remote { token, ..remote },
-            branch: self.project.artifact_branch.clone(),
-        })
-        .context("cannot open the archive")?;
-        Ok(archive)
+        .context("cannot find the git remote")
+    }
+
+    /// The remote with what it takes to be let in.
+    ///
+    /// A token of GitHub's is for the server that it is of, and for a remote that
+    /// was named to Wavemark: whatever else `origin` may be does not get to see it.
+    fn with_token(&self, remote: Remote) -> Remote {
+        let authorities = self.settings.environment.word("GIT_SSL_CAINFO").map(PathBuf::from);
+        let remote = Remote { authorities, ..remote };
+        let Some(token) = self.settings.environment.word("GITHUB_TOKEN") else { return remote };
+        let server =
+            self.settings.environment.word("GITHUB_SERVER_URL").unwrap_or("https://github.com");
+        let remote = remote.over_https(server);
+        let was_named = self.settings.git_remote.as_deref().is_some_and(|url| !url.is_empty());
+        match was_named || remote.is_at(server) {
+            true => Remote { token: Some(SecretString::from(token)), ..remote },
+            false => remote,
+        }
     }
 
     /// What brings artifacts to the archive.
@@ -127,8 +141,68 @@ impl Context {
         Ok(Publisher::new(self.store.clone(), self.project.id, self.archive()?))
     }
 
+    /// The project's conversation on GitHub, if the environment says who speaks
+    /// and where.
+    pub fn mail(&self) -> anyhow::Result<Option<Mail>> {
+        let environment = &self.settings.environment;
+        let Some(auth) = environment.github_auth()? else { return Ok(None) };
+        let api_url = environment.word("GITHUB_API_URL").unwrap_or("https://api.github.com");
+        let web_host = web_host(api_url)?;
+        let Some(repo) = self.repo(&web_host)? else { return Ok(None) };
+        let server = environment.word("GITHUB_SERVER_URL").map_or_else(
+            || format!("https://{web_host}"),
+            |url| url.trim_end_matches('/').to_owned(),
+        );
+        let blobs = format!("{server}/{repo}/blob");
+        let mut settings = github::Settings::new(api_url, repo, auth);
+        if let Some(writes) = environment.word("WAVEMARK_GITHUB_WRITES") {
+            settings.writes = writes.parse().context("WAVEMARK_GITHUB_WRITES is not a number")?;
+        }
+        if let Some(pause) = environment.word("WAVEMARK_GITHUB_PAUSE") {
+            settings.pause = humantime::parse_duration(pause)
+                .context("WAVEMARK_GITHUB_PAUSE is not a duration, such as 1s")?;
+        }
+        if let Some(patience) = environment.word("WAVEMARK_GITHUB_TIMEOUT") {
+            settings.patience = humantime::parse_duration(patience)
+                .context("WAVEMARK_GITHUB_TIMEOUT is not a duration, such as 10s")?;
+        }
+        let github = Github::new(&settings)?;
+        Ok(Some(Mail::new(self.store.clone(), self.project.clone(), github, blobs)))
+    }
+
+    /// The repo on GitHub: the one that is named, or the one of the git remote.
+    fn repo(&self, web_host: &str) -> anyhow::Result<Option<Repo>> {
+        if let Some(named) = self.settings.environment.word("GITHUB_REPOSITORY") {
+            return Ok(Some(named.parse().context("GITHUB_REPOSITORY names no repository")?));
+        }
+        let remote = self.remote()?;
+        Ok(Repo::of_remote(&remote.url, web_host))
+    }
+
     /// Who is at the keyboard, for the record.
     pub fn user(&self) -> &str {
         &self.settings.environment.user
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_logged_of_the_settings_holds_no_secret() {
+        let settings = Settings {
+            directory: ".".into(),
+            database_url: Some("postgres://ada:hunter2@db.example/waves".into()),
+            database_ca: None,
+            insecure: Insecure::Refuse,
+            git_remote: None,
+            environment: Environment {
+                variables: BTreeMap::from([("PGPASSWORD".to_owned(), "hunter2".into())]),
+                ..Environment::default()
+            },
+        };
+        let text = format!("{settings:?}");
+        assert!(text.contains("PGPASSWORD") && !text.contains("hunter2"), "{text}");
     }
 }

@@ -10,7 +10,7 @@ use super::{apply::Begun, context::Context};
 use crate::{
     model::{AgentName, Definition, EnvName, Runner},
     runner::{Artifact, Contract, Dep, Host, Input, Launch, Limits, RunDir},
-    store::StoredArtifact,
+    store::{DatabaseUrl, StoredArtifact},
 };
 
 /// The launch of a run, or what a person has to do before there can be one.
@@ -128,26 +128,19 @@ fn secrets(
 /// What no agent is given and no log may show.
 fn hidden(cx: &Context) -> BTreeMap<String, SecretString> {
     let mut hidden = BTreeMap::new();
-    let token = cx.settings.environment.variables.get("GITHUB_TOKEN");
-    if let Some(token) = token.and_then(|token| token.to_str()) {
-        hidden.insert("the GitHub token".to_owned(), SecretString::from(token));
-    }
+    let variable = |name: &str| {
+        let value = cx.settings.environment.variables.get(name)?.to_str()?;
+        (!value.is_empty()).then(|| SecretString::from(value))
+    };
+    hidden.extend(variable("GITHUB_TOKEN").map(|token| ("the GitHub token".to_owned(), token)));
     if let Some(url) = &cx.settings.database_url {
         hidden.insert("the database address".to_owned(), url.clone());
-        if let Some(password) = password(url.expose_secret()) {
-            hidden.insert("the database password".to_owned(), password);
-        }
+        let read = url.expose_secret().parse::<DatabaseUrl>().ok();
+        let password = read.and_then(|url| url.password().cloned());
+        let password = password.or_else(|| variable("PGPASSWORD"));
+        hidden.extend(password.map(|password| ("the database password".to_owned(), password)));
     }
     hidden
-}
-
-/// The password in a database URL, as it is written there and as it is sent.
-fn password(url: &str) -> Option<SecretString> {
-    let (_, rest) = url.split_once("://")?;
-    let (user, _) = rest.split('/').next()?.rsplit_once('@')?;
-    let (_, password) = user.split_once(':')?;
-    let plain = percent_encoding::percent_decode_str(password).decode_utf8_lossy();
-    (!plain.is_empty()).then(|| SecretString::from(plain.into_owned()))
 }
 
 fn host(cx: &Context) -> Host {
@@ -158,18 +151,5 @@ fn host(cx: &Context) -> Host {
         home: variables.get("HOME").cloned(),
         lang: variables.get("LANG").cloned(),
         tz: variables.get("TZ").cloned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_password_of_a_url_is_found_as_it_is_sent() {
-        let found = |url| password(url).map(|found| found.expose_secret().to_owned());
-        assert_eq!(found("postgres://a:s3%40cret@host/db"), Some("s3@cret".to_owned()));
-        assert_eq!(found("postgres://a@host/db"), None);
-        assert_eq!(found("postgres:///db?host=/tmp"), None);
     }
 }

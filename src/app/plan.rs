@@ -3,7 +3,7 @@
 //! **Invariant:** no row is written, no schema is migrated, and no private
 //! Postgres is made for it. Where there is none, everything is new.
 
-use super::{Settings, Workspace, context::look_into_store, outlook::outlook};
+use super::{Settings, Workspace, database::look_into_store, outlook::outlook};
 use crate::plan::{
     Plan,
     diff::{Changes, Proposal, Stored},

@@ -4,7 +4,8 @@
 //! project's publisher lease pushes everything that is pending, once for all,
 //! and then stamps the rows. Where a crash leaves it, the next publisher goes
 //! on: what was pushed and not stamped is found on the branch, and gets no
-//! second commit.
+//! second commit. An artifact that the git host refuses is set aside, a person
+//! is told, and the others go on.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,7 +16,7 @@ use uuid::Uuid;
 use crate::{
     archive::{Archive, Entry, Written},
     model::{ArtifactKey, ProjectId},
-    store::{Pending, Stamp, Store},
+    store::{Block, Pending, Stamp, Store},
 };
 
 /// How long a publisher may be silent. A push that takes longer is not lost:
@@ -23,6 +24,8 @@ use crate::{
 const LEASE: Duration = Duration::from_secs(120);
 /// How many artifacts are pushed at once.
 const BATCH: u32 = 1_000;
+/// Git hosts ask for files of at most so many bytes.
+const COMFORTABLE: usize = 1024 * 1024;
 /// How long a push may take: git itself would wait for a silent server for ever.
 const PATIENCE: Duration = Duration::from_secs(10 * 60);
 
@@ -52,6 +55,7 @@ impl Publisher {
 
     /// Publishes everything that is pending.
     pub async fn publish(&self) -> anyhow::Result<Published> {
+        self.store.unblock(self.project).await?;
         if self.store.pending_count(self.project).await? == 0 {
             return Ok(Published::All(0));
         }
@@ -83,28 +87,53 @@ impl Publisher {
     async fn publish_batch(&self, pending: Vec<Pending>) -> anyhow::Result<usize> {
         let known = self.store.last_commit(self.project).await?;
         let entries: Vec<Entry> = pending.into_iter().map(entry).collect();
+        for Entry { agent, key, version, content, .. } in &entries {
+            let size = content.len();
+            if size > COMFORTABLE {
+                let kib = size / 1024;
+                warn!(agent.name = %agent, bytes = size, "{key} version {version} of `{agent}` has {kib} KiB: git hosts ask for at most 1 MiB a file");
+            }
+        }
         let archive = Arc::clone(&self.archive);
         let push = tokio::task::spawn_blocking(move || archive.publish(&entries, known.as_deref()));
         // A push that lands later does no harm: the next one finds it.
-        let landed = tokio::time::timeout(PATIENCE, push)
+        let delivery = tokio::time::timeout(PATIENCE, push)
             .await
             .context("the git remote gave no answer for ten minutes")?
             .context("publishing was broken off")?
             .context("cannot push artifacts to git")?;
-        let repaired = landed.iter().filter(|landed| landed.written == Written::Same).count();
+        let repaired =
+            delivery.landed.iter().filter(|landed| landed.written == Written::Same).count();
         if repaired > 0 {
             warn!(
                 artifacts = repaired,
                 "{repaired} artifacts had been pushed by a publisher that died"
             );
         }
-        let stamps: Vec<Stamp> = landed
+        let stamps: Vec<Stamp> = delivery
+            .landed
             .into_iter()
             .map(|landed| Stamp { id: landed.id, commit: landed.commit, path: landed.path })
             .collect();
         self.store.stamp(&stamps).await?;
         info!(artifacts = stamps.len(), "committed {} artifacts to git", stamps.len());
-        Ok(stamps.len())
+        let blocks: Vec<Block> = delivery
+            .refused
+            .into_iter()
+            .map(|(id, refusal)| Block {
+                id,
+                reason: refusal.to_string(),
+                hint: refusal.about().hint().to_owned(),
+            })
+            .collect();
+        self.store.block(self.project, &blocks).await?;
+        for Block { id, reason, .. } in &blocks {
+            warn!(artifact.id = %id, "left artifact {id} out of git, its host does not take it: {reason}");
+        }
+        match delivery.trouble {
+            Some(trouble) => Err(trouble).context("cannot push artifacts to git"),
+            None => Ok(stamps.len()),
+        }
     }
 }
 

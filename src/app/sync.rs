@@ -1,7 +1,13 @@
 //! Brings the plan in `waves/` into the database.
 
+use std::fs;
+
+use anyhow::Context as _;
+use tracing::info;
+
 use crate::{
     archive::{Edits, source_of},
+    mail::{FORM_PATH, form},
     model::Digest,
     plan::{Plan, diff::Changes},
     store::{Retire, Store},
@@ -35,6 +41,20 @@ pub fn expect(plan: &Plan, expected: Digest) -> Result<(), PlanMoved> {
     }
 }
 
+/// Keeps the list of agents in the issue form up to date, where there is one
+/// that Wavemark wrote.
+fn keep_form(workspace: &Workspace, plan: &Plan) -> anyhow::Result<()> {
+    let path = workspace.root().join(FORM_PATH);
+    let Ok(before) = fs::read_to_string(&path) else { return Ok(()) };
+    let now = form(plan.agents.keys());
+    if before.lines().next() != now.lines().next() || before == now {
+        return Ok(());
+    }
+    fs::write(&path, now).with_context(|| format!("cannot write {}", path.display()))?;
+    info!("brought {FORM_PATH} up to date: commit it");
+    Ok(())
+}
+
 /// Brings `plan` into the database in one transaction.
 pub async fn sync(
     store: &Store,
@@ -46,5 +66,6 @@ pub async fn sync(
     let commit = source.filter(|source| source.edits == Edits::None);
     let commit = commit.and_then(|source| source.commit);
     let changes = store.sync(plan, commit.as_deref(), retire).await?;
+    keep_form(workspace, plan)?;
     Ok(Synced { changes, commit })
 }

@@ -238,6 +238,7 @@ fn artifact_view(row: &ArtifactRow) -> ArtifactView {
         epoch: row.run_id.map(|_| row.epoch),
         git: row.git_state,
         commit: row.git_commit.clone(),
+        reason: row.git_reason.clone(),
     }
 }
 
@@ -260,7 +261,13 @@ pub async fn comparison(cx: &Context) -> anyhow::Result<ComparisonView> {
                 Some(Fault::Differs(other)) => Some(*other),
                 Some(Fault::NoCommit | Fault::NoFile) => None,
             });
-            ComparedView { agent: row.agent.clone(), key: row.key(), row: row.sha256, commit }
+            ComparedView {
+                agent: row.agent.clone(),
+                key: row.key(),
+                row: row.sha256,
+                git: row.git_state,
+                commit,
+            }
         })
         .collect();
     Ok(ComparisonView { artifacts })

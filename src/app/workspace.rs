@@ -11,12 +11,12 @@ use anyhow::Context as _;
 
 use crate::{
     model::ProjectName,
-    plan::{self, Facts, Plan, Problems, Program, PromptFile},
+    plan::{self, Facts, Plan, Problems, Program, Source},
 };
 
 /// The folder with the definitions in it.
 const WAVES: &str = "waves";
-/// A definition larger than this is not one.
+/// What is larger than this is not even looked at.
 const MAX_FILE: u64 = 64 * 1024 * 1024;
 
 /// No folder from here upwards holds a `waves` folder.
@@ -67,9 +67,8 @@ impl Workspace {
     /// The name of the project, even where the rest of its plan cannot be read.
     pub fn project_name(&self) -> anyhow::Result<ProjectName> {
         let path = format!("{WAVES}/project.yaml");
-        let file = self.root.join(&path);
-        let bytes = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
-        let draft = plan::read(&BTreeMap::from([(path, bytes)]));
+        let source = self.source(&path);
+        let draft = plan::read(&BTreeMap::from([(path, source)]));
         let name = draft.project_name().cloned();
         name.context("waves/project.yaml does not name the project: run `wavemark check`")
     }
@@ -84,8 +83,8 @@ impl Workspace {
                 .prompts
                 .into_iter()
                 .map(|path| {
-                    let file = prompt(&self.root.join(&path));
-                    (path, file)
+                    let source = self.source(&path);
+                    (path, source)
                 })
                 .collect(),
             programs: wanted
@@ -100,40 +99,70 @@ impl Workspace {
         Ok(draft.check(&facts))
     }
 
-    fn files(&self) -> anyhow::Result<BTreeMap<String, Vec<u8>>> {
+    /// What the plan is read from, whatever it turns out to be.
+    fn files(&self) -> anyhow::Result<BTreeMap<String, Source>> {
         let folder = self.root.join(WAVES);
         let mut files = BTreeMap::new();
         let list = || format!("cannot list {}", folder.display());
         for entry in fs::read_dir(&folder).with_context(list)? {
-            let path = entry.with_context(list)?.path();
-            let is_yaml = path.extension().is_some_and(|end| end == "yaml" || end == "yml");
-            let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
-            if !is_yaml || name.starts_with('.') || !path.is_file() {
+            let name = entry.with_context(list)?.file_name();
+            let path = format!("{WAVES}/{}", name.to_string_lossy());
+            let is_yaml = path.ends_with(".yaml") || path.ends_with(".yml");
+            if !is_yaml || name.as_encoded_bytes().starts_with(b".") {
                 continue;
             }
-            let read = || format!("cannot read {}", path.display());
-            let size = fs::metadata(&path).with_context(read)?.len();
-            anyhow::ensure!(size <= MAX_FILE, "{} has {size} bytes: split it", path.display());
-            files.insert(format!("{WAVES}/{name}"), fs::read(&path).with_context(read)?);
+            let source = match name.to_str() {
+                Some(_) => self.source(&path),
+                None => Source::Unreadable("its name is not UTF-8".to_owned()),
+            };
+            files.insert(path, source);
         }
         Ok(files)
     }
-}
 
-fn prompt(path: &Path) -> PromptFile {
-    match fs::read(path) {
-        Ok(bytes) => PromptFile::Bytes(bytes),
-        Err(err) if err.kind() == io::ErrorKind::NotFound => PromptFile::Missing,
-        Err(err) => PromptFile::Unreadable(err.to_string()),
+    /// Reads a file of the repo, from a path that starts at the root.
+    ///
+    /// Comes back whatever is there: a pipe would be waited for, and a link out
+    /// of the repo would bring in what no pull request ever showed.
+    fn source(&self, path: &str) -> Source {
+        let path = self.root.join(path);
+        let refused = |why: &str| Source::Unreadable(why.to_owned());
+        let found = match fs::metadata(&path) {
+            Ok(found) => found,
+            Err(err) if err.kind() != io::ErrorKind::NotFound => return refused(&err.to_string()),
+            Err(_) if path.is_symlink() => return refused("it is a link to nothing"),
+            Err(_) => return Source::Missing,
+        };
+        if found.is_dir() {
+            return refused("it is a folder");
+        }
+        if !found.is_file() {
+            return refused("it is not a file but a pipe, a socket or a device");
+        }
+        if found.len() > MAX_FILE {
+            return refused(&format!("it has {} bytes", found.len()));
+        }
+        let real = path.canonicalize();
+        match real.and_then(|real| self.holds(&real).then(|| fs::read(&real)).transpose()) {
+            Ok(Some(bytes)) => Source::Bytes(bytes),
+            Ok(None) => refused("it is a link that leads out of the repo"),
+            Err(err) => refused(&err.to_string()),
+        }
+    }
+
+    /// Whether a path without links is one of the repo, or below `waves` where
+    /// that is a link itself.
+    fn holds(&self, real: &Path) -> bool {
+        let waves = self.root.join(WAVES).canonicalize();
+        real.starts_with(&self.root) || waves.is_ok_and(|waves| real.starts_with(waves))
     }
 }
 
 fn program(path: &Path) -> Program {
     match fs::metadata(path) {
         Err(_) => Program::Missing,
-        Ok(found) if found.is_file() && found.permissions().mode() & 0o111 != 0 => {
-            Program::Executable
-        }
-        Ok(_) => Program::NotExecutable,
+        Ok(found) if !found.is_file() => Program::NotAFile,
+        Ok(found) if found.permissions().mode() & 0o111 == 0 => Program::NotExecutable,
+        Ok(_) => Program::Executable,
     }
 }

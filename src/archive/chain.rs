@@ -17,6 +17,8 @@ const PERSON: &str = "wavemark <wavemark@users.noreply.github.com>";
 pub(super) struct Chain {
     /// One for each entry, in order.
     pub(super) commits: Vec<Oid>,
+    /// Where in each commit its entry is.
+    pub(super) paths: Vec<String>,
     /// What has to reach the disk before a branch may point at them.
     pub(super) files: Vec<PathBuf>,
 }
@@ -34,18 +36,21 @@ pub(super) fn build(
     };
     let mut parent = parent;
     let mut commits = Vec::with_capacity(entries.len());
+    let mut paths = Vec::with_capacity(entries.len());
     for entry in entries {
-        let mark = Mark::of(entry);
-        let path = mark.path();
-        let path: Vec<&str> = path.split('/').collect();
+        let plain = Mark::of(entry);
+        let path = plain.path();
+        let path = root.locate(repo, &path.split('/').collect::<Vec<_>>())?;
+        let mark = plain.at(&path.join("/"));
         let blob = objects.put(ObjectType::Blob, entry.content.as_bytes(), None)?;
         let tree = root.put(repo, &mut objects, &path, blob)?;
         let commit = text(tree, parent, entry.created_at.timestamp(), &mark.message());
         let commit = objects.put(ObjectType::Commit, commit.as_bytes(), None)?;
         parent = Some(commit);
         commits.push(commit);
+        paths.push(mark.path());
     }
-    Ok(Chain { commits, files: objects.finish()? })
+    Ok(Chain { commits, paths, files: objects.finish()? })
 }
 
 fn text(tree: Oid, parent: Option<Oid>, seconds: i64, message: &str) -> String {

@@ -2,11 +2,11 @@
 
 use std::{io, path::PathBuf};
 
-use git2::{ErrorClass, ErrorCode};
+use git2::ErrorClass;
 
 use crate::model::ArtifactId;
 
-use super::Remote;
+use super::{About, Refusal, Remote};
 
 /// Why the archive could not do what was asked.
 ///
@@ -21,24 +21,71 @@ pub enum Error {
     Unreachable {
         /// Where it should be.
         remote: Remote,
-        /// What libgit2 says.
-        source: git2::Error,
+        /// What is in the way.
+        source: Trouble,
     },
     /// The remote answered, and does not want the push: a hook or a protected
     /// branch. Trying again changes nothing.
-    #[error("the git remote {remote} refused branch `{branch}`: {reason}")]
+    #[error("the git remote {remote} refused branch `{branch}`: {refusal}")]
     Refused {
         /// Who refused.
         remote: Remote,
         /// What it refused.
         branch: String,
-        /// In its own words, control characters taken out.
-        reason: String,
+        /// In its own words.
+        refusal: Box<Refusal>,
+    },
+    /// The remote refuses one artifact after the other. Some have been found,
+    /// and the rest is for the next time.
+    #[error(
+        "the git remote {remote} refuses many artifacts: {left} are left to be tried the next time"
+    )]
+    Picky {
+        /// Who refuses.
+        remote: Remote,
+        /// How many artifacts are neither in git nor known to be refused.
+        left: usize,
     },
     /// The remote wants a token, or a better one.
     #[error("the git remote {remote} did not accept the credentials")]
     Unauthorized {
         /// Who asked.
+        remote: Remote,
+    },
+    /// The remote knows who asks, and does not let them.
+    #[error("the git remote {remote} denies access: {refusal}")]
+    Forbidden {
+        /// Who denies it.
+        remote: Remote,
+        /// In its own words.
+        refusal: Box<Refusal>,
+    },
+    /// The remote wants a token, and everybody on the way could read it.
+    #[error("the git remote {remote} asks for a token over a connection that is not encrypted")]
+    Unprotected {
+        /// Who asked.
+        remote: Remote,
+    },
+    /// There is no telling whether the server is who it says.
+    #[error("cannot trust the git remote {remote}: {reason}")]
+    Untrusted {
+        /// Who it should be.
+        remote: Remote,
+        /// What is wrong with its certificate.
+        reason: String,
+    },
+    /// The repository is elsewhere now, where no token was meant to go.
+    #[error("the git remote {remote} has moved to {to}")]
+    Moved {
+        /// Where it was.
+        remote: Remote,
+        /// Where it is said to be.
+        to: String,
+    },
+    /// The server has no such repository, or does not show it.
+    #[error("there is no git repository at {remote}, or none that may be seen with this token")]
+    NoRepository {
+        /// Where it should be.
         remote: Remote,
     },
     /// Something is there, and it is not a git repository.
@@ -99,16 +146,42 @@ pub enum Error {
     Other(#[from] git2::Error),
 }
 
+/// What is in the way of a conversation, in words.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Trouble(String);
+
+impl Trouble {
+    pub(super) fn new(words: String) -> Self {
+        Self(words)
+    }
+}
+
 impl Error {
     /// What a person can do about it.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::Unreachable { .. } => {
-                Some("nothing is lost: artifacts stay in the database and are pushed later")
+            Self::Unreachable { .. } => Some(About::ForNow.hint()),
+            Self::Refused { refusal, .. } => Some(refusal.about().hint()),
+            Self::Forbidden { refusal, .. } => Some(match refusal.about() {
+                About::Unknown => About::Permission.hint(),
+                about => about.hint(),
+            }),
+            Self::Picky { .. } => Some("`wavemark feedback list` shows what is refused, and why"),
+            Self::Unauthorized { .. } => Some(
+                "set GITHUB_TOKEN to a token that may write to the repository's contents; it \
+                     is shown to the host of GITHUB_SERVER_URL, and to that of WAVEMARK_GIT_REMOTE",
+            ),
+            Self::Unprotected { .. } => Some("use the https:// URL of the repository"),
+            Self::Untrusted { .. } => Some(
+                "check the URL, and the clock of this machine; for an authority of your own, set \
+                 GIT_SSL_CAINFO to a file with its certificate",
+            ),
+            Self::Moved { .. } => {
+                Some("if that is right, set WAVEMARK_GIT_REMOTE or `origin` to the new address")
             }
-            Self::Refused { .. } => Some("let the remote accept pushes to the artifact branch"),
-            Self::Unauthorized { .. } => {
-                Some("give a token that may write to the repository's contents")
+            Self::NoRepository { .. } => {
+                Some("check WAVEMARK_GIT_REMOTE or `origin`, and what the token is for")
             }
             Self::NotARepository { .. } => Some(
                 "set WAVEMARK_GIT_REMOTE to a git repository, or make one with `git init --bare`",
@@ -119,9 +192,10 @@ impl Error {
             Self::Contended { .. } => Some(
                 "try again; if no git is running there, delete a `.lock` file beside the branch",
             ),
-            Self::Unsupported { .. } => {
-                Some("set WAVEMARK_GIT_REMOTE to a folder or to an http:// URL")
-            }
+            Self::Unsupported { .. } => Some(
+                "use the https:// URL of the repository: for one on GitHub that is done when \
+                 GITHUB_TOKEN is set, for others set WAVEMARK_GIT_REMOTE",
+            ),
             Self::WrongDigest { .. }
             | Self::Missing { .. }
             | Self::Disk { .. }
@@ -129,33 +203,15 @@ impl Error {
         }
     }
 
-    /// What an error in the middle of a conversation with `remote` means.
-    ///
-    /// Errors of the operating system are not the remote's: by then they are
-    /// about files on this side.
-    pub(super) fn of_transfer(remote: &Remote, source: git2::Error) -> Self {
-        let remote = remote.clone();
-        // libgit2 has no code for a status, only these words.
-        let status = |code| {
-            let words = format!("http status code: {code}");
-            source.message().ends_with(&words)
-        };
-        match (source.code(), source.class()) {
-            (ErrorCode::Auth, _) => Self::Unauthorized { remote },
-            _ if status(401) || status(403) => Self::Unauthorized { remote },
-            _ if status(404) => Self::NotARepository { remote },
-            (_, ErrorClass::Net | ErrorClass::Http | ErrorClass::Ssl) => {
-                Self::Unreachable { remote, source }
-            }
-            _ => Self::Other(source),
-        }
-    }
-
-    /// What an error means that came before there was a conversation.
-    pub(super) fn of_connection(remote: &Remote, source: git2::Error) -> Self {
+    /// What an error of libgit2's means that is about the files of a remote, or
+    /// of a cache that cannot be cured.
+    pub(super) fn of_files(remote: &Remote, source: git2::Error) -> Self {
         match source.class() {
-            ErrorClass::Os => Self::Unreachable { remote: remote.clone(), source },
-            _ => Self::of_transfer(remote, source),
+            ErrorClass::Os => Self::Unreachable {
+                remote: remote.clone(),
+                source: Trouble::new(source.message().to_owned()),
+            },
+            _ => Self::Other(source),
         }
     }
 }

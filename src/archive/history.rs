@@ -130,7 +130,7 @@ mod tests {
             entry(2, "doc/b.md", "two"),
             entry(3, "doc/a.md", "three"),
         ];
-        archive.publish(&batch, None).unwrap();
+        archive.publish_all(&batch, None).unwrap();
         world.somebody_commits("foundation/vision/doc/a.md", "edited");
         archive
     }

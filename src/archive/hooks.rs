@@ -7,7 +7,7 @@
 
 use std::{
     env,
-    io::Write as _,
+    io::{self, Write as _},
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -15,7 +15,7 @@ use std::{
 
 use git2::{Oid, Repository};
 
-use super::wording;
+use super::Refusal;
 
 /// The update that is asked for.
 pub(super) struct Update<'a> {
@@ -26,7 +26,7 @@ pub(super) struct Update<'a> {
 
 /// Asks `pre-receive` and `update`; an error is the reason of the first that
 /// says no.
-pub(super) fn ask(repo: &Repository, update: &Update<'_>) -> Result<(), String> {
+pub(super) fn ask(repo: &Repository, update: &Update<'_>) -> Result<(), Refusal> {
     run(repo, "pre-receive", update)?;
     run(repo, "update", update)
 }
@@ -40,7 +40,7 @@ pub(super) fn tell(repo: &Repository, update: &Update<'_>) {
     }
 }
 
-fn run(repo: &Repository, hook: &str, update: &Update<'_>) -> Result<(), String> {
+fn run(repo: &Repository, hook: &str, update: &Update<'_>) -> Result<(), Refusal> {
     let Some(program) = find(repo, hook) else {
         return Ok(());
     };
@@ -51,7 +51,9 @@ fn run(repo: &Repository, hook: &str, update: &Update<'_>) -> Result<(), String>
         "post-update" => (vec![update.refname], String::new()),
         _ => (vec![], format!("{old} {new} {}\n", update.refname)),
     };
-    let cannot = |err| format!("its {hook} hook cannot be run: {err}");
+    let cannot = |err: io::Error| {
+        Refusal::new(&format!("its {hook} hook cannot be run"), err.to_string().as_bytes())
+    };
 
     let mut command = Command::new(program);
     command.args(args).current_dir(repo.path()).env_clear().env("GIT_DIR", ".");
@@ -71,7 +73,7 @@ fn run(repo: &Repository, hook: &str, update: &Update<'_>) -> Result<(), String>
         true => Ok(()),
         false => {
             let said = [output.stderr, output.stdout].concat();
-            Err(wording::reason(&format!("{hook} hook declined"), &said))
+            Err(Refusal::new(&format!("{hook} hook declined"), &said))
         }
     }
 }
@@ -101,7 +103,7 @@ mod tests {
                 let note = note.replace("cat", if hook.contains("receive") { "cat" } else { ":" });
                 world.hook(hook, &note);
             }
-            let landed = world.archive(via, "one").publish(&entries(0..1), None).unwrap();
+            let landed = world.archive(via, "one").publish_all(&entries(0..1), None).unwrap();
             let heard = fs::read_to_string(world.folder().join("heard")).unwrap();
             heard.replace(&landed[0].commit, "<new>").replace(&"0".repeat(40), "<none>")
         });
@@ -123,7 +125,7 @@ mod tests {
             let world = World::new();
             world.hook("post-receive", "exit 1");
 
-            world.archive(via, "one").publish(&entries(0..1), None).unwrap();
+            world.archive(via, "one").publish_all(&entries(0..1), None).unwrap();
 
             assert_eq!(world.git(&["rev-list", "--count", BRANCH]).trim(), "1");
         }
@@ -137,7 +139,7 @@ mod tests {
         let hook = world.folder().join("hooks/pre-receive");
         fs::set_permissions(hook, fs::Permissions::from_mode(0o644)).unwrap();
 
-        world.archive(Via::Folder, "one").publish(&entries(0..1), None).unwrap();
+        world.archive(Via::Folder, "one").publish_all(&entries(0..1), None).unwrap();
     }
 
     #[test]
@@ -145,7 +147,7 @@ mod tests {
         let world = World::new();
         world.hook("pre-receive", "env > seen");
 
-        world.archive(Via::Folder, "one").publish(&entries(0..1), None).unwrap();
+        world.archive(Via::Folder, "one").publish_all(&entries(0..1), None).unwrap();
 
         let seen = fs::read_to_string(world.folder().join("seen")).unwrap();
         let mut names: Vec<&str> =

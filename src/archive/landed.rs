@@ -21,7 +21,7 @@ pub(super) fn find(
     repo: &Repository,
     head: Option<Oid>,
     known: Option<Oid>,
-    entries: &[Entry],
+    entries: &[&Entry],
 ) -> Result<HashMap<ArtifactId, (Oid, String)>, git2::Error> {
     let wanted: HashMap<ArtifactId, Digest> =
         entries.iter().map(|entry| (entry.id, entry.sha256)).collect();

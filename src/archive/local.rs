@@ -17,11 +17,12 @@ use std::{
     time::Duration,
 };
 
-use git2::{ErrorClass, ErrorCode, Oid, Repository};
+use git2::{ErrorCode, Oid, Repository};
 
 use super::{
-    Error, Remote,
+    Error, Refusal, Remote,
     chain::Chain,
+    error::Trouble,
     flush::{self, Flushed},
     hooks,
 };
@@ -29,13 +30,15 @@ use super::{
 /// Nobody holds the lock of a branch for so long: whoever made it is dead.
 const STALE: Duration = Duration::from_secs(600);
 
-/// How a push ended that was not refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How a push ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Delivered {
     /// The remote has it.
     Yes,
     /// Something changed meanwhile, most likely the branch: look again.
     Again,
+    /// The remote does not want it.
+    Refused(Refusal),
 }
 
 pub(super) fn open(remote: &Remote, path: &Path) -> Result<Repository, Error> {
@@ -44,7 +47,7 @@ pub(super) fn open(remote: &Remote, path: &Path) -> Result<Repository, Error> {
         match source.code() {
             ErrorCode::Owner => Error::Foreign { path: path.to_owned() },
             ErrorCode::NotFound if path.exists() => Error::NotARepository { remote },
-            _ => Error::Unreachable { remote, source },
+            _ => Error::Unreachable { remote, source: Trouble::new(source.message().to_owned()) },
         }
     })
 }
@@ -69,20 +72,17 @@ pub(super) fn deliver(
     let Some(&new) = chain.commits.last() else {
         return Ok(Delivered::Yes);
     };
-    let refused = |reason| Error::Refused {
-        remote: remote.clone(),
-        branch: refname.trim_start_matches("refs/heads/").to_owned(),
-        reason,
-    };
     if is_checked_out(repo, refname) {
-        return Err(refused("it is checked out there".to_owned()));
+        return Ok(Delivered::Refused(Refusal::new("it is checked out there", b"")));
     }
     let disk = |source| Error::Disk { path: repo.path().to_owned(), source };
     if flush::files(&chain.files).map_err(disk)? == Flushed::Damaged {
         return Ok(Delivered::Again);
     }
     let update = hooks::Update { refname, old, new };
-    hooks::ask(repo, &update).map_err(refused)?;
+    if let Err(refusal) = hooks::ask(repo, &update) {
+        return Ok(Delivered::Refused(refusal));
+    }
     if swap(remote, repo, &update)? == Delivered::Again {
         return Ok(Delivered::Again);
     }
@@ -105,10 +105,7 @@ fn swap(
             remove_stale(&repo.commondir().join(format!("{}.lock", update.refname)));
             return Ok(Delivered::Again);
         }
-        Err(source) if source.class() == ErrorClass::Os => {
-            return Err(Error::Unreachable { remote: remote.clone(), source });
-        }
-        Err(err) => return Err(err.into()),
+        Err(err) => return Err(Error::of_files(remote, err)),
     }
     if head(repo, update.refname)? != update.old {
         return Ok(Delivered::Again);

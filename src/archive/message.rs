@@ -32,6 +32,8 @@ pub struct Mark {
     pub epoch: Epoch,
     /// Of the content.
     pub sha256: Digest,
+    /// Where it is, if the folder where it should be was full.
+    elsewhere: Option<String>,
 }
 
 impl Mark {
@@ -45,16 +47,27 @@ impl Mark {
             run: entry.run,
             epoch: entry.epoch,
             sha256: entry.sha256,
+            elsewhere: None,
         }
+    }
+
+    /// The same mark of a file that is at `path`.
+    pub(super) fn at(self, path: &str) -> Self {
+        let elsewhere = (path != self.plain_path()).then(|| path.to_owned());
+        Self { elsewhere, ..self }
     }
 
     /// Where in the commit's tree the content is.
     pub fn path(&self) -> String {
+        self.elsewhere.clone().unwrap_or_else(|| self.plain_path())
+    }
+
+    fn plain_path(&self) -> String {
         format!("{}/{}/{}", self.wave, self.agent, self.key)
     }
 
     pub(super) fn message(&self) -> String {
-        let Self { id, wave, agent, key, version, run, epoch, sha256 } = self;
+        let Self { id, wave, agent, key, version, run, epoch, sha256, elsewhere } = self;
         let mut text = format!(
             "{agent}: {key} (version {version})\n\n\
              Wavemark-Artifact: {id}\n\
@@ -68,7 +81,11 @@ impl Mark {
         if let Some(run) = run {
             let _infallible = writeln!(text, "Wavemark-Run: {run}");
         }
-        text + &format!("Wavemark-Epoch: {epoch}\nWavemark-Sha256: {sha256}\n")
+        text += &format!("Wavemark-Epoch: {epoch}\nWavemark-Sha256: {sha256}\n");
+        if let Some(path) = elsewhere {
+            let _infallible = writeln!(text, "Wavemark-Path: {path}");
+        }
+        text
     }
 
     /// The mark in a commit message; `None` if a person wrote the commit.
@@ -80,7 +97,7 @@ impl Mark {
         let trailers = git2::message_trailers_strs(message).ok()?;
         let get =
             |name: &str| trailers.iter().find_map(|(key, value)| (key == name).then_some(value));
-        Some(Self {
+        let mark = Self {
             id: ArtifactId::from_uuid(get("Wavemark-Artifact")?.parse().ok()?),
             wave: get("Wavemark-Wave")?.parse().ok()?,
             agent: get("Wavemark-Agent")?.parse().ok()?,
@@ -95,7 +112,17 @@ impl Mark {
             },
             epoch: Epoch(get("Wavemark-Epoch")?.parse().ok()?),
             sha256: get("Wavemark-Sha256")?.parse().ok()?,
-        })
+            elsewhere: None,
+        };
+        match get("Wavemark-Path") {
+            None => Some(mark),
+            Some(path) => {
+                // Only folders for what is too much may be between.
+                let plain: Vec<&str> =
+                    path.split('/').filter(|name| !name.starts_with('_')).collect();
+                (plain.join("/") == mark.plain_path()).then(|| mark.at(path))
+            }
+        }
     }
 }
 
@@ -116,6 +143,7 @@ mod tests {
             run: run.map(|id| RunId::from_uuid(Uuid::from_u128(id))),
             epoch: Epoch(numbers.1),
             sha256: Digest::of(name),
+            elsewhere: None,
         }
     }
 

@@ -25,8 +25,11 @@ mod local;
 mod message;
 mod objects;
 mod pack;
+mod refusal;
 mod remote;
 mod server;
+mod sift;
+mod smart;
 mod source;
 #[cfg(test)]
 mod testing;
@@ -44,9 +47,10 @@ use std::{
 
 use git2::{Oid, Repository};
 
-pub use error::Error;
+pub use error::{Error, Trouble};
 pub use history::Commit;
 pub use message::Mark;
+pub use refusal::{About, Refusal};
 pub use remote::{Remote, remote_of};
 pub use source::{Edits, Source, source_of};
 pub use verify::{Claim, Fault};
@@ -55,6 +59,10 @@ use crate::model::{AgentName, ArtifactId, ArtifactKey, Digest, Epoch, Instant, R
 use chain::Chain;
 use local::Delivered;
 use remote::Address;
+use sift::Tried;
+
+/// GitHub warns from 50 MiB on and refuses at 100 MiB.
+const LARGEST: usize = 50 * 1024 * 1024;
 
 /// How long to wait before each further try when the branch keeps moving.
 const PAUSES: [Duration; 4] = [
@@ -123,6 +131,17 @@ pub struct Landed {
     pub written: Written,
 }
 
+/// What publishing came to.
+#[derive(Debug, Default)]
+pub struct Delivery {
+    /// What is on the branch.
+    pub landed: Vec<Landed>,
+    /// What the remote does not take for what it is, however often it is tried.
+    pub refused: Vec<(ArtifactId, Refusal)>,
+    /// Why the rest is neither.
+    pub trouble: Option<Error>,
+}
+
 /// Whether publishing an entry took a new commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Written {
@@ -147,24 +166,51 @@ impl Archive {
 
     /// Commits each entry, in order, on the newest head, and pushes once.
     ///
+    /// More often only if the remote does not take all of them: then those that
+    /// it refuses are found and left out (see [`Delivery`]).
+    ///
     /// `known` is a commit up to which every artifact's row is stamped; it only
-    /// saves time. An entry that is found after it gets no second commit. When
-    /// this fails, no entry may be taken for published; try all of them again.
+    /// saves time. An entry that is found after it gets no second commit. What
+    /// has neither landed nor been refused is to be tried again.
     ///
     /// A batch is held in memory twice, so give a thousand at a time.
-    pub fn publish(&self, entries: &[Entry], known: Option<&str>) -> Result<Vec<Landed>, Error> {
-        if let Some(bad) = entries.iter().find(|entry| Digest::of(&entry.content) != entry.sha256) {
+    pub fn publish(&self, entries: &[Entry], known: Option<&str>) -> Result<Delivery, Error> {
+        let (large, fit): (Vec<&Entry>, Vec<&Entry>) =
+            entries.iter().partition(|entry| entry.content.len() > LARGEST);
+        let too_large =
+            |entry: &&Entry| (entry.id, Refusal::too_large(entry.content.len(), LARGEST));
+        let mut delivery =
+            Delivery { refused: large.iter().map(too_large).collect(), ..Delivery::default() };
+        if let Some(bad) = fit.iter().find(|entry| Digest::of(&entry.content) != entry.sha256) {
             return Err(Error::WrongDigest { artifact: bad.id });
         }
-        if entries.is_empty() {
-            return Ok(Vec::new());
+        if fit.is_empty() {
+            return Ok(delivery);
         }
         let known = known.and_then(|id| Oid::from_str(id).ok());
         let _turn = self.turn()?;
+        let sifted = sift::sift(&fit, |batch| self.push(batch, known));
+        delivery.landed = sifted.taken;
+        delivery.refused.extend(sifted.refused.into_iter().map(|(entry, why)| (entry.id, why)));
+        let remote = self.place.remote.clone();
+        delivery.trouble = sifted.halt.map(|halt| match halt {
+            sift::Halt::Failed(err) => err,
+            sift::Halt::Enough(left) => Error::Picky { remote, left },
+            sift::Halt::Everything(refusal) => Error::Refused {
+                remote,
+                branch: self.place.branch.clone(),
+                refusal: Box::new(refusal),
+            },
+        });
+        Ok(delivery)
+    }
+
+    /// Pushes all of `entries` or none, trying again while the branch moves.
+    fn push(&self, entries: &[&Entry], known: Option<Oid>) -> Result<Tried<Landed>, Error> {
         let mut cured = false;
         for pause in PAUSES.iter().map(Some).chain([None]) {
             match self.attempt(entries, known) {
-                Ok(Some(landed)) => return Ok(landed),
+                Ok(Some(tried)) => return Ok(tried),
                 Ok(None) => pause.into_iter().for_each(|pause| thread::sleep(*pause)),
                 Err(Error::Other(err)) if self.address == Address::Server && !cured => {
                     tracing::warn!("the git cache may be damaged: {err}");
@@ -172,9 +218,7 @@ impl Archive {
                     cured = true;
                 }
                 // A full or read-only disk: the remote is as good as away.
-                Err(Error::Other(err)) => {
-                    return Err(Error::of_connection(&self.place.remote, err));
-                }
+                Err(Error::Other(err)) => return Err(Error::of_files(&self.place.remote, err)),
                 Err(err) => return Err(err),
             }
         }
@@ -186,25 +230,37 @@ impl Archive {
     }
 
     /// One try; `None` if the branch moved meanwhile.
-    fn attempt(&self, entries: &[Entry], known: Option<Oid>) -> Result<Option<Vec<Landed>>, Error> {
+    fn attempt(
+        &self,
+        entries: &[&Entry],
+        known: Option<Oid>,
+    ) -> Result<Option<Tried<Landed>>, Error> {
         let repo = self.repo()?;
         let head = self.newest(&repo)?;
         let mut landed = landed::find(&repo, head, known, entries)?;
         let missing: Vec<&Entry> =
-            entries.iter().filter(|entry| !landed.contains_key(&entry.id)).collect();
+            entries.iter().copied().filter(|entry| !landed.contains_key(&entry.id)).collect();
         let chain = chain::build(&repo, head, &missing)?;
-        if self.deliver(&repo, head, &chain)? == Delivered::Again {
-            return Ok(None);
+        match self.deliver(&repo, head, &chain)? {
+            Delivered::Again => return Ok(None),
+            Delivered::Refused(refusal) => {
+                let of = |commit| chain.commits.iter().position(|it| it == commit);
+                let ids: Vec<ArtifactId> =
+                    refusal.commits().iter().filter_map(of).map(|at| missing[at].id).collect();
+                let named = (0..entries.len()).filter(|at| ids.contains(&entries[*at].id));
+                return Ok(Some(Tried::Refused { named: named.collect(), refusal }));
+            }
+            Delivered::Yes => (),
         }
-        let mut new = chain.commits.into_iter();
-        let place = |entry: &Entry| {
-            let (commit, path, written) = match landed.remove(&entry.id) {
-                Some((commit, path)) => (commit, path, Written::Same),
-                None => (new.next()?, Mark::of(entry).path(), Written::New),
+        let mut new = chain.commits.into_iter().zip(chain.paths);
+        let place = |entry: &&Entry| {
+            let ((commit, path), written) = match landed.remove(&entry.id) {
+                Some(found) => (found, Written::Same),
+                None => (new.next()?, Written::New),
             };
             Some(Landed { id: entry.id, commit: commit.to_string(), path, written })
         };
-        Ok(entries.iter().map(place).collect())
+        Ok(Some(Tried::Taken(entries.iter().filter_map(place).collect())))
     }
 
     fn deliver(
@@ -219,10 +275,10 @@ impl Archive {
         };
         match self.address {
             Address::Folder(_) => local::deliver(remote, repo, &self.refname, old, chain),
-            Address::Server => match server::push(remote, repo, &self.refname, old, new) {
+            Address::Server => match server::push(remote, repo, &self.refname, old, new)? {
                 // Servers have many words for "it moved", so look.
-                Err(Error::Refused { .. }) if self.newest(repo)? != old => Ok(Delivered::Again),
-                pushed => pushed,
+                Delivered::Refused(_) if self.newest(repo)? != old => Ok(Delivered::Again),
+                delivered => Ok(delivered),
             },
         }
     }

@@ -94,7 +94,7 @@ impl<'repo> Objects<'repo> {
 }
 
 /// The error of libgit2's that came through [`std::io::Write`].
-fn unwrapped(err: io::Error) -> git2::Error {
+pub(super) fn unwrapped(err: io::Error) -> git2::Error {
     let text = err.to_string();
     let inner = err.into_inner().and_then(|inner| inner.downcast().ok());
     inner.map_or_else(|| git2::Error::from_str(&text), |inner| *inner)

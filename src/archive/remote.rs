@@ -21,6 +21,9 @@ pub struct Remote {
     pub url: String,
     /// Sent as the password to a server that asks.
     pub token: Option<SecretString>,
+    /// A file with the certificates of the authorities to believe in, in place
+    /// of the system's.
+    pub authorities: Option<PathBuf>,
 }
 
 impl fmt::Display for Remote {
@@ -54,25 +57,43 @@ pub(super) enum Address {
 impl Remote {
     /// A remote that asks for no token.
     pub fn at(url: impl Into<String>) -> Self {
-        Self { url: url.into(), token: None }
+        Self { url: url.into(), token: None, authorities: None }
+    }
+
+    /// The same repository over https, if this is one of the host at `server`
+    /// by ssh: a token opens the one and not the other.
+    #[must_use]
+    pub fn over_https(self, server: &str) -> Self {
+        let host =
+            reqwest::Url::parse(server).ok().and_then(|url| Some(url.host_str()?.to_owned()));
+        match by_ssh(&self.url) {
+            Some((of, path)) if host.is_some_and(|host| of.eq_ignore_ascii_case(&host)) => {
+                let url = format!("{}/{path}", server.trim_end_matches('/'));
+                tracing::debug!("using {url} with the token in place of {self}");
+                Self { url, ..self }
+            }
+            _ => self,
+        }
+    }
+
+    /// Whether it is a repository of the server at this URL.
+    pub fn is_at(&self, server: &str) -> bool {
+        let origin = |url| reqwest::Url::parse(url).ok().map(|url| url.origin());
+        origin(&self.url).is_some_and(|of| of.is_tuple() && Some(of) == origin(server))
     }
 
     pub(super) fn address(&self) -> Result<Address, Error> {
         let unsupported = |scheme: &str| {
             Err(Error::Unsupported { remote: self.clone(), scheme: scheme.to_owned() })
         };
-        let built = git2::Version::get();
         match self.url.split_once("://") {
             Some(("file", rest)) => {
                 let path = &rest[rest.find('/').unwrap_or(rest.len())..];
                 let path = percent_decode_str(path).decode_utf8_lossy();
                 Ok(Address::Folder(PathBuf::from(path.as_ref())))
             }
-            Some(("http", _)) => Ok(Address::Server),
-            Some(("https", _)) if built.https() => Ok(Address::Server),
-            Some(("ssh" | "git+ssh", _)) if built.ssh() => Ok(Address::Server),
+            Some(("http" | "https", _)) => Ok(Address::Server),
             Some((scheme, _)) => unsupported(scheme),
-            None if is_scp_like(&self.url) && built.ssh() => Ok(Address::Server),
             None if is_scp_like(&self.url) => unsupported("ssh"),
             None => Ok(Address::Folder(PathBuf::from(&self.url))),
         }
@@ -82,6 +103,22 @@ impl Remote {
 /// Whether it is `[user@]host:path`, as git decides: a `:` before any `/`.
 fn is_scp_like(url: &str) -> bool {
     url.find(':').is_some_and(|colon| !url[..colon].contains('/'))
+}
+
+/// Host and path of a repository that is reached by ssh: `user@host:path` or
+/// `ssh://user@host:port/path`.
+fn by_ssh(url: &str) -> Option<(&str, &str)> {
+    let (host, path) = match url.split_once("://") {
+        Some(("ssh" | "git+ssh", rest)) => {
+            let (host, path) = rest.split_once('/')?;
+            (host.split_once(':').map_or(host, |(host, _)| host), path)
+        }
+        Some(_) => return None,
+        None if is_scp_like(url) => url.split_once(':')?,
+        None => return None,
+    };
+    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+    Some((host, path.trim_start_matches('/')))
 }
 
 /// Finds the remote of the project in `root`.
@@ -176,6 +213,37 @@ mod tests {
     }
 
     #[test]
+    fn a_repository_by_ssh_is_used_over_https_where_the_token_is_of_its_host() {
+        let used = |url: &str, server: &str| Remote::at(url).over_https(server).url;
+        let github = "https://github.com";
+        for url in [
+            "git@github.com:acme/waves.git",
+            "github.com:/acme/waves.git",
+            "ssh://git@github.com/acme/waves.git",
+            "ssh://git@GitHub.com:22/acme/waves.git",
+        ] {
+            assert_eq!(used(url, github), "https://github.com/acme/waves.git", "{url}");
+        }
+        let ours = "git@git.acme.example:acme/waves.git";
+        assert_eq!(
+            used(ours, "https://git.acme.example/"),
+            "https://git.acme.example/acme/waves.git"
+        );
+        for url in [ours, "https://github.com/acme/waves.git", "/srv/github.com:a/b", "."] {
+            assert_eq!(used(url, github), url);
+        }
+    }
+
+    #[test]
+    fn a_server_is_told_by_scheme_host_and_port() {
+        let is_at = |url: &str| Remote::at(url).is_at("https://github.com");
+        assert!(is_at("https://github.com/acme/waves.git") && is_at("https://GitHub.com:443/a/b"));
+        let others =
+            ["http://github.com/a/b", "https://github.com.example/a/b", "/srv/r.git", "file:///r"];
+        assert!(!others.into_iter().any(is_at));
+    }
+
+    #[test]
     fn a_remote_never_prints_its_secrets() {
         let mut remote = Remote::at("http://me:hunter2@host/r@1.git");
         remote.token = Some("hunter3".into());
@@ -216,7 +284,7 @@ mod tests {
         let remote = remote_of(dir.path(), None, &fallback, BRANCH).unwrap();
         let again = remote_of(dir.path(), None, &fallback, BRANCH).unwrap();
         assert_eq!(remote.url, again.url);
-        archive(remote, dir.path().join("cache")).publish(&entries(1..2), None).unwrap();
+        archive(remote, dir.path().join("cache")).publish_all(&entries(1..2), None).unwrap();
 
         git(dir.path(), &["clone", "--quiet", fallback.to_str().unwrap(), "clone"]);
 

@@ -7,26 +7,18 @@
 //! **Invariant:** the branch in the cache is where the server's was when it was
 //! last looked at, with everything that it points at.
 
-use std::{cell::RefCell, fs, path::Path, rc::Rc};
+use std::{fs, path::Path};
 
-use git2::{
-    AutotagOption, Cred, CredentialType, Direction, ErrorClass, ErrorCode, FetchOptions, Oid,
-    ProxyOptions, PushOptions, RemoteCallbacks, RemoteConnection, Repository,
-    RepositoryInitOptions,
-};
-use secrecy::ExposeSecret as _;
+use git2::{Buf, Oid, Repository, RepositoryInitOptions};
 
 use super::{
     Error, Remote,
     local::{self, Delivered},
-    wording,
+    smart::{Pushed, Session, Update},
 };
 
 /// Which server a cache is of, in the cache's own configuration.
 const OF: &str = "wavemark.remote";
-
-/// As much of what a server says as is kept.
-const LONGEST: usize = 8_192;
 
 /// Fetches come as packs. With more than so many, fetching anew is better.
 pub(super) const MOST_PACKS: usize = 200;
@@ -66,38 +58,21 @@ pub(super) fn fetch(
     repo: &Repository,
     refname: &str,
 ) -> Result<Option<Oid>, Error> {
-    let mut anonymous = repo.remote_anonymous(&remote.url)?;
-    let mut connection = connect(remote, &mut anonymous, Direction::Fetch)?;
-    let failed = |err| Error::of_transfer(remote, err);
-    let heads = connection.list().map_err(failed)?;
-    let head = heads.iter().find(|head| head.name() == refname);
-    let head = head.map(|head| head.oid());
+    let mut session = Session::open(remote, refname)?;
+    let head = session.head()?;
     let here = local::head(repo, refname)?;
-    if head == here {
-        return Ok(head);
+    match head {
+        _ if head == here => (),
+        None => repo.find_reference(refname)?.delete()?,
+        Some(head) => {
+            session.fetch(repo, head, here)?;
+            repo.reference(refname, head, true, "wavemark fetch")?;
+        }
     }
-    if head.is_none() {
-        // A branch that is gone is not fetched, so the old one would stay.
-        repo.find_reference(refname)?.delete()?;
-        return Ok(None);
-    }
-    let mut options = FetchOptions::new();
-    options
-        .remote_callbacks(callbacks(remote))
-        .proxy_options(proxy())
-        .update_fetchhead(false)
-        .download_tags(AutotagOption::None);
-    connection
-        .remote()
-        .fetch(&[format!("+{refname}:{refname}")], Some(&mut options), None)
-        .map_err(failed)?;
     Ok(head)
 }
 
 /// Asks the server to move the branch from `old` to `new`.
-///
-/// Without an error, it did or it did not: libgit2 reports a refusal to a
-/// callback only.
 pub(super) fn push(
     remote: &Remote,
     repo: &Repository,
@@ -105,97 +80,27 @@ pub(super) fn push(
     old: Option<Oid>,
     new: Oid,
 ) -> Result<Delivered, Error> {
-    let refusal = RefCell::new(None);
-    let said = Rc::new(RefCell::new(Vec::new()));
-    let mut callbacks = callbacks(remote);
-    callbacks
-        .push_negotiation(|updates| {
-            // Fast-forward is not enough: if someone took commits off the
-            // branch, they are not to come back unasked.
-            match updates.iter().all(|update| update.src() == old.unwrap_or(Oid::ZERO_SHA1)) {
-                true => Ok(()),
-                false => Err(git2::Error::new(
-                    ErrorCode::NotFastForward,
-                    ErrorClass::Callback,
-                    "the branch moved",
-                )),
-            }
-        })
-        .push_update_reference(|_, message| {
-            *refusal.borrow_mut() = message.map(str::to_owned);
-            Ok(())
-        });
-    let heard = Rc::clone(&said);
-    callbacks.sideband_progress(move |words| {
-        let mut heard = heard.borrow_mut();
-        let room = LONGEST.saturating_sub(heard.len()).min(words.len());
-        heard.extend_from_slice(&words[..room]);
-        true
-    });
-
-    let mut options = PushOptions::new();
-    // As many threads as there are processors.
-    options.remote_callbacks(callbacks).proxy_options(proxy()).packbuilder_parallelism(0);
-    let mut anonymous = repo.remote_anonymous(&remote.url)?;
-    let mut connection = connect(remote, &mut anonymous, Direction::Push)?;
-    let pushed = connection.remote().push(&[format!("{new}:{refname}")], Some(&mut options));
-    drop((connection, options));
-    match (pushed, refusal.into_inner()) {
-        (Ok(()), None) => {
+    let update = Update { old, new, pack: pack(repo, old, new)? };
+    match Session::open(remote, refname)?.push(&update)? {
+        Pushed::Yes => {
             repo.reference(refname, new, true, "wavemark publish")?;
             Ok(Delivered::Yes)
         }
-        (Ok(()), Some(message)) if is_passing(&message) => Ok(Delivered::Again),
-        (Ok(()), Some(message)) => Err(Error::Refused {
-            remote: remote.clone(),
-            branch: refname.trim_start_matches("refs/heads/").to_owned(),
-            reason: wording::reason(&message, &said.borrow()),
-        }),
-        (Err(err), _) if err.code() == ErrorCode::NotFastForward => Ok(Delivered::Again),
-        (Err(err), _) => Err(Error::of_transfer(remote, err)),
+        Pushed::Moved => Ok(Delivered::Again),
+        Pushed::Refused(refusal) => Ok(Delivered::Refused(refusal)),
     }
 }
 
-/// Connects, and does nothing else: from here on, an error of the operating
-/// system is about the cache and not about the network.
-fn connect<'a, 'repo, 'cb>(
-    remote: &'cb Remote,
-    anonymous: &'a mut git2::Remote<'repo>,
-    direction: Direction,
-) -> Result<RemoteConnection<'repo, 'a, 'cb>, Error> {
-    anonymous
-        .connect_auth(direction, Some(callbacks(remote)), Some(proxy()))
-        .map_err(|err| Error::of_connection(remote, err))
-}
-
-/// Whether a refusal is about another push at the same time, as git words it.
-fn is_passing(message: &str) -> bool {
-    message.contains("failed to update ref") || message.contains("cannot lock ref")
-}
-
-/// Answers the server's question for credentials, once.
-///
-/// libgit2 asks for ever when they are wrong.
-fn callbacks(remote: &Remote) -> RemoteCallbacks<'_> {
-    let mut callbacks = RemoteCallbacks::new();
-    let mut asked = false;
-    callbacks.credentials(move |_, user, allowed| match &remote.token {
-        Some(token) if !asked && allowed.contains(CredentialType::USER_PASS_PLAINTEXT) => {
-            asked = true;
-            Cred::userpass_plaintext(user.unwrap_or("x-access-token"), token.expose_secret())
-        }
-        _ => Err(git2::Error::new(
-            ErrorCode::Auth,
-            ErrorClass::Http,
-            "the server wants other credentials",
-        )),
-    });
-    callbacks
-}
-
-/// The proxy that git's configuration or the environment names.
-fn proxy() -> ProxyOptions<'static> {
-    let mut proxy = ProxyOptions::new();
-    proxy.auto();
-    proxy
+/// Everything that `new` points at and `old` does not.
+fn pack(repo: &Repository, old: Option<Oid>, new: Oid) -> Result<Vec<u8>, git2::Error> {
+    let mut walk = repo.revwalk()?;
+    walk.push(new)?;
+    old.map_or(Ok(()), |old| walk.hide(old))?;
+    let mut builder = repo.packbuilder()?;
+    // As many threads as there are processors.
+    builder.set_threads(0);
+    builder.insert_walk(&mut walk)?;
+    let mut pack = Buf::new();
+    builder.write_buf(&mut pack)?;
+    Ok(pack.to_vec())
 }

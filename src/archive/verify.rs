@@ -71,7 +71,7 @@ mod tests {
         for via in Via::BOTH {
             let world = World::new();
             let archive = world.archive(via, "one");
-            let landed = archive.publish(&entries(0..3), None).unwrap();
+            let landed = archive.publish_all(&entries(0..3), None).unwrap();
             let good = claim(&landed[0], "text 0\n");
             let changed = claim(&landed[1], "text 9\n");
             let mut moved = claim(&landed[2], "text 2\n");
@@ -96,7 +96,7 @@ mod tests {
     fn a_commit_that_the_branch_lost_is_a_fault_though_the_cache_has_it() {
         let world = World::new();
         let archive = world.archive(Via::Http, "one");
-        let landed = archive.publish(&entries(0..2), None).unwrap();
+        let landed = archive.publish_all(&entries(0..2), None).unwrap();
         world.git(&["update-ref", &format!("refs/heads/{BRANCH}"), &landed[0].commit]);
 
         let faults = archive.verify(&[claim(&landed[1], "text 1\n")]).unwrap();

@@ -7,13 +7,13 @@ const LONGEST: usize = 2_000;
 ///
 /// The words come from elsewhere and end up on terminals: only text is kept.
 pub(super) fn reason(what: &str, said: &[u8]) -> String {
-    let said: String = String::from_utf8_lossy(said)
-        .chars()
-        .map(|c| if c == '\r' { '\n' } else { c })
-        .filter(|c| *c == '\n' || !c.is_control())
-        .take(LONGEST)
-        .collect();
-    let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let said = String::from_utf8_lossy(said);
+    // What a terminal would show in the end: progress is written over itself.
+    let shown = said.lines().filter_map(|line| line.trim_end_matches('\r').rsplit('\r').next());
+    let shown: String = shown.flat_map(|line| [line, "\n"]).collect();
+    let text = shown.chars().filter(|c| *c == '\n' || !c.is_control()).take(LONGEST);
+    let text: String = text.collect();
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     match lines.is_empty() {
         true => what.to_owned(),
         false => format!("{what}: {}", lines.join("; ")),
@@ -31,5 +31,6 @@ mod tests {
             "hook declined: [31mNo secrets,; please.; \u{fffd}",
         );
         assert_eq!(reason("hook declined", b" \n"), "hook declined");
+        assert_eq!(reason("declined", b"Resolving: 10%\rResolving: 20%\rNo.\r\n"), "declined: No.");
     }
 }

@@ -80,7 +80,10 @@ pub(super) async fn show(settings: Settings, args: &ShowArgs) -> anyhow::Result<
     let content = cx.store.content(row.id).await?;
     let place = match (row.git_state, &row.git_commit) {
         (GitState::Committed, Some(commit)) => format!("row {} and commit {commit}", row.id),
-        (GitState::Blocked, _) => format!("row {}; never in git", row.id),
+        (GitState::Blocked, _) => {
+            let reason = row.git_reason.unwrap_or_default();
+            format!("row {}; kept out of git: {reason}", row.id)
+        }
         _ => format!("row {}; its commit is pending", row.id),
     };
     output::complain(&format!(

@@ -33,6 +33,8 @@ enum Format {
     Lines,
     /// As data
     Json,
+    /// As marks on the lines of a pull request, in GitHub Actions
+    Github,
 }
 
 pub(super) fn check(settings: &Settings, args: &CheckArgs) -> anyhow::Result<Outcome> {
@@ -45,14 +47,12 @@ pub(super) fn check(settings: &Settings, args: &CheckArgs) -> anyhow::Result<Out
     match args.format {
         Format::Json => output::say_json(&problems.to_json())?,
         Format::Lines => output::say(&problems.to_lines())?,
-        Format::Text => {
-            if !problems.is_empty() {
-                output::say(&problems.to_text())?;
-            }
-            if let Ok(plan) = &checked {
-                output::say(&good_news(plan))?;
-            }
-        }
+        Format::Github => output::say(&problems.to_github())?,
+        Format::Text if problems.is_empty() => {}
+        Format::Text => output::say(&problems.to_text())?,
+    }
+    if let (Ok(plan), Format::Text | Format::Github) = (&checked, args.format) {
+        output::say(&good_news(plan))?;
     }
     Ok(outcome)
 }

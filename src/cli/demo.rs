@@ -175,7 +175,9 @@ async fn answer(cx: &Context, feedback: &FeedbackView) -> anyhow::Result<()> {
             let answer = "Warm, brief, and never shouting.";
             (format!("wavemark feedback resolve {} --comment \"{answer}\"", number.0), Some(answer))
         }
-        FeedbackKind::Comment => (format!("wavemark feedback resolve {}", number.0), None),
+        FeedbackKind::Comment | FeedbackKind::Refusal => {
+            (format!("wavemark feedback resolve {}", number.0), None)
+        }
         FeedbackKind::Failure => (format!("wavemark retry {agent}"), None),
     };
     output::say(&format!("$ {command}\n"))?;

@@ -17,6 +17,7 @@ mod output;
 mod plan;
 mod progress;
 mod run;
+mod schema;
 mod status;
 mod sync;
 
@@ -28,10 +29,13 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, builder::FalseyValueParser};
 use secrecy::SecretString;
 
-use crate::app::{Environment, Settings};
+use crate::{
+    app::{Environment, Settings},
+    store::Insecure,
+};
 
 /// How a command that did not fail ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +104,33 @@ struct Global {
     )]
     database_url: Option<SecretString>,
 
+    /// Authority of the database server's certificate: a PEM file, or PEM itself
+    ///
+    /// Trusted beside the system's. On Supabase it is needed, as its authority is
+    /// Supabase's own.
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Options everywhere",
+        env = "WAVEMARK_DATABASE_CA",
+        hide_env_values = true,
+        value_name = "PEM"
+    )]
+    database_ca: Option<String>,
+
+    /// Allow an `sslmode` weaker than verify-full for a database on another machine
+    ///
+    /// Only if DATABASE_URL asks for one. Somebody on the way there may then read
+    /// the password and everything else.
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Options everywhere",
+        env = "WAVEMARK_DATABASE_INSECURE",
+        value_parser = FalseyValueParser::new()
+    )]
+    database_insecure: bool,
+
     /// Git remote for artifacts; without it `origin`, or a bare repository in `.wavemark/`
     #[arg(
         long,
@@ -118,6 +149,7 @@ struct Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     Check(check::CheckArgs),
+    Schema(schema::SchemaArgs),
     Plan(plan::PlanArgs),
     Sync(sync::SyncArgs),
     Status(status::StatusArgs),
@@ -173,6 +205,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Outcome> {
     let settings = settings(cli.global);
     match cli.command {
         Command::Check(args) => check::check(&settings, &args),
+        Command::Schema(args) => schema::schema(&args),
         Command::Plan(args) => plan::plan(&settings, &args).await,
         Command::Sync(args) => sync::sync(&settings, &args).await,
         Command::Status(args) => status::status(settings, &args).await,
@@ -205,6 +238,11 @@ fn settings(global: Global) -> Settings {
     Settings {
         directory: global.directory,
         database_url: global.database_url,
+        database_ca: global.database_ca,
+        insecure: match global.database_insecure {
+            true => Insecure::Accept,
+            false => Insecure::Refuse,
+        },
         git_remote: global.git_remote,
         environment: environment(),
     }

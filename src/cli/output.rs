@@ -82,8 +82,9 @@ pub(super) fn is_watched() -> bool {
 /// Sends log messages to stderr, as many as were asked for.
 pub(super) fn log(verbosity: u8) {
     let default = match verbosity {
-        0 => "warn",
-        1 => "warn,wavemark=info",
+        // A lost connection is replaced; what cannot go on without says so.
+        0 => "warn,sqlx_core::pool=error",
+        1 => "warn,sqlx_core::pool=error,wavemark=info",
         _ => "info,wavemark=debug",
     };
     let filter = EnvFilter::try_from_env("WAVEMARK_LOG").unwrap_or_else(|_| default.into());

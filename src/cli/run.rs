@@ -11,7 +11,7 @@ use tokio::{
 
 use super::{Outcome, output, progress::Watcher};
 use crate::{
-    app::{Context, Options, Progress, Session, Settings, Until, preview, supervise, views},
+    app::{Context, Options, Progress, Session, Settings, Until, attend, preview, views},
     engine::Wait,
     model::{AgentName, Outcome as RunOutcome},
 };
@@ -91,7 +91,7 @@ pub(super) async fn tick(settings: Settings, args: &TickArgs) -> anyhow::Result<
         true => output::say_json(&session.first)?,
         false => output::say(&session.first.to_string())?,
     }
-    verdict(&session)
+    verdict(session)
 }
 
 pub(super) async fn run(settings: Settings, args: &RunArgs) -> anyhow::Result<Outcome> {
@@ -101,7 +101,7 @@ pub(super) async fn run(settings: Settings, args: &RunArgs) -> anyhow::Result<Ou
     let session = go(&cx, until, jobs, args.poll, &mut |_| ()).await?;
     let summary = views::summary(&cx, &session).await?;
     output::show(args.json, &summary, |width| summary.render(width))?;
-    verdict(&session)
+    verdict(session)
 }
 
 pub(super) async fn build(settings: Settings, args: &BuildArgs) -> anyhow::Result<Outcome> {
@@ -124,7 +124,7 @@ pub(super) async fn build(settings: Settings, args: &BuildArgs) -> anyhow::Resul
     };
     output::say(&format!("{}: {}\n", args.agent, ended.outcome))?;
     match ended.outcome {
-        RunOutcome::Succeeded | RunOutcome::Paused => verdict(&session),
+        RunOutcome::Succeeded | RunOutcome::Paused => verdict(session),
         outcome => bail!("{} was not built: {outcome}", args.agent),
     }
 }
@@ -146,10 +146,17 @@ pub(super) async fn go(
         tell(&progress);
         watcher.see(progress);
     };
-    let session = supervise(cx, options, &mut observe, interrupt).await;
+    let session = attend(cx, options, &mut observe, interrupt).await;
     watcher.close();
     signals.abort();
-    session
+    let session = session?;
+    if let Some(summary) = session.github.summary() {
+        output::complain(&format!("{summary}\n"));
+    }
+    if let Some(until) = session.github.paused_until {
+        output::complain(&format!("GitHub wants to be left alone until {until}\n"));
+    }
+    Ok(session)
 }
 
 /// Counts the times that this process is told to stop.
@@ -181,13 +188,16 @@ fn ignores_hangup() -> bool {
 }
 
 /// Whether everything that was to be done could be done.
-fn verdict(session: &Session) -> anyhow::Result<Outcome> {
+fn verdict(session: Session) -> anyhow::Result<Outcome> {
     if !session.failed.is_empty() {
         let names: Vec<&str> = session.failed.iter().map(AgentName::as_str).collect();
         bail!("could not advance {}", names.join(", "));
     }
-    if let Some(why) = &session.unpublished {
-        bail!("some artifacts are stored, but not in git yet; the next tick tries again: {why}");
+    if let Some(why) = session.unpublished {
+        return Err(why.context("some artifacts are stored, but not in git yet"));
+    }
+    if let Some(trouble) = &session.github.trouble {
+        bail!("could not do all that is due on GitHub; the next tick tries again: {trouble}");
     }
     if session.interrupted {
         bail!("interrupted; `wavemark run` goes on from the last checkpoints");

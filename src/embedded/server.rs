@@ -49,6 +49,9 @@ const SETTINGS: &[(&str, &str)] = &[
     ("synchronous_commit", "on"),
     ("full_page_writes", "on"),
     ("autovacuum", "on"),
+    // The superuser is called as a schema of Wavemark's is: without this, what
+    // a person makes by hand would land there.
+    ("search_path", "public"),
     ("timezone", "UTC"),
     ("log_timezone", "UTC"),
     ("log_checkpoints", "off"),

@@ -13,7 +13,7 @@ pub(super) fn consequence(
     feedback: &Feedback,
     resolution: Resolution,
 ) -> Consequence {
-    use FeedbackKind::{Comment, Failure, Question, Review};
+    use FeedbackKind::{Comment, Failure, Question, Refusal, Review};
     use Resolution::{Completed, Dismissed, Superseded};
 
     if feedback.is_overtaken(agent) {
@@ -24,6 +24,8 @@ pub(super) fn consequence(
     let from = agent.generation;
     let since = agent.epoch;
     match (feedback.kind, resolution) {
+        // The publisher sees to it: it is about an artifact, not its agent.
+        (Refusal, _) => Consequence::Nothing,
         (Comment | Review | Question, Superseded) | (Comment, Dismissed) => Consequence::Nothing,
         (Comment, Completed) if built => Consequence::Rebuild { from },
         (Comment, Completed) => Consequence::Resume,

@@ -28,7 +28,7 @@ words! {
         Pending = "pending",
         /// The remote has it.
         Committed = "committed",
-        /// Never to be committed: it holds a secret.
+        /// Kept out of git: it holds a secret, or the git host does not take it.
         Blocked = "blocked",
     }
 }
@@ -55,6 +55,9 @@ pub enum BadArtifactKey {
 pub struct FileName(String);
 
 impl FileName {
+    /// The rule, as a regular expression.
+    pub const PATTERN: &'static str = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$";
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -104,6 +107,14 @@ pub struct ArtifactKey {
     pub kind: ArtifactType,
     /// What it is called.
     pub name: FileName,
+}
+
+impl ArtifactKey {
+    /// The rule, as a regular expression.
+    pub fn pattern() -> String {
+        let kinds: Vec<&str> = ArtifactType::ALL.iter().map(|kind| kind.as_str()).collect();
+        format!("^({})/{}", kinds.join("|"), FileName::PATTERN.trim_start_matches('^'))
+    }
 }
 
 impl FromStr for ArtifactKey {

@@ -74,6 +74,13 @@ pub enum Need {
     Wave(WaveName),
 }
 
+impl Need {
+    /// The rule, as a regular expression.
+    pub fn pattern() -> String {
+        format!("^(wave:)?{}", AgentName::PATTERN.trim_start_matches('^'))
+    }
+}
+
 impl FromStr for Need {
     type Err = BadName;
 
@@ -129,8 +136,22 @@ pub enum BadEnvName {
 
 impl EnvName {
     /// Never reach an agent, whatever a definition says.
-    const RESERVED: [&'static str; 4] =
-        ["DATABASE_URL", "GITHUB_TOKEN", "ACTIONS_RUNTIME_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"];
+    const RESERVED: [&'static str; 8] = [
+        "DATABASE_URL",
+        // Where Wavemark's own password or key may be instead.
+        "PGPASSWORD",
+        "PGPASSFILE",
+        "PGSSLCERT",
+        "PGSSLKEY",
+        "GITHUB_TOKEN",
+        "ACTIONS_RUNTIME_TOKEN",
+        "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+    ];
+
+    /// The rule, as a regular expression.
+    pub fn pattern() -> String {
+        format!("^(?!WAVEMARK_|({})$)[A-Za-z_][A-Za-z0-9_]{{0,254}}$", Self::RESERVED.join("|"))
+    }
 
     /// The name as text.
     pub fn as_str(&self) -> &str {
@@ -291,7 +312,7 @@ mod tests {
 
     #[test]
     fn agents_never_get_what_is_wavemarks() {
-        for reserved in ["WAVEMARK_RUN", "DATABASE_URL", "GITHUB_TOKEN"] {
+        for reserved in ["WAVEMARK_DATABASE_CA", "DATABASE_URL", "PGPASSWORD", "GITHUB_TOKEN"] {
             assert_eq!(reserved.parse::<EnvName>(), Err(BadEnvName::Reserved(reserved.to_owned())));
         }
         assert!("A-B".parse::<EnvName>().is_err());

@@ -93,6 +93,17 @@ impl From<Digest> for String {
 mod tests {
     use super::*;
 
+    /// `printf %s '{"a":"é","b":[1,{"c":null,"d":true}]}' | sha256sum`
+    #[test]
+    fn canonical_json_is_sorted_and_has_no_white_space() {
+        let digest = Digest::of_json(&serde_json::json!({
+            "b": [1, { "d": true, "c": null }],
+            "a": "\u{e9}",
+        }));
+        let sum = "38780cd71bd9e8d25bad10645bd2671fb22c030b647c3417cefaab28825ed03a";
+        assert_eq!(digest.to_string(), sum);
+    }
+
     #[test]
     fn it_is_sha_256() {
         // FIPS 180-2, the message `abc`.

@@ -15,6 +15,8 @@ words! {
         Question = "question",
         /// The attempts are used up.
         Failure = "failure",
+        /// Git does not take one of its artifacts.
+        Refusal = "refusal",
     }
 }
 

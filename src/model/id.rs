@@ -61,6 +61,10 @@ id!(
     /// The id of an artifact.
     ArtifactId
 );
+id!(
+    /// The id of a feedback.
+    FeedbackId
+);
 
 impl ProjectId {
     /// The id of the project called `name`.

@@ -9,6 +9,7 @@ mod definition;
 mod digest;
 mod feedback;
 mod id;
+mod issue;
 mod name;
 mod role;
 mod run;
@@ -20,7 +21,8 @@ pub use definition::{
 };
 pub use digest::{Digest, canonical_json};
 pub use feedback::{FeedbackKind, FeedbackNumber, Message, Resolution, Thread};
-pub use id::{AgentId, ArtifactId, ProjectId, RunId, WaveId};
+pub use id::{AgentId, ArtifactId, FeedbackId, ProjectId, RunId, WaveId};
+pub use issue::{Account, CloseReason, Issue, IssueComment, IssueNumber, IssueState, Reaction};
 pub use name::{AgentName, BadName, PoolName, ProjectName, WaveName};
 pub use role::Role;
 pub use run::{Epoch, Generation, Outcome, RunToken, StopReason};
@@ -48,13 +50,13 @@ pub struct UnknownWord {
 macro_rules! words {
     (
         $(#[$meta:meta])*
-        pub enum $name:ident($what:literal) { $( $(#[$vmeta:meta])* $variant:ident = $word:literal, )+ }
+        pub enum $name:ident($what:literal) { $( $(#[doc = $about:literal])+ $variant:ident = $word:literal, )+ }
     ) => {
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[derive(serde::Serialize, serde::Deserialize)]
         #[serde(try_from = "String", into = "&'static str")]
-        pub enum $name { $( $(#[$vmeta])* $variant, )+ }
+        pub enum $name { $( $(#[doc = $about])+ $variant, )+ }
 
         impl $name {
             /// Every value, in declaration order.
@@ -63,6 +65,11 @@ macro_rules! words {
             /// The word for it.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word),+ }
+            }
+
+            /// What it means, in a sentence.
+            pub const fn about(self) -> &'static str {
+                match self { $(Self::$variant => concat!($($about),+).trim_ascii()),+ }
             }
         }
 

@@ -17,6 +17,9 @@ pub struct BadName {
     pub name: String,
 }
 
+/// What [`is_slug`] says, for those that cannot call it.
+const SLUG: &str = "^[a-z][a-z0-9-]{0,62}$";
+
 fn is_slug(name: &str) -> bool {
     name.len() <= 63
         && name.starts_with(|c: char| c.is_ascii_lowercase())
@@ -34,6 +37,9 @@ macro_rules! name {
         pub struct $name(Arc<str>);
 
         impl $name {
+            /// The rule, as a regular expression.
+            pub const PATTERN: &'static str = SLUG;
+
             /// The name as text.
             pub fn as_str(&self) -> &str {
                 &self.0

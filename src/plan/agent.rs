@@ -1,44 +1,137 @@
 //! One agent of a wave file, read field by field.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+
+use serde_json::{Value as Json, json};
 
 use super::{
-    fields::{Fields, Reading, entries},
+    fields::{Fields, Reading},
     files::beside,
+    kind::{Kind, Named, Plain, Set},
+    mapping::mapping,
     place::{Place, Span},
-    policy::{self, Policy},
-    runner::runner,
-    values::{checked, list, parsed, scalar, text},
+    policy::Policy,
+    runner::Run,
+    values::{checked, text},
     yaml::Node,
 };
-use crate::model::{AgentName, ArtifactKey, EnvName, Need, Runner, WaveName};
+use crate::model::{AgentName, ArtifactKey, EnvName, Need, WaveName};
 
-const FIELDS: [&str; 7] = ["title", "needs", "run", "prompt", "env", "secrets", "produces"];
-
-/// What one item of a list is, and the whole list.
-const AGENTS: (&str, &str) = ("the name of an agent", "a list of agent names");
-const VARIABLES: (&str, &str) =
-    ("the name of an environment variable", "a list of names of environment variables");
-const ARTIFACTS: (&str, &str) =
-    ("an artifact, such as `doc/summary.md`", "a list of artifacts, such as `doc/summary.md`");
+mapping! {
+    /// An agent: a piece of work, and what does it.
+    pub(super) struct AgentFields, "an agent" {
+        /// What people call it: one line.
+        title: Title,
+        /// The agents that must be complete before it starts, or `wave:` and a wave's name for all
+        /// agents of that wave.
+        #[default = []]
+        needs: Set<Need>,
+        /// What does the work: exactly one runner.
+        #[needed = "run: { exec: [agents/program.sh] }"]
+        run: Run,
+        /// The task: a path to a file, seen from the folder of this one, or the text itself.
+        prompt: DraftPrompt,
+        /// Environment variables with their values. Nothing secret: a plan is committed.
+        #[default = {}]
+        env: Named<EnvName, Plain>,
+        /// The names of environment variables whose values come from the environment of
+        /// `wavemark`, and are never written down.
+        #[default = []]
+        secrets: Set<EnvName>,
+        /// What must be stored before the agent is complete.
+        #[default = []]
+        produces: Produces,
+        ..policy: Policy,
+    }
+}
 
 /// An agent as far as it could be read; names and files are not looked up yet.
+#[derive(Clone, Debug)]
 pub(super) struct DraftAgent {
     pub(super) name: AgentName,
     pub(super) place: Place,
-    pub(super) title: Option<String>,
-    pub(super) needs: BTreeMap<Need, Place>,
-    pub(super) run: Option<Runner>,
-    pub(super) program: Option<Place>,
-    pub(super) prompt: Option<DraftPrompt>,
-    pub(super) env: BTreeMap<EnvName, String>,
-    pub(super) secrets: BTreeSet<EnvName>,
-    pub(super) produces: BTreeSet<ArtifactKey>,
-    pub(super) policy: Policy,
-    pub(super) pool: Option<Place>,
+    pub(super) fields: AgentFields,
+}
+
+impl DraftAgent {
+    /// The agent called `key`. If the rest is bad, its name is known all the
+    /// same, so that needs of it are good.
+    pub(super) fn read(
+        (key, span, node): (&str, Span, &Node),
+        cx: &mut Reading<'_>,
+    ) -> Option<Self> {
+        let name: Option<AgentName> = checked(key, span, cx);
+        let what = format!("agent `{key}`");
+        let fields = Fields::open(node, &what, &AgentFields::known(), cx);
+        let fields = fields.map(|fields| AgentFields::of(&fields, cx)).unwrap_or_default();
+        fields.secrets_are_not_in_env(cx);
+        let mut agent = Self { name: name?, place: cx.place(span), fields };
+        let own = Need::Agent(agent.name.clone());
+        agent.leave_out(&own, "itself", cx);
+        Some(agent)
+    }
+
+    /// Reports that it needs the whole of the wave it is in.
+    pub(super) fn leave_own_wave_out(&mut self, wave: &WaveName, cx: &mut Reading<'_>) {
+        let what = format!("all of `{wave}`, the wave it is in itself");
+        self.leave_out(&Need::Wave(wave.clone()), &what, cx);
+    }
+
+    fn leave_out(&mut self, need: &Need, what: &str, cx: &mut Reading<'_>) {
+        let needs = self.fields.needs.as_mut();
+        if let Some(place) = needs.and_then(|needs| needs.remove(need)) {
+            cx.findings
+                .error(place, format!("`{}` needs {what}", self.name))
+                .hint("name what must be complete before it starts");
+        }
+    }
+}
+
+impl AgentFields {
+    fn secrets_are_not_in_env(&self, cx: &mut Reading<'_>) {
+        let (Some(secrets), Some(env)) = (&self.secrets, &self.env) else {
+            return;
+        };
+        for (secret, place) in secrets.iter().filter(|(secret, _)| env.0.contains_key(secret)) {
+            cx.findings
+                .error(place.clone(), format!("`{secret}` is both in `env` and in `secrets`"))
+                .hint("keep the one in `secrets`: its value comes from the environment");
+        }
+    }
+}
+
+/// A title: one line that a terminal can show.
+#[derive(Clone, Debug)]
+pub(super) struct Title(pub(super) String);
+
+impl Title {
+    /// The most characters.
+    const LONGEST: usize = 200;
+}
+
+impl Kind for Title {
+    fn read(node: &Node, cx: &mut Reading<'_>) -> Option<Self> {
+        let title = text(node, "a title", cx)?;
+        let long = title.chars().count() > Self::LONGEST;
+        if title.chars().any(char::is_control) || title.trim().is_empty() || long {
+            let rule = "a title is one line of 1 to 200 characters, without control characters";
+            cx.error(node.span, rule);
+            return None;
+        }
+        Some(Self(title.to_owned()))
+    }
+
+    fn schema() -> Json {
+        json!({
+            "type": "string",
+            "maxLength": Self::LONGEST,
+            "pattern": r"^[^\u0000-\u001f\u007f-\u009f]+$",
+        })
+    }
 }
 
 /// A prompt before its file is read.
+#[derive(Clone, Debug)]
 pub(super) enum DraftPrompt {
     /// The text itself.
     Inline(String),
@@ -46,177 +139,78 @@ pub(super) enum DraftPrompt {
     File { path: String, place: Place },
 }
 
-impl DraftAgent {
-    /// The agent called `key` in `wave`.
-    pub(super) fn read(
-        (key, span, node): (&str, Span, &Node),
-        wave: Option<&WaveName>,
-        cx: &mut Reading<'_>,
-    ) -> Option<Self> {
-        let name: Option<AgentName> = checked(key, span, cx);
-        let what = format!("agent `{key}`");
-        let known = [&FIELDS[..], &policy::FIELDS].concat();
-        let fields = Fields::open(node, &what, &known, cx);
-        let Some(fields) = fields else {
-            // Its name is known all the same, so that needs of it are good.
-            return name.map(|name| Self::empty(name, cx.place(span)));
-        };
-
-        let run = fields
-            .require("run", "run: { exec: [agents/program.sh] }", cx)
-            .and_then(|node| runner(node, cx));
-        let (run, program) = run.map_or((None, None), |(run, program)| (Some(run), program));
-        let (policy, pool) = Policy::read(&fields, cx);
-        let env = fields.get("env").map(|node| env(node, cx)).unwrap_or_default();
-        let secrets = set(&fields, "secrets", VARIABLES, cx);
-        for (secret, span) in &secrets {
-            if env.contains_key(secret) {
-                cx.error(*span, format!("`{secret}` is both in `env` and in `secrets`"))
-                    .hint("keep the one in `secrets`: its value comes from the environment");
+impl Kind for DraftPrompt {
+    /// It is a path when it is a single line that ends in `.md` or `.txt`, or a
+    /// single word with a slash.
+    fn read(node: &Node, cx: &mut Reading<'_>) -> Option<Self> {
+        let text = text(node, "a prompt: a path, or the text itself", cx)?;
+        let path = !text.contains('\n')
+            && (text.ends_with(".md")
+                || text.ends_with(".txt")
+                || text.contains('/') && !text.contains(char::is_whitespace));
+        if path {
+            match beside(cx.file, text) {
+                Ok(path) => Some(Self::File { path, place: cx.place(node.span) }),
+                Err(bad) => {
+                    cx.error(node.span, bad.describe(text))
+                        .hint("give a path that starts at the folder of this file");
+                    None
+                }
             }
-        }
-        let draft = Self {
-            title: fields.get("title").and_then(|node| title(node, cx)),
-            needs: needs(&fields, key, wave, cx),
-            run,
-            program: program.map(|span| cx.place(span)),
-            prompt: fields.get("prompt").and_then(|node| prompt(node, cx)),
-            env,
-            secrets: secrets.into_keys().collect(),
-            produces: produces(&fields, cx),
-            policy,
-            pool: pool.map(|span| cx.place(span)),
-            name: name?,
-            place: cx.place(span),
-        };
-        Some(draft)
-    }
-
-    fn empty(name: AgentName, place: Place) -> Self {
-        Self {
-            name,
-            place,
-            title: None,
-            needs: BTreeMap::new(),
-            run: None,
-            program: None,
-            prompt: None,
-            env: BTreeMap::new(),
-            secrets: BTreeSet::new(),
-            produces: BTreeSet::new(),
-            policy: Policy::default(),
-            pool: None,
-        }
-    }
-}
-
-/// A title: one line that a terminal can show.
-pub(super) fn title(node: &Node, cx: &mut Reading<'_>) -> Option<String> {
-    let title = text(node, "a title", cx)?;
-    if title.chars().any(char::is_control) || title.trim().is_empty() || title.chars().count() > 200
-    {
-        cx.error(
-            node.span,
-            "a title is one line of 1 to 200 characters, without control characters",
-        );
-        return None;
-    }
-    Some(title.to_owned())
-}
-
-/// A list without repetitions.
-fn set<T: std::str::FromStr<Err: std::fmt::Display> + Ord + Clone>(
-    fields: &Fields<'_>,
-    key: &str,
-    (item_wanted, wanted): (&str, &str),
-    cx: &mut Reading<'_>,
-) -> BTreeMap<T, Span> {
-    let mut set: BTreeMap<T, Span> = BTreeMap::new();
-    let Some(node) = fields.get(key) else {
-        return set;
-    };
-    for item in list(node, wanted, cx) {
-        let Some(value) = parsed::<T>(item, item_wanted, cx) else {
-            continue;
-        };
-        if let Some(&first) = set.get(&value) {
-            let first = cx.place(first);
-            cx.error(item.span, "this is in the list twice").also(first, "first here");
+        } else if text.trim().is_empty() {
+            cx.error(node.span, "the prompt is empty").hint("leave `prompt` out, or write one");
+            None
         } else {
-            set.insert(value, item.span);
+            Some(Self::Inline(text.to_owned()))
         }
     }
-    set
+
+    fn schema() -> Json {
+        json!({ "type": "string", "minLength": 1, "examples": ["prompts/my-agent.md"] })
+    }
 }
 
-fn needs(
-    fields: &Fields<'_>,
-    agent: &str,
-    wave: Option<&WaveName>,
-    cx: &mut Reading<'_>,
-) -> BTreeMap<Need, Place> {
-    let mut needs = set::<Need>(fields, "needs", AGENTS, cx);
-    needs.retain(|need, span| {
-        let what = match need {
-            Need::Agent(name) if name.as_str() == agent => format!("`{agent}` needs itself"),
-            Need::Wave(name) if Some(name) == wave => {
-                format!("`{agent}` needs all of `{name}`, the wave it is in itself")
+/// The artifacts that an agent must store: files that every machine can keep
+/// side by side.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Produces(pub(super) Set<ArtifactKey>);
+
+impl Kind for Produces {
+    fn read(node: &Node, cx: &mut Reading<'_>) -> Option<Self> {
+        let keys = Set::<ArtifactKey>::read(node, cx)?;
+        let mut folded: BTreeMap<String, &ArtifactKey> = BTreeMap::new();
+        for (key, place) in &keys {
+            if let Some(other) = folded.insert(key.to_string().to_ascii_lowercase(), key) {
+                cx.findings
+                    .error(place.clone(), format!("`{key}` and `{other}` differ only in case"))
+                    .hint("some machines would take them for the same file: rename one");
             }
-            _ => return true,
-        };
-        cx.error(*span, what).hint("name what must be complete before it starts");
-        false
-    });
-    needs.into_iter().map(|(need, span)| (need, cx.place(span))).collect()
-}
-
-/// A path to a file, or the text itself. It is a path when it is a single line
-/// that ends in `.md` or `.txt`, or a single word with a slash.
-fn prompt(node: &Node, cx: &mut Reading<'_>) -> Option<DraftPrompt> {
-    let text = text(node, "a prompt: a path, or the text itself", cx)?;
-    let path = !text.contains('\n')
-        && (text.ends_with(".md")
-            || text.ends_with(".txt")
-            || text.contains('/') && !text.contains(char::is_whitespace));
-    if path {
-        match beside(cx.file, text) {
-            Ok(path) => Some(DraftPrompt::File { path, place: cx.place(node.span) }),
-            Err(bad) => {
-                cx.error(node.span, bad.describe(text))
-                    .hint("give a path that starts at the folder of this file");
-                None
+            if is_unusual(key.name.as_str()) {
+                cx.findings
+                    .error(place.clone(), format!("Windows can have no file called `{}`", key.name))
+                    .hint("artifacts are committed to git, and people check that out: rename it");
             }
         }
-    } else if text.trim().is_empty() {
-        cx.error(node.span, "the prompt is empty").hint("leave `prompt` out, or write one");
-        None
-    } else {
-        Some(DraftPrompt::Inline(text.to_owned()))
+        Some(Self(keys))
+    }
+
+    fn schema() -> Json {
+        let mut schema = Set::<ArtifactKey>::schema();
+        schema["items"]["description"] =
+            "An artifact: `schema`, `prompt` or `doc`, a slash, and a file name.".into();
+        schema
     }
 }
 
-fn env(node: &Node, cx: &mut Reading<'_>) -> BTreeMap<EnvName, String> {
-    let mut env = BTreeMap::new();
-    for (key, span, value) in entries(node, "`env`", cx).unwrap_or_default() {
-        let name = checked::<EnvName>(key, span, cx);
-        let value = scalar(value, "text, a number or yes or no", cx);
-        if let (Some(name), Some(value)) = (name, value) {
-            env.insert(name, value.to_owned());
-        }
-    }
-    env
-}
-
-fn produces(fields: &Fields<'_>, cx: &mut Reading<'_>) -> BTreeSet<ArtifactKey> {
-    let keys = set::<ArtifactKey>(fields, "produces", ARTIFACTS, cx);
-    let mut folded: BTreeMap<String, &ArtifactKey> = BTreeMap::new();
-    for (key, span) in &keys {
-        if let Some(other) = folded.insert(key.to_string().to_ascii_lowercase(), key) {
-            cx.error(*span, format!("`{key}` and `{other}` differ only in case"))
-                .hint("some machines would take them for the same file: rename one");
-        }
-    }
-    keys.into_keys().collect()
+/// Whether Windows keeps this name for a device, or would cut its end off.
+fn is_unusual(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or_default().to_ascii_lowercase();
+    let numbered = |device| {
+        let number = stem.strip_prefix(device);
+        number.is_some_and(|number| matches!(number.as_bytes(), [b'1'..=b'9']))
+    };
+    let device = matches!(stem.as_str(), "con" | "prn" | "aux" | "nul");
+    device || numbered("com") || numbered("lpt") || name.ends_with('.')
 }
 
 #[cfg(test)]
@@ -319,7 +313,7 @@ secrets: [B, GITHUB_TOKEN, 1]
     fn artifacts_cannot_escape_or_clash() {
         insta::assert_snapshot!(agent(r#"
 run: { manual: }
-produces: [doc/a.md, doc/A.md, ../x, doc/.git, image/a, doc/a/b, "doc/a\\b", "doc/a\nb", doc/x, doc/x]
+produces: [doc/a.md, doc/A.md, ../x, doc/.git, image/a, doc/a/b, "doc/a\\b", "doc/a\nb", doc/x, doc/x, doc/CON.md, doc/lpt1, schema/aux, doc/com, doc/a.]
 "#), @r#"
         waves/w.yaml:5:16: error: `doc/a.md` and `doc/A.md` differ only in case (some machines would take them for the same file: rename one)
         waves/w.yaml:5:36: error: `..` is not an artifact type: use schema, prompt or doc
@@ -329,6 +323,10 @@ produces: [doc/a.md, doc/A.md, ../x, doc/.git, image/a, doc/a/b, "doc/a\\b", "do
         waves/w.yaml:5:70: error: `a\b` cannot name an artifact: use 1 to 100 of A-Z, a-z, 0-9, `.`, `_` and `-`, starting with a letter or a digit
         waves/w.yaml:5:82: error: `a\nb` cannot name an artifact: use 1 to 100 of A-Z, a-z, 0-9, `.`, `_` and `-`, starting with a letter or a digit
         waves/w.yaml:5:101: error: this is in the list twice (first here: waves/w.yaml:5:94)
+        waves/w.yaml:5:108: error: Windows can have no file called `CON.md` (artifacts are committed to git, and people check that out: rename it)
+        waves/w.yaml:5:120: error: Windows can have no file called `lpt1` (artifacts are committed to git, and people check that out: rename it)
+        waves/w.yaml:5:130: error: Windows can have no file called `aux` (artifacts are committed to git, and people check that out: rename it)
+        waves/w.yaml:5:151: error: Windows can have no file called `a.` (artifacts are committed to git, and people check that out: rename it)
         "#);
     }
 
@@ -345,7 +343,7 @@ pool: GPU
 "#), @"
         waves/w.yaml:5:13: error: `requierd` is not a review: use one of none, required, parallel (did you mean `required`?)
         waves/w.yaml:6:15: error: expected one of `keep` and `rebuild`, found `true`, which YAML reads as yes or no
-        waves/w.yaml:7:15: error: expected a whole number, found `high`
+        waves/w.yaml:7:15: error: expected a whole number from -1000000 to 1000000, found `high`
         waves/w.yaml:8:14: error: -1 is out of range (use 0 to 100)
         waves/w.yaml:9:14: error: expected a duration with its unit, found the number `30` (write `30s` for seconds, `30m` for minutes)
         waves/w.yaml:10:11: error: `GPU` cannot name a pool: use 1 to 63 of a-z, 0-9 and `-`, starting with a letter (did you mean `gpu`?)

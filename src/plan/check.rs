@@ -11,6 +11,7 @@ use super::{
     circles::{self, Places},
     draft::Draft,
     files::Facts,
+    kind::Whole,
     names::Names,
     policy::Policy,
     problem::{Findings, Problems},
@@ -41,8 +42,7 @@ pub(super) fn check(draft: Draft, facts: &Facts) -> Result<Plan, Problems> {
     };
     let mut defaults = Policy::default();
     if let Some(project) = &project {
-        let place = project.default_pool.as_ref();
-        checker.names.pool(&project.defaults, place, &mut checker.findings);
+        checker.names.pool(&project.defaults, &mut checker.findings);
         defaults = project.defaults.clone();
     }
     for (position, draft) in drafts.into_iter().enumerate() {
@@ -70,7 +70,7 @@ struct Checker<'f> {
 impl Checker<'_> {
     fn wave(&mut self, draft: DraftWave, position: usize, defaults: &Policy) {
         let name = draft.name.unwrap_or_else(WaveName::unplanned);
-        self.names.pool(&draft.defaults, draft.default_pool.as_ref(), &mut self.findings);
+        self.names.pool(&draft.defaults, &mut self.findings);
         for (earlier, place) in &draft.after {
             self.names.wave(earlier, place, &mut self.findings);
             self.places.after.insert((name.clone(), earlier.clone()), place.clone());
@@ -84,7 +84,7 @@ impl Checker<'_> {
         let wave = Wave {
             name: name.clone(),
             title: draft.title,
-            after: draft.after.into_iter().map(|(earlier, _)| earlier).collect(),
+            after: draft.after.into_keys().collect(),
             position: u32::try_from(position).unwrap_or(u32::MAX),
             agents: members,
             place: draft.place,
@@ -94,32 +94,36 @@ impl Checker<'_> {
 
     /// Takes in an agent, with every default filled in.
     fn agent(&mut self, draft: DraftAgent, wave: &WaveName, defaults: &Policy) {
+        let DraftAgent { name, place, fields } = draft;
         let findings = &mut self.findings;
-        for (need, place) in &draft.needs {
+        let needs = fields.needs.unwrap_or_default();
+        for (need, place) in &needs {
             self.names.need(need, place, findings);
-            self.places.needs.insert((draft.name.clone(), need.clone()), place.clone());
+            self.places.needs.insert((name.clone(), need.clone()), place.clone());
         }
-        self.names.pool(&draft.policy, draft.pool.as_ref(), findings);
-        self.referred.program(&draft, findings);
-        let policy = draft.policy.or(defaults);
+        self.names.pool(&fields.policy, findings);
+        if let Some(run) = &fields.run {
+            self.referred.program(run, findings);
+        }
+        let policy = fields.policy.or(defaults);
+        let env = fields.env.unwrap_or_default().0.into_iter();
         let definition = Definition {
-            title: draft.title,
-            needs: draft.needs.into_keys().collect(),
-            run: draft.run.unwrap_or(Runner::Manual {}),
-            prompt: draft.prompt.and_then(|prompt| self.referred.prompt(prompt, findings)),
-            env: draft.env,
-            secrets: draft.secrets,
-            produces: draft.produces,
+            title: fields.title.map(|title| title.0),
+            needs: needs.into_keys().collect(),
+            run: fields.run.map_or(Runner::Manual {}, |run| run.runner),
+            prompt: fields.prompt.and_then(|prompt| self.referred.prompt(prompt, findings)),
+            env: env.filter_map(|(name, value)| Some((name, value?.0))).collect(),
+            secrets: fields.secrets.unwrap_or_default().into_keys().collect(),
+            produces: fields.produces.unwrap_or_default().0.into_keys().collect(),
             review: policy.review.unwrap_or(Review::None),
             on_stale: policy.on_stale.unwrap_or(OnStale::Keep),
-            pool: policy.pool.unwrap_or_else(PoolName::default_pool),
-            priority: policy.priority.unwrap_or(0),
+            pool: policy.pool.map_or_else(PoolName::default_pool, |pool| pool.value),
+            priority: policy.priority.map_or(0, Whole::get),
             timeout: policy.timeout.unwrap_or(DEFAULT_TIMEOUT),
-            retries: policy.retries.unwrap_or(DEFAULT_RETRIES),
+            retries: policy.retries.map_or(DEFAULT_RETRIES, Whole::unsigned),
         };
-        let agent =
-            Agent { name: draft.name.clone(), wave: wave.clone(), definition, place: draft.place };
-        self.agents.entry(draft.name).or_insert(agent);
+        let agent = Agent { name: name.clone(), wave: wave.clone(), definition, place };
+        self.agents.entry(name).or_insert(agent);
     }
 }
 

@@ -60,9 +60,11 @@ pub struct Agent {
 }
 
 impl Plan {
-    /// The digest of what the plan says: of an object with its `agents`, its
-    /// `project` and its `waves`, as canonical JSON. How its files are written, what they
-    /// are commented with and in which order their keys stand has no part in it.
+    /// The digest of what the plan says: the SHA-256 of one line of JSON, keys
+    /// sorted, every default filled in, every prompt as its text. How its files
+    /// are written, what they are commented with and in which order their keys
+    /// stand has no part in it; of their names, only the order that they give
+    /// the waves.
     pub fn digest(&self) -> Digest {
         #[derive(Serialize)]
         struct CanonicalWave<'a> {
@@ -180,6 +182,31 @@ agents:
     fn a_need_of_a_wave_is_one_of_each_of_its_agents() {
         let plan = check(TWO_WAVES).unwrap();
         assert_eq!(names(plan.needs_of(&plan.agents["draw"])), "plan sketch write");
+    }
+
+    /// A plan that is written as untidily as can be, and its canonical form as
+    /// anybody can write it down. `printf %s '{"agents":…}' | sha256sum` gives
+    /// the same digest.
+    #[test]
+    fn the_digest_is_the_sha_256_of_sorted_json() {
+        let plan = check(
+            r#"
+--- waves/w.yaml
+# A comment.
+agents:
+  'a': {title: "\u00c4", prompt: p.md,   produces: [ doc/a.md, schema/z.json ],
+    env: {"B": 1.10}, run: {exec: ['true', -q]}, review: ~}
+wave:   w
+--- waves/p.md
+Do "it".
+Now.
+"#,
+        );
+        let canonical = r#"{"agents":{"a":{"definition":{"env":{"B":"1.10"},"needs":[],"on_stale":"keep","pool":"default","priority":0,"produces":["schema/z.json","doc/a.md"],"prompt":"Do \"it\".\nNow.\n","retries":2,"review":"none","run":{"exec":["true","-q"]},"secrets":[],"timeout":7200,"title":"Ä"},"wave":"w"}},"project":{"artifact_branch":"wavemark/artifacts","name":"demo","pools":{"default":8},"settings":{"backoff":10,"backoff_cap":1800,"grace":120,"infra_retries":10,"lease":120,"max_artifact_bytes":5242880,"stall_timeout":1800},"trusted_role":"triage"},"waves":{"w":{"after":[],"position":0,"title":null}}}"#;
+        let plan = plan.unwrap();
+        assert_eq!(plan.digest(), Digest::of(canonical));
+        let sha256sum = "5680c07b06ff031540459dfa74e61e4f7c25f8d1b33401fb66035a32d0e00276";
+        assert_eq!(plan.digest().to_string(), sha256sum);
     }
 
     /// Test vectors: these texts may only change together with a reason why

@@ -10,7 +10,7 @@ use super::{
     check,
     checked::Plan,
     fields::Reading,
-    files::{Facts, Wanted},
+    files::{Facts, Source, Wanted},
     place::{Span, Spans},
     problem::{Findings, Problems, harmless},
     project::{self, DraftProject},
@@ -19,7 +19,7 @@ use super::{
     wave::DraftWave,
     yaml::{self, Node, Unreadable},
 };
-use crate::model::{ProjectName, Runner};
+use crate::model::ProjectName;
 
 /// The files of a plan after a first reading.
 ///
@@ -39,7 +39,7 @@ pub struct Draft {
 /// from the repo's root.
 ///
 /// Takes anything, however broken, and comes back in a bounded time.
-pub fn read(files: &BTreeMap<String, Vec<u8>>) -> Draft {
+pub fn read(files: &BTreeMap<String, Source>) -> Draft {
     let mut draft = Draft {
         project: None,
         waves: Vec::new(),
@@ -55,8 +55,8 @@ pub fn read(files: &BTreeMap<String, Vec<u8>>) -> Draft {
             .error(start, format!("there is no {}", project::PATH))
             .hint("write one: `project: my-project` is enough");
     }
-    for (path, bytes) in files {
-        draft.read_file(&harmless(path).into(), bytes);
+    for (path, source) in files {
+        draft.read_file(&harmless(path).into(), source);
     }
     draft
 }
@@ -69,20 +69,15 @@ impl Draft {
 
     /// The files that the caller should look up for [`check`](Self::check).
     pub fn wanted(&self) -> Wanted {
-        let agents = || self.waves.iter().flat_map(|wave| &wave.agents);
+        let agents = || self.waves.iter().flat_map(|wave| &wave.agents).map(|agent| &agent.fields);
         let prompts: BTreeSet<String> = agents()
             .filter_map(|agent| match &agent.prompt {
                 Some(DraftPrompt::File { path, .. }) => Some(path.clone()),
                 _ => None,
             })
             .collect();
-        let programs = agents()
-            .filter(|agent| agent.program.is_some())
-            .filter_map(|agent| match &agent.run {
-                Some(Runner::Exec(words)) => words.first().cloned(),
-                _ => None,
-            })
-            .collect();
+        let programs = agents().filter_map(|agent| agent.run.as_ref()?.program());
+        let programs = programs.map(str::to_owned).collect();
         Wanted { prompts, programs }
     }
 
@@ -91,12 +86,17 @@ impl Draft {
         check::check(self, facts)
     }
 
-    fn read_file(&mut self, file: &Arc<str>, bytes: &[u8]) {
+    fn read_file(&mut self, file: &Arc<str>, source: &Source) {
         if **file == *project::MISNAMED {
             let what = format!("the project's file is called {}", project::PATH);
             self.findings.error(Span::START.within(file), what).hint("rename this one");
             return;
         }
+        let bytes = match source {
+            Source::Bytes(bytes) => bytes,
+            Source::Missing => return self.unreadable(file, no_file("there is none")),
+            Source::Unreadable(why) => return self.unreadable(file, no_file(why)),
+        };
         let text = match yaml::decode(bytes) {
             Ok(text) => text,
             Err(problem) => return self.unreadable(file, problem),
@@ -130,6 +130,15 @@ impl Draft {
         self.incomplete |= **file != *project::PATH;
         let error = self.findings.error(problem.span.within(file), problem.what);
         problem.hint.map(|hint| error.hint(hint));
+    }
+}
+
+/// Why a file is not even bytes.
+fn no_file(why: &str) -> Unreadable {
+    Unreadable {
+        span: Span::START,
+        what: format!("the file cannot be read: {why}"),
+        hint: Some("every `.yaml` directly in `waves/` is part of the plan".to_owned()),
     }
 }
 

@@ -6,6 +6,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
+    kind::Kind,
     place::{Place, Span},
     problem::{Findings, Problem},
     suggest::{Suggester, listed},
@@ -66,25 +67,22 @@ impl<'n> Fields<'n> {
     }
 
     /// The value of a field; one that is there but empty counts as left out.
-    pub(super) fn get(&self, key: &str) -> Option<&'n Node> {
-        let node = self.found.get(key).copied();
-        node.filter(|node| !matches!(node.value, Value::Nothing))
+    pub(super) fn read<T: Kind>(&self, key: &str, cx: &mut Reading<'_>) -> Option<T> {
+        self.get(key).and_then(|node| T::read(node, cx))
     }
 
-    /// The value of a field that must be there, such as `example`.
-    pub(super) fn require(
-        &self,
-        key: &str,
-        example: &str,
-        cx: &mut Reading<'_>,
-    ) -> Option<&'n Node> {
-        let node = self.get(key);
-        if node.is_none() {
+    /// Reports a field that must be there and is not; `example` is one.
+    pub(super) fn require(&self, key: &str, example: &str, cx: &mut Reading<'_>) {
+        if self.get(key).is_none() {
             let span = self.found.get(key).map_or(self.span, |empty| empty.span);
             cx.error(span, format!("{} needs `{key}`", self.what))
                 .hint(format!("write `{example}`"));
         }
-        node
+    }
+
+    fn get(&self, key: &str) -> Option<&'n Node> {
+        let node = self.found.get(key).copied();
+        node.filter(|node| !matches!(node.value, Value::Nothing))
     }
 }
 

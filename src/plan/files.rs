@@ -1,4 +1,4 @@
-//! The files that a plan refers to: prompts and programs.
+//! The files of a plan, and those that it refers to: prompts and programs.
 //!
 //! This module reads none of them. It says which ones it would like to know
 //! about ([`Wanted`]); the caller looks them up and comes back with [`Facts`].
@@ -19,14 +19,14 @@ pub struct Wanted {
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
     /// By path as wanted.
-    pub prompts: BTreeMap<String, PromptFile>,
+    pub prompts: BTreeMap<String, Source>,
     /// By path as wanted.
     pub programs: BTreeMap<String, Program>,
 }
 
-/// What became of reading a prompt.
+/// What became of reading a file with YAML or a prompt in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PromptFile {
+pub enum Source {
     /// There is no such file.
     Missing,
     /// It is there and cannot be read: why.
@@ -35,12 +35,20 @@ pub enum PromptFile {
     Bytes(Vec<u8>),
 }
 
+impl From<&[u8]> for Source {
+    fn from(bytes: &[u8]) -> Self {
+        Self::Bytes(bytes.to_owned())
+    }
+}
+
 /// What became of looking at a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Program {
     /// There is no such file.
     Missing,
-    /// It is there and may not be executed, or is no file.
+    /// It is there and is a folder, a pipe or a device.
+    NotAFile,
+    /// It is there and may not be executed.
     NotExecutable,
     /// It can be started.
     Executable,

@@ -9,6 +9,9 @@
 //! it is a plain function: the same files give the same plan, the same digest
 //! and the same problems on every machine.
 //!
+//! Each field is declared once (`mapping`), with what may stand in it (`kind`):
+//! reading goes by that, and so does the [`schema`] that editors get.
+//!
 //! **Invariants:** a held [`Plan`] has no unknown name and no circle, and every
 //! default is filled in. Reading goes on after a problem, so [`Problems`] are
 //! all of them. Whatever the bytes are, an answer comes in a bounded time.
@@ -22,6 +25,8 @@ mod draft;
 mod fields;
 mod files;
 mod graph;
+mod kind;
+mod mapping;
 mod names;
 mod place;
 mod policy;
@@ -30,6 +35,7 @@ mod project;
 mod refer;
 mod render;
 mod runner;
+pub mod schema;
 mod secret;
 mod suggest;
 #[cfg(test)]
@@ -43,7 +49,7 @@ mod yaml;
 
 pub use checked::{Agent, Plan, Wave};
 pub use draft::{Draft, read};
-pub use files::{Facts, Program, PromptFile, Wanted};
+pub use files::{Facts, Program, Source, Wanted};
 pub use place::Place;
 pub use problem::{Problem, Problems, Severity};
 pub use project::Project;

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
 use super::{
-    place::Place, policy::Policy, problem::Findings, project, suggest::Suggester, wave::DraftWave,
+    kind::At, place::Place, policy::Policy, problem::Findings, project, suggest::Suggester,
+    wave::DraftWave,
 };
 use crate::model::{AgentName, Need, PoolName, WaveName};
 
@@ -91,9 +92,9 @@ impl Names {
         hint.map(|hint| problem.hint(hint));
     }
 
-    /// Reports a pool, set at `place`, that there is not.
-    pub(super) fn pool(&self, policy: &Policy, place: Option<&Place>, findings: &mut Findings) {
-        let (Some(pool), Some(place), Some(pools)) = (&policy.pool, place, &self.pools) else {
+    /// Reports a pool that there is not.
+    pub(super) fn pool(&self, policy: &Policy, findings: &mut Findings) {
+        let (Some(At { value: pool, place }), Some(pools)) = (&policy.pool, &self.pools) else {
             return;
         };
         if pools.contains(pool) {

@@ -4,61 +4,42 @@
 use std::time::Duration;
 
 use super::{
-    fields::{Fields, Reading},
-    place::Span,
-    units::duration,
-    values::{number, parsed, word},
+    kind::{At, Whole},
+    mapping::mapping,
 };
 use crate::model::{OnStale, PoolName, Review};
 
-/// The names of the fields.
-pub(super) const FIELDS: [&str; 6] =
-    ["timeout", "retries", "pool", "priority", "review", "on_stale"];
-
-/// What is set, each with nothing filled in.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Policy {
-    pub(super) timeout: Option<Duration>,
-    pub(super) retries: Option<u32>,
-    pub(super) pool: Option<PoolName>,
-    pub(super) priority: Option<i32>,
-    pub(super) review: Option<Review>,
-    pub(super) on_stale: Option<OnStale>,
+mapping! {
+    /// What holds for all agents that say nothing else.
+    pub(super) struct Policy, "`defaults`" {
+        /// How long one run may take.
+        #[default = "2h"]
+        timeout: Duration,
+        /// How many times an agent is tried again after a failure of its own.
+        #[default = 2]
+        retries: Whole<0, 100>,
+        /// The pool that caps how many agents run at once.
+        #[default = "default"]
+        pool: At<PoolName>,
+        /// Who goes first when a pool is short: the higher.
+        #[default = 0]
+        priority: Whole<{ -1_000_000 }, 1_000_000>,
+        /// Whether people look at what was built before others may use it.
+        #[default = "none"]
+        review: Review,
+        /// What happens to a finished agent when what it was built from is built again.
+        #[default = "keep"]
+        on_stale: OnStale,
+    }
 }
 
 impl Policy {
-    /// What `fields` set, and where they name the pool.
-    pub(super) fn read(fields: &Fields<'_>, cx: &mut Reading<'_>) -> (Self, Option<Span>) {
-        let pool = fields.get("pool");
-        let policy = Self {
-            timeout: fields.get("timeout").and_then(|node| duration(node, cx)),
-            retries: fields.get("retries").and_then(|node| {
-                number(node, "a whole number: how many times to try again", (0, 100), cx)
-            }),
-            pool: pool.and_then(|node| parsed(node, "the name of a pool", cx)),
-            priority: fields
-                .get("priority")
-                .and_then(|node| number(node, "a whole number", (-1_000_000, 1_000_000), cx)),
-            review: fields.get("review").and_then(|node| word(node, Review::ALL, cx)),
-            on_stale: fields.get("on_stale").and_then(|node| word(node, OnStale::ALL, cx)),
-        };
-        let named = policy.pool.as_ref().and(pool).map(|node| node.span);
-        (policy, named)
-    }
-
-    /// The `defaults` of a wave or a project.
-    pub(super) fn read_defaults(owner: &Fields<'_>, cx: &mut Reading<'_>) -> (Self, Option<Span>) {
-        let node = owner.get("defaults");
-        let fields = node.and_then(|node| Fields::open(node, "`defaults`", &FIELDS, cx));
-        fields.map_or_else(Default::default, |fields| Self::read(&fields, cx))
-    }
-
     /// This, with `outer` where this sets nothing.
-    pub(super) fn or(&self, outer: &Self) -> Self {
+    pub(super) fn or(self, outer: &Self) -> Self {
         Self {
             timeout: self.timeout.or(outer.timeout),
             retries: self.retries.or(outer.retries),
-            pool: self.pool.clone().or_else(|| outer.pool.clone()),
+            pool: self.pool.or_else(|| outer.pool.clone()),
             priority: self.priority.or(outer.priority),
             review: self.review.or(outer.review),
             on_stale: self.on_stale.or(outer.on_stale),

@@ -105,6 +105,11 @@ impl Findings {
         self.push(place, Severity::Error, what.as_ref())
     }
 
+    /// How many there are so far.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Somebody should look at `place`.
     pub(super) fn warning(&mut self, place: Place, what: impl AsRef<str>) -> &mut Problem {
         self.push(place, Severity::Warning, what.as_ref())

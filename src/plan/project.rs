@@ -1,29 +1,17 @@
 //! `waves/project.yaml`: what holds for the whole project.
-//!
-//! ```yaml
-//! project: seed-story          # the only field that must be there
-//! artifacts: { branch: wavemark/artifacts, max_size: 5MiB }
-//! pools: { default: 8, gpu: 2 }        # how many agents run at once
-//! defaults: { timeout: 2h, retries: 2 } # as in a wave, which overrides them
-//! grace: 2m            # for a run that is to stop for feedback
-//! backoff: 10s         # before the first retry; doubles up to
-//! backoff_cap: 30m
-//! stall_timeout: 30m   # without a sign of life
-//! lease: 2m            # how long a machine may be silent
-//! infra_retries: 10    # lost machines before people are asked
-//! trust: { role: triage }  # who may steer by issues, at least
-//! ```
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value as Json, json};
 
 use super::{
-    fields::{Fields, Reading, entries},
-    place::Place,
+    fields::Reading,
+    kind::{At, Kind, Named, Whole},
+    mapping::mapping,
     policy::Policy,
-    units::{duration, size},
-    values::{checked, number, parsed, text, word},
+    units::Size,
+    values::text,
     yaml::Node,
 };
 use crate::model::{PoolName, ProjectName, ProjectSettings, Role};
@@ -34,19 +22,63 @@ pub(super) const PATH: &str = "waves/project.yaml";
 pub(super) const MISNAMED: &str = "waves/project.yml";
 /// The cap of the pool `default` when nobody says otherwise.
 const DEFAULT_CAP: u32 = 8;
-const FIELDS: [&str; 11] = [
-    "project",
-    "artifacts",
-    "pools",
-    "defaults",
-    "grace",
-    "backoff",
-    "backoff_cap",
-    "stall_timeout",
-    "lease",
-    "infra_retries",
-    "trust",
-];
+
+mapping! {
+    /// What holds for the whole project: `waves/project.yaml`.
+    pub(super) struct ProjectFields, "the project" {
+        /// What the project is called, once in a database.
+        #[needed = "project: my-project"]
+        project: ProjectName,
+        /// Where artifacts go.
+        artifacts: Artifacts,
+        /// How many agents of each pool run at once.
+        #[default = { "default": 8 }]
+        pools: Named<PoolName, Whole<1, 10_000>>,
+        /// What holds for agents when neither they nor their waves say otherwise.
+        defaults: Policy,
+        /// How long a run that is to stop for feedback may go on to its next checkpoint.
+        #[default = "2m"]
+        grace: Duration,
+        /// The wait before the first retry; it doubles from there.
+        #[default = "10s"]
+        backoff: At<Duration>,
+        /// The longest wait before a retry.
+        #[default = "30m"]
+        backoff_cap: At<Duration>,
+        /// How long a run that gives no sign of life is left alone.
+        #[default = "30m"]
+        stall_timeout: Duration,
+        /// How long a machine may be silent before its runs count as lost.
+        #[default = "2m"]
+        lease: Duration,
+        /// How many runs may be lost with their machines before people are asked.
+        #[default = 10]
+        infra_retries: Whole<0, 1000>,
+        /// Who may steer agents by issues.
+        trust: Trust,
+    }
+}
+
+mapping! {
+    /// Where artifacts go, and how large they may be.
+    pub(super) struct Artifacts, "`artifacts`" {
+        /// The branch that artifacts are committed to, which nobody works on.
+        #[default = "wavemark/artifacts"]
+        branch: Branch,
+        /// The largest artifact.
+        #[default = "5MiB"]
+        max_size: Size,
+    }
+}
+
+mapping! {
+    /// Who may steer agents by issues.
+    pub(super) struct Trust, "`trust`" {
+        /// What somebody must be allowed to do in the repo, at least.
+        #[default = "triage"]
+        role: Role,
+    }
+}
 
 /// What holds for a whole project.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,28 +105,36 @@ pub(super) struct DraftProject {
     pub(super) settings: ProjectSettings,
     pub(super) trusted_role: Role,
     pub(super) defaults: Policy,
-    pub(super) default_pool: Option<Place>,
 }
 
 impl DraftProject {
     pub(super) fn read(root: &Node, cx: &mut Reading<'_>) -> Option<Self> {
-        let fields = Fields::open(root, "the project", &FIELDS, cx)?;
-        let name = fields
-            .require("project", "project: my-project", cx)
-            .and_then(|node| parsed(node, "the name of the project", cx));
-        let mut settings = ProjectSettings::default();
-        let artifact_branch = artifacts(&fields, &mut settings, cx);
-        durations(&fields, &mut settings, cx);
-        let (defaults, default_pool) = Policy::read_defaults(&fields, cx);
-        let default_pool = default_pool.map(|span| cx.place(span));
+        let before = cx.findings.len();
+        let fields = ProjectFields::read(root, cx)?;
+        if cx.findings.len() == before {
+            backoff(&fields, cx);
+        }
+        let mut pools = BTreeMap::from([(PoolName::default_pool(), DEFAULT_CAP)]);
+        for (name, cap) in fields.pools.unwrap_or_default().0 {
+            pools.insert(name, cap.map_or(DEFAULT_CAP, Whole::unsigned));
+        }
+        let artifacts = fields.artifacts.unwrap_or_default();
+        let default = ProjectSettings::default();
         Some(Self {
-            name,
-            artifact_branch: artifact_branch.unwrap_or_else(|| "wavemark/artifacts".to_owned()),
-            pools: pools(&fields, cx),
-            settings,
-            trusted_role: trusted_role(&fields, cx).unwrap_or(Role::Triage),
-            defaults,
-            default_pool,
+            name: fields.project,
+            artifact_branch: artifacts.branch.map_or("wavemark/artifacts".to_owned(), |b| b.0),
+            pools,
+            settings: ProjectSettings {
+                grace: fields.grace.unwrap_or(default.grace),
+                infra_retries: fields.infra_retries.map_or(default.infra_retries, Whole::unsigned),
+                backoff: fields.backoff.map_or(default.backoff, |at| at.value),
+                backoff_cap: fields.backoff_cap.map_or(default.backoff_cap, |at| at.value),
+                stall_timeout: fields.stall_timeout.unwrap_or(default.stall_timeout),
+                lease: fields.lease.unwrap_or(default.lease),
+                max_artifact_bytes: artifacts.max_size.map_or(default.max_artifact_bytes, |s| s.0),
+            },
+            trusted_role: fields.trust.and_then(|trust| trust.role).unwrap_or(Role::Triage),
+            defaults: fields.defaults.unwrap_or_default(),
         })
     }
 
@@ -110,62 +150,54 @@ impl DraftProject {
     }
 }
 
-fn durations(fields: &Fields<'_>, settings: &mut ProjectSettings, cx: &mut Reading<'_>) {
-    let mut all_read = true;
-    for (key, setting) in [
-        ("grace", &mut settings.grace),
-        ("backoff", &mut settings.backoff),
-        ("backoff_cap", &mut settings.backoff_cap),
-        ("stall_timeout", &mut settings.stall_timeout),
-        ("lease", &mut settings.lease),
-    ] {
-        let Some(node) = fields.get(key) else {
-            continue;
-        };
-        match duration(node, cx) {
-            Some(found) => *setting = found,
-            None => all_read = false,
-        }
-    }
-    let retries = fields.get("infra_retries");
-    if let Some(retries) = retries.and_then(|node| {
-        number(node, "a whole number: how many lost machines to put up with", (0, 1000), cx)
-    }) {
-        settings.infra_retries = retries;
-    }
-    if all_read && settings.backoff > settings.backoff_cap {
-        let at = fields.get("backoff").or_else(|| fields.get("backoff_cap"));
-        if let Some(node) = at {
-            cx.error(node.span, "`backoff` is longer than `backoff_cap`")
-                .hint("the wait starts at `backoff` and doubles up to `backoff_cap`");
-        }
+/// Reports a first wait that is longer than the longest.
+fn backoff(fields: &ProjectFields, cx: &mut Reading<'_>) {
+    let default = ProjectSettings::default();
+    let (first, longest) = (fields.backoff.as_ref(), fields.backoff_cap.as_ref());
+    let wait = |at: Option<&At<Duration>>, default| at.map_or(default, |at| at.value);
+    if wait(first, default.backoff) > wait(longest, default.backoff_cap)
+        && let Some(at) = first.or(longest)
+    {
+        cx.findings
+            .error(at.place.clone(), "`backoff` is longer than `backoff_cap`")
+            .hint("the wait starts at `backoff` and doubles up to `backoff_cap`");
     }
 }
 
-fn artifacts(
-    fields: &Fields<'_>,
-    settings: &mut ProjectSettings,
-    cx: &mut Reading<'_>,
-) -> Option<String> {
-    let node = fields.get("artifacts")?;
-    let fields = Fields::open(node, "`artifacts`", &["branch", "max_size"], cx)?;
-    if let Some(bytes) = fields.get("max_size").and_then(|node| size(node, cx)) {
-        settings.max_artifact_bytes = bytes;
+/// The branch that artifacts are committed to.
+#[derive(Clone, Debug)]
+pub(super) struct Branch(String);
+
+impl Kind for Branch {
+    fn read(node: &Node, cx: &mut Reading<'_>) -> Option<Self> {
+        let branch = text(node, "the name of a branch", cx)?;
+        let (what, hint) = if !is_branch(branch) {
+            let hint =
+                "use a-z, 0-9, `-`, `_` and `.` between slashes, such as `wavemark/artifacts`";
+            ("is not a good branch name", hint)
+        } else if PEOPLES_BRANCHES.contains(&branch) {
+            let hint = "give artifacts a branch of their own, such as `wavemark/artifacts`";
+            ("is where people work", hint)
+        } else {
+            return Some(Self(branch.to_owned()));
+        };
+        cx.error(node.span, format!("`{branch}` {what}")).hint(hint);
+        None
     }
-    let node = fields.get("branch")?;
-    let branch = text(node, "the name of a branch", cx)?;
-    if !is_branch(branch) {
-        cx.error(node.span, format!("`{branch}` is not a good branch name"))
-            .hint("use a-z, 0-9, `-`, `_` and `.` between slashes, such as `wavemark/artifacts`");
-        return None;
+
+    fn schema() -> Json {
+        json!({
+            "type": "string",
+            "maxLength": 200,
+            "examples": ["wavemark/artifacts"],
+            "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$",
+            "not": { "enum": PEOPLES_BRANCHES },
+        })
     }
-    if ["main", "master", "HEAD"].contains(&branch) {
-        cx.error(node.span, format!("`{branch}` is where people work"))
-            .hint("give artifacts a branch of their own, such as `wavemark/artifacts`");
-        return None;
-    }
-    Some(branch.to_owned())
 }
+
+/// Branches that are never for artifacts.
+const PEOPLES_BRANCHES: [&str; 3] = ["main", "master", "HEAD"];
 
 /// Stricter than git: what needs no quoting anywhere.
 fn is_branch(name: &str) -> bool {
@@ -177,25 +209,6 @@ fn is_branch(name: &str) -> bool {
                 && !part.ends_with('.')
                 && !part.ends_with(".lock")
         })
-}
-
-fn pools(fields: &Fields<'_>, cx: &mut Reading<'_>) -> BTreeMap<PoolName, u32> {
-    let mut pools = BTreeMap::from([(PoolName::default_pool(), DEFAULT_CAP)]);
-    let declared = fields.get("pools").and_then(|node| entries(node, "`pools`", cx));
-    for (key, span, node) in declared.unwrap_or_default() {
-        let name = checked(key, span, cx);
-        let cap = number(node, "a whole number: how many agents may run at once", (1, 10_000), cx);
-        if let Some(name) = name {
-            pools.insert(name, cap.unwrap_or(DEFAULT_CAP));
-        }
-    }
-    pools
-}
-
-fn trusted_role(fields: &Fields<'_>, cx: &mut Reading<'_>) -> Option<Role> {
-    let node = fields.get("trust")?;
-    let fields = Fields::open(node, "`trust`", &["role"], cx)?;
-    fields.get("role").and_then(|node| word(node, Role::ALL, cx))
 }
 
 #[cfg(test)]
@@ -231,15 +244,15 @@ trust: { role: owner }
         waves/project.yaml:2:47: error: `brnch` is not a field of `artifacts` (did you mean `branch`?)
         waves/project.yaml:3:19: error: 0 is out of range (use 1 to 10000)
         waves/project.yaml:3:22: error: `GPU` cannot name a pool: use 1 to 63 of a-z, 0-9 and `-`, starting with a letter (did you mean `gpu`?)
-        waves/project.yaml:3:35: error: expected a whole number: how many agents may run at once, found `lots`
+        waves/project.yaml:3:35: error: expected a whole number from 1 to 10000, found `lots`
         waves/project.yaml:3:46: error: 20000 is out of range (use 1 to 10000)
         waves/project.yaml:4:22: error: `400 days` is longer than 365 days (write it as `90s`, `30m` or `2h`)
         waves/project.yaml:4:40: error: `maybe` is not a review: use one of none, required, parallel
         waves/project.yaml:4:47: error: `title` is not a field of `defaults` (`defaults` may have `timeout`, `retries`, `pool`, `priority`, `review` and `on_stale`)
-        waves/project.yaml:5:8: error: `0s` is not a whole number of seconds, from 1 on (write it as `90s`, `30m` or `2h`)
+        waves/project.yaml:5:8: error: `0s` is no time at all (write it as `90s`, `30m` or `2h`)
         waves/project.yaml:7:14: error: `soon` is not a duration (write it as `90s`, `30m` or `2h`)
-        waves/project.yaml:8:16: error: `1ms` is not a whole number of seconds, from 1 on (write it as `90s`, `30m` or `2h`)
-        waves/project.yaml:9:16: error: expected a whole number: how many lost machines to put up with, found the number `1.5`
+        waves/project.yaml:8:16: error: `1ms` is not a duration (write it as `90s`, `30m` or `2h`)
+        waves/project.yaml:9:16: error: expected a whole number from 0 to 1000, found the number `1.5`
         waves/project.yaml:10:16: error: `owner` is not a role: use one of read, triage, write, maintain, admin
         ");
     }
@@ -267,7 +280,7 @@ artifacts: { branch: main, max_size: 1GiB }
 
     #[test]
     fn the_other_ending_is_told() {
-        let files = [("waves/project.yml".to_owned(), b"project: p".to_vec())].into();
+        let files = [("waves/project.yml".to_owned(), b"project: p".as_slice().into())].into();
         let problems = crate::plan::read(&files).check(&Default::default());
         insta::assert_snapshot!(problems.unwrap_err().to_lines(), @"waves/project.yml:1:1: error: the project's file is called waves/project.yaml (rename this one)");
     }

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::{
-    agent::{DraftAgent, DraftPrompt},
-    files::{BadPath, Facts, Program, PromptFile, beside},
+    agent::DraftPrompt,
+    files::{BadPath, Facts, Program, Source, beside},
     place::{Place, Span},
     problem::Findings,
+    runner::Run,
     secret,
 };
-use crate::model::Runner;
 
 /// The largest prompt: larger texts belong into files that the agent reads.
 const MAX_PROMPT_BYTES: usize = 1024 * 1024;
@@ -29,19 +29,21 @@ struct BadPrompt {
 
 impl<'f> Referred<'f> {
     pub(super) fn of(facts: &'f Facts) -> Self {
-        let read = |(path, file): (&'f String, &'f PromptFile)| (path.as_str(), prompt_text(file));
+        let read = |(path, file): (&'f String, &'f Source)| (path.as_str(), prompt_text(file));
         Self { facts, prompts: facts.prompts.iter().map(read).collect() }
     }
 
     /// Reports a program that cannot be started.
-    pub(super) fn program(&self, draft: &DraftAgent, findings: &mut Findings) {
-        let (Some(Runner::Exec(words)), Some(place)) = (&draft.run, &draft.program) else {
+    pub(super) fn program(&self, run: &Run, findings: &mut Findings) {
+        let (Some(program), Some(place)) = (run.program(), &run.place) else {
             return;
         };
-        let Some(program) = words.first() else { return };
         let (what, hint) = match (beside("", program), self.facts.programs.get(program)) {
             // Another machine may be the one that runs it.
-            (Err(BadPath::Absolute), Some(Program::Missing | Program::NotExecutable)) => {
+            (
+                Err(BadPath::Absolute),
+                Some(Program::Missing | Program::NotAFile | Program::NotExecutable),
+            ) => {
                 let what = format!("this machine has no program `{program}`");
                 findings.warning(place.clone(), what);
                 return;
@@ -54,6 +56,9 @@ impl<'f> Referred<'f> {
                 format!("there is no program `{program}`"),
                 "a program with a slash is looked for from the repo's root".to_owned(),
             ),
+            (Ok(_), Some(Program::NotAFile)) => {
+                (format!("`{program}` is not a file"), "name the program itself".to_owned())
+            }
             (Ok(_), Some(Program::NotExecutable)) => (
                 format!("`{program}` is not executable"),
                 format!("run `chmod +x {program}` and commit that"),
@@ -99,11 +104,11 @@ fn report(bad: &BadPrompt, path: &str, place: Place, findings: &mut Findings) {
 
 /// The text of a prompt: without a byte order mark and with plain line ends, so
 /// that it is the same on every machine.
-fn prompt_text(file: &PromptFile) -> Result<String, BadPrompt> {
+fn prompt_text(file: &Source) -> Result<String, BadPrompt> {
     let bytes = match file {
-        PromptFile::Bytes(bytes) => bytes,
-        PromptFile::Missing => return Err(BadPrompt::missing()),
-        PromptFile::Unreadable(why) => {
+        Source::Bytes(bytes) => bytes,
+        Source::Missing => return Err(BadPrompt::missing()),
+        Source::Unreadable(why) => {
             let what = format!("cannot be read: {why}");
             return Err(BadPrompt::new(what, "it must be a file in the repo"));
         }

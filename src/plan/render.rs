@@ -10,6 +10,9 @@ use super::{
 
 /// The most problems that are shown with a snippet.
 const MAX_SNIPPETS: usize = 100;
+/// How many errors, and how many warnings, GitHub shows of one step; a job has
+/// room for 50 in all.
+const GITHUB_SHOWS: usize = 10;
 /// The longest line that is shown.
 const MAX_LINE_BYTES: usize = 500;
 
@@ -64,18 +67,23 @@ impl Problems {
         self.iter().map(line).collect()
     }
 
-    /// Workflow commands, which GitHub Actions shows beside the lines they are about.
+    /// Workflow commands, which GitHub Actions shows beside the lines they are
+    /// about; the worst first, and the rest counted, because GitHub drops what
+    /// is more than it shows.
     pub fn to_github(&self) -> String {
-        let escape = |text: &str| text.replace('%', "%25").replace('\n', "%0A");
-        let line = |problem: &Problem| {
-            let Problem { place, severity, what, hint, .. } = problem;
-            let Place { file, line, column, .. } = place;
-            let file = escape(file).replace(':', "%3A").replace(',', "%2C");
-            let hint = hint.as_ref().map(|hint| format!("\nhint: {hint}"));
-            let text = escape(&format!("{what}{}", hint.unwrap_or_default()));
-            format!("::{severity} file={file},line={line},col={column}::{text}\n")
+        let of = |severity| self.iter().filter(move |problem| problem.severity == severity);
+        let shown =
+            of(Severity::Error).take(GITHUB_SHOWS).chain(of(Severity::Warning).take(GITHUB_SHOWS));
+        let lines: Vec<String> = shown.map(github_line).collect();
+        let rest = self.len() - lines.len();
+        let summary = match rest {
+            _ if self.is_empty() => String::new(),
+            0 => format!("{}\n", self.summary()),
+            _ => {
+                format!("{}; {rest} more than GitHub shows: run `wavemark check`\n", self.summary())
+            }
         };
-        self.iter().map(line).collect()
+        lines.concat() + &summary
     }
 
     /// For scripts: a list of objects.
@@ -135,6 +143,23 @@ impl Problems {
         let snippet = Snippet::source(line).line_start(place.line as usize);
         group.element(snippet.path(&*place.file).annotation(annotation))
     }
+}
+
+/// A workflow command. What stands in it is data: nothing in it can end the
+/// command or begin another.
+fn github_line(problem: &Problem) -> String {
+    let data = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    let Problem { place, severity, what, hint, also } = problem;
+    let Place { file, line, column, .. } = place;
+    let file = data(file).replace(':', "%3A").replace(',', "%2C");
+    let mut text = what.clone();
+    for (place, what) in also {
+        text += &format!("\n{what}: {place}");
+    }
+    if let Some(hint) = hint {
+        text += &format!("\nhint: {hint}");
+    }
+    format!("::{severity} file={file},line={line},col={column}::{}\n", data(&text))
 }
 
 /// The line around byte `at`, and where in it that is.
@@ -214,9 +239,37 @@ agents: { a: { run: { manual: } }, a: { run: { manual: } }, b: { rnu: { manual: 
     #[test]
     fn github_shows_problems_beside_their_lines() {
         insta::assert_snapshot!(two().to_github(), @"
-        ::error file=waves/w.yaml,line=2,col=36::`a` is here twice
+        ::error file=waves/w.yaml,line=2,col=36::`a` is here twice%0Afirst here: waves/w.yaml:2:11
         ::error file=waves/w.yaml,line=2,col=64::agent `b` needs `run`%0Ahint: write `run: { exec: [agents/program.sh] }`
         ::error file=waves/w.yaml,line=2,col=66::`rnu` is not a field of agent `b`%0Ahint: did you mean `run`?
+        3 errors
+        ");
+    }
+
+    #[test]
+    fn github_is_told_the_worst_and_how_much_there_is_beside() {
+        let agent = |n, program| format!("  a{n}: {{ run: {{ exec: [{program}] }} }}\n");
+        let agents: String = (0..12)
+            .map(|n| agent(n, "/no/such"))
+            .chain((12..25).map(|n| agent(n, "\" \"")))
+            .collect();
+        let text = check(&format!("--- waves/w.yaml\nwave: w\nagents:\n{agents}"));
+        let text = text.unwrap_err().to_github();
+        let starts: Vec<&str> = text.lines().map(|line| &line[..line.len().min(9)]).collect();
+        assert_eq!(starts[..10], ["::error f"; 10]);
+        assert_eq!(starts[10..20], ["::warning"; 10]);
+        insta::assert_snapshot!(text.lines().skip(20).collect::<String>(), @"13 errors, 12 warnings; 5 more than GitHub shows: run `wavemark check`");
+    }
+
+    #[test]
+    fn nothing_in_a_file_can_give_github_a_command() {
+        let files = "--- waves/a,b:c%0A.yaml
+wave: \"x\\r\\n::error::%25\\u2028::warning::\"
+";
+        insta::assert_snapshot!(check(files).unwrap_err().to_github(), @r"
+        ::error file=waves/a%2Cb%3Ac%250A.yaml,line=1,col=1::a wave needs `agents`%0Ahint: write `agents: { my-agent: { run: { exec: [agents/program.sh] } } }`
+        ::error file=waves/a%2Cb%3Ac%250A.yaml,line=1,col=7::`x\u{d}\n::error::%2525\u{2028}::warning::` cannot name a wave: use 1 to 63 of a-z, 0-9 and `-`, starting with a letter
+        2 errors
         ");
     }
 
@@ -282,6 +335,39 @@ agents: { a: { run: { manual: } }, a: { run: { manual: } }, b: { rnu: { manual: 
         let text = shown(&plan);
         assert!(text.lines().all(|line| line.len() < 700), "{text}");
         assert!(text.contains("agents: { A: }"), "{text}");
+    }
+
+    #[test]
+    fn columns_are_right_whatever_stands_before_them() {
+        // A byte order mark, CRLF, a tab, wide and combined characters.
+        let plan = "--- waves/w.yaml\n\u{feff}wave: w\r\nagents:\r\n  a:\r\n    title: 日本e\u{301}\r\n    \
+                    run:\t{ manual: }\r\n    env: { 日本: 1, \"ab\t\": 2, X: [] }\r\n";
+        insta::assert_snapshot!(check(plan).unwrap_err().to_lines(), @r"
+        waves/w.yaml:6:12: error: `日本` cannot name an environment variable: use A-Z, a-z, 0-9 and `_`, not starting with a digit
+        waves/w.yaml:6:19: error: `ab\u{9}` cannot name an environment variable: use A-Z, a-z, 0-9 and `_`, not starting with a digit
+        waves/w.yaml:6:32: error: expected text, a number or yes or no, found a list
+        ");
+        insta::assert_snapshot!(shown(plan), @r#"
+        error: `日本` cannot name an environment variable: use A-Z, a-z, 0-9 and `_`, not starting with a digit
+         --> waves/w.yaml:6:12
+          |
+        6 |     env: { 日本: 1, "ab    ": 2, X: [] }
+          |            ^^^^
+
+        error: `ab\u{9}` cannot name an environment variable: use A-Z, a-z, 0-9 and `_`, not starting with a digit
+         --> waves/w.yaml:6:19
+          |
+        6 |     env: { 日本: 1, "ab    ": 2, X: [] }
+          |                     ^^^^^^^^
+
+        error: expected text, a number or yes or no, found a list
+         --> waves/w.yaml:6:32
+          |
+        6 |     env: { 日本: 1, "ab    ": 2, X: [] }
+          |                                     ^
+
+        3 errors
+        "#);
     }
 
     #[test]

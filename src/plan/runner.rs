@@ -1,65 +1,168 @@
 //! What does the work of an agent: `run`, with exactly one runner under it.
 
+use serde_json::{Map, Value as Json, json};
+
 use super::{
     fields::{Fields, Reading, entries},
-    place::Span,
+    kind::{Kind, Plain},
+    place::Place,
     suggest::listed,
-    values::{expected, scalar},
+    values::expected,
     yaml::{Node, Value},
 };
 use crate::model::{Runner, RunnerKind};
 
-/// The runner, and where its program stands if it is a path.
-pub(super) fn runner(node: &Node, cx: &mut Reading<'_>) -> Option<(Runner, Option<Span>)> {
-    let kinds: Vec<&str> = RunnerKind::ALL.iter().map(|kind| kind.as_str()).collect();
-    if !matches!(node.value, Value::Map(_)) {
-        let problem = expected(node, "a runner with its settings", cx);
-        problem.hint("write `run: { exec: [program, argument] }` or `run: { manual: {} }`");
-        return None;
-    }
-    let entries = entries(node, "a runner", cx)?;
-    let [(key, span, settings)] = entries.as_slice() else {
-        cx.error(node.span, format!("`run` takes exactly one runner, found {}", entries.len()))
-            .hint(format!("use one of {}", listed(&kinds)));
-        return None;
-    };
-    let Ok(kind) = key.parse() else {
-        let hint = cx.suggester.hint(key, kinds);
-        let problem = cx.error(*span, format!("`{key}` is not a runner"));
-        hint.map(|hint| problem.hint(hint));
-        return None;
-    };
-    match kind {
-        RunnerKind::Exec => exec(settings, cx),
-        RunnerKind::Manual if matches!(settings.value, Value::Nothing) => {
-            Some((Runner::Manual {}, None))
-        }
-        RunnerKind::Manual => {
-            Fields::open(settings, "`manual`", &[], cx).map(|_| (Runner::Manual {}, None))
+/// A runner with its settings.
+#[derive(Clone, Debug)]
+pub(super) struct Run {
+    pub(super) runner: Runner,
+    /// Where its program stands, if that is a path.
+    pub(super) place: Option<Place>,
+}
+
+impl Run {
+    /// The path of the program that is to be looked up.
+    pub(super) fn program(&self) -> Option<&str> {
+        match &self.runner {
+            Runner::Exec(words) if self.place.is_some() => words.first().map(String::as_str),
+            _ => None,
         }
     }
 }
 
-fn exec(node: &Node, cx: &mut Reading<'_>) -> Option<(Runner, Option<Span>)> {
-    if let Value::Text(command) = &node.value {
-        let words: Vec<&str> = command.split_whitespace().collect();
-        expected(node, "a list: the program, then its arguments", cx)
-            .hint(format!("no shell is involved; write `exec: [{}]`", words.join(", ")));
-        return None;
+/// What may stand under the name of a runner. A new one is added here, and the
+/// rest of this file and the schema follow.
+fn settings(kind: RunnerKind) -> Settings {
+    match kind {
+        RunnerKind::Exec => Settings::of::<Command>(),
+        RunnerKind::Manual => Settings::of::<Manual>(),
     }
-    let Value::List(items) = &node.value else {
-        expected(node, "a list: the program, then its arguments", cx);
-        return None;
-    };
-    let words: Vec<String> =
-        items.iter().filter_map(|item| scalar(item, "text", cx)).map(str::to_owned).collect();
-    let Some(program) = words.first().filter(|program| !program.trim().is_empty()) else {
-        cx.error(node.span, "`exec` names no program")
-            .hint("write the program first: `exec: [agents/program.sh, --quick]`");
-        return None;
-    };
-    let at = program.contains('/').then(|| items[0].span);
-    (words.len() == items.len()).then_some((Runner::Exec(words), at))
+}
+
+/// How the settings of one runner are read and described.
+struct Settings {
+    read: fn(&Node, &mut Reading<'_>) -> Option<Run>,
+    schema: fn() -> Json,
+}
+
+impl Settings {
+    fn of<K: Kind + Into<Run>>() -> Self {
+        Self { read: |node, cx| K::read(node, cx).map(Into::into), schema: K::schema }
+    }
+}
+
+impl Kind for Run {
+    fn read(node: &Node, cx: &mut Reading<'_>) -> Option<Self> {
+        if !matches!(node.value, Value::Map(_)) {
+            let problem = expected(node, "a runner with its settings", cx);
+            problem.hint("write `run: { exec: [program, argument] }` or `run: { manual: {} }`");
+            return None;
+        }
+        let kinds: Vec<&str> = RunnerKind::ALL.iter().map(|kind| kind.as_str()).collect();
+        let entries = entries(node, "a runner", cx)?;
+        let [(key, span, node)] = entries.as_slice() else {
+            let what = format!("`run` takes exactly one runner, found {}", entries.len());
+            cx.error(node.span, what).hint(format!("use one of {}", listed(&kinds)));
+            return None;
+        };
+        let Ok(kind) = key.parse() else {
+            let hint = cx.suggester.hint(key, kinds);
+            let problem = cx.error(*span, format!("`{key}` is not a runner"));
+            hint.map(|hint| problem.hint(hint));
+            return None;
+        };
+        (settings(kind).read)(node, cx)
+    }
+
+    fn schema() -> Json {
+        let runner = |kind: &RunnerKind| {
+            let mut schema = (settings(*kind).schema)();
+            let details = schema["description"].as_str().unwrap_or_default();
+            schema["description"] = format!("{} {details}", kind.about()).into();
+            (kind.to_string(), schema)
+        };
+        json!({
+            "type": "object",
+            "title": "a runner",
+            "properties": RunnerKind::ALL.iter().map(runner).collect::<Map<_, _>>(),
+            "additionalProperties": false,
+            "minProperties": 1,
+            "maxProperties": 1,
+        })
+    }
+}
+
+/// A program and its arguments.
+struct Command {
+    words: Vec<String>,
+    place: Option<Place>,
+}
+
+impl From<Command> for Run {
+    fn from(Command { words, place }: Command) -> Self {
+        Self { runner: Runner::Exec(words), place }
+    }
+}
+
+impl Kind for Command {
+    fn read(node: &Node, cx: &mut Reading<'_>) -> Option<Self> {
+        let wanted = "a list: the program, then its arguments";
+        let Value::List(items) = &node.value else {
+            let problem = expected(node, wanted, cx);
+            if let Value::Text(command) = &node.value {
+                let words: Vec<&str> = command.split_whitespace().collect();
+                problem.hint(format!("no shell is involved; write `exec: [{}]`", words.join(", ")));
+            }
+            return None;
+        };
+        let words: Vec<String> =
+            items.iter().filter_map(|item| Plain::read(item, cx)).map(|Plain(word)| word).collect();
+        let Some(program) = words.first().filter(|program| !program.trim().is_empty()) else {
+            cx.error(node.span, "`exec` names no program")
+                .hint("write the program first: `exec: [agents/program.sh, --quick]`");
+            return None;
+        };
+        let place = program.contains('/').then(|| cx.place(items[0].span));
+        (words.len() == items.len()).then_some(Self { words, place })
+    }
+
+    fn schema() -> Json {
+        json!({
+            "type": "array",
+            "items": Plain::schema(),
+            "minItems": 1,
+            "examples": [["agents/program.sh", "--quick"]],
+            "description": "The program, then its arguments; no shell is involved. A program with \
+                            a slash is looked for from the repo's root, another one on the `PATH`.",
+        })
+    }
+}
+
+/// A person, who needs no settings.
+struct Manual;
+
+impl From<Manual> for Run {
+    fn from(_: Manual) -> Self {
+        Self { runner: Runner::Manual {}, place: None }
+    }
+}
+
+impl Kind for Manual {
+    fn read(node: &Node, cx: &mut Reading<'_>) -> Option<Self> {
+        match node.value {
+            Value::Nothing => Some(Self),
+            _ => Fields::open(node, "`manual`", &[], cx).map(|_| Self),
+        }
+    }
+
+    fn schema() -> Json {
+        json!({
+            "type": ["object", "null"],
+            "additionalProperties": false,
+            "description": "Somebody hands in what it produces: `wavemark checkpoint`, then \
+                            `wavemark finish`.",
+        })
+    }
 }
 
 #[cfg(test)]
@@ -101,7 +204,7 @@ agents:
         waves/w.yaml:3:21: error: expected a list: the program, then its arguments, found `agents/a.sh --quick` (no shell is involved; write `exec: [agents/a.sh, --quick]`)
         waves/w.yaml:4:21: error: `exec` names no program (write the program first: `exec: [agents/program.sh, --quick]`)
         waves/w.yaml:5:21: error: `exec` names no program (write the program first: `exec: [agents/program.sh, --quick]`)
-        waves/w.yaml:6:28: error: expected text, found a list
+        waves/w.yaml:6:28: error: expected text, a number or yes or no, found a list
         waves/w.yaml:7:21: error: expected a list: the program, then its arguments, found the number `5`
         ");
     }

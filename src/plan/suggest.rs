@@ -26,7 +26,9 @@ impl Suggester {
         names: impl IntoIterator<Item = &'n str>,
     ) -> Option<&'n str> {
         let wrong = wrong.to_lowercase();
-        let far = (wrong.chars().count() / 3).max(1) + 1;
+        let length = wrong.chars().count();
+        // Two names of one letter have nothing in common.
+        let far = ((length / 3).max(1) + 1).min(length);
         let mut best: Option<(usize, &str)> = None;
         for name in names {
             let Some(left) = self.left.get().checked_sub(1) else {
@@ -82,6 +84,7 @@ mod tests {
         assert_eq!(hint("visoin", &["echo", "vision"]), "did you mean `vision`?");
         assert_eq!(hint("Echo", &["echo", "vision"]), "did you mean `echo`?");
         assert_eq!(hint("pixel", &["echo", "vision"]), "there is `echo` and `vision`");
+        assert_eq!(hint("b", &["a"]), "there is `a`");
         assert_eq!(hint("pixel", &[]), "");
     }
 

@@ -2,72 +2,124 @@
 
 use std::time::Duration;
 
+use serde_json::{Value as Json, json};
+
 use super::{
     fields::Reading,
+    kind::Kind,
     values::{expected, scalar},
     yaml::{Node, Value},
 };
 
 /// The longest duration that can be meant.
-const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+const LONGEST: Duration = Duration::from_secs(365 * DAY);
+const DAY: u64 = 24 * 60 * 60;
+/// The units of durations, each with its ways of writing it. There are no
+/// months: in other tools, `M` is one and `m` is a minute.
+const TIMES: [(&[&str], u64); 5] = [
+    (&["s", "sec", "secs", "second", "seconds"], 1),
+    (&["m", "min", "mins", "minute", "minutes"], 60),
+    (&["h", "hr", "hrs", "hour", "hours"], 60 * 60),
+    (&["d", "day", "days"], DAY),
+    (&["w", "week", "weeks"], 7 * DAY),
+];
 /// The smallest and the largest limit for an artifact: git hosts refuse files
 /// from 100 MiB on, and warn from 50.
 const SIZES: (u64, u64) = (1024, 50 * 1024 * 1024);
+const BYTES: [(&[&str], u64); 5] = [
+    (&["", "B"], 1),
+    (&["KiB"], 1 << 10),
+    (&["MiB"], 1 << 20),
+    (&["kB", "KB"], 1000),
+    (&["MB"], 1_000_000),
+];
 
 /// A duration of whole seconds, from a second to a year.
-pub(super) fn duration(node: &Node, cx: &mut Reading<'_>) -> Option<Duration> {
-    let example = "write it as `90s`, `30m` or `2h`";
-    if let Value::Int { written, .. } = &node.value {
-        expected(node, "a duration with its unit", cx)
-            .hint(format!("write `{written}s` for seconds, `{written}m` for minutes"));
-        return None;
+impl Kind for Duration {
+    fn read(node: &Node, cx: &mut Reading<'_>) -> Option<Self> {
+        let example = "write it as `90s`, `30m` or `2h`";
+        if let Value::Int { written, .. } = &node.value {
+            expected(node, "a duration with its unit", cx)
+                .hint(format!("write `{written}s` for seconds, `{written}m` for minutes"));
+            return None;
+        }
+        let text = scalar(node, "a duration, such as `30m`", cx)?;
+        let what = match amount(text, &TIMES, usize::MAX) {
+            None => "is not a duration",
+            Some(0) => "is no time at all",
+            Some(seconds) if seconds > LONGEST.as_secs() => "is longer than 365 days",
+            Some(seconds) => return Some(Self::from_secs(seconds)),
+        };
+        cx.error(node.span, format!("`{text}` {what}")).hint(example);
+        None
     }
-    let text = scalar(node, "a duration, such as `30m`", cx)?;
-    match humantime::parse_duration(text) {
-        Err(_) => {
-            cx.error(node.span, format!("`{text}` is not a duration")).hint(example);
-            None
-        }
-        Ok(duration) if duration.subsec_nanos() > 0 || duration.is_zero() => {
-            cx.error(node.span, format!("`{text}` is not a whole number of seconds, from 1 on"))
-                .hint(example);
-            None
-        }
-        Ok(duration) if duration > LONGEST => {
-            cx.error(node.span, format!("`{text}` is longer than 365 days")).hint(example);
-            None
-        }
-        Ok(duration) => Some(duration),
+
+    fn schema() -> Json {
+        json!({
+            "type": "string",
+            "pattern": format!("^ *({})+$", part(&TIMES)),
+            "examples": ["90s", "30m", "2h", "1d 12h"],
+            "description": "A duration such as `90s`, `30m`, `2h` or `1d 12h`.",
+        })
     }
 }
 
-/// A size in bytes.
-pub(super) fn size(node: &Node, cx: &mut Reading<'_>) -> Option<u64> {
-    let text = scalar(node, "a size, such as `5MiB`", cx)?;
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = text.split_at(digits);
-    let factor = match unit.trim() {
-        "" | "B" => Some(1),
-        "KiB" => Some(1024),
-        "MiB" => Some(1024 * 1024),
-        "kB" | "KB" => Some(1000),
-        "MB" => Some(1_000_000),
-        _ => None,
-    };
-    let bytes = number.parse::<u64>().ok().zip(factor);
-    let bytes = bytes.and_then(|(number, factor)| number.checked_mul(factor));
-    match bytes {
-        Some(bytes) if (SIZES.0..=SIZES.1).contains(&bytes) => Some(bytes),
-        Some(_) => {
-            cx.error(node.span, format!("`{text}` is out of range")).hint("use 1KiB to 50MiB");
-            None
-        }
-        None => {
-            cx.error(node.span, format!("`{text}` is not a size"))
-                .hint("write it as `500KiB` or `5MiB`");
-            None
+/// The size of an artifact, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Size(pub(super) u64);
+
+impl Kind for Size {
+    fn read(node: &Node, cx: &mut Reading<'_>) -> Option<Self> {
+        let text = scalar(node, "a size, such as `5MiB`", cx)?;
+        let (what, hint) = match amount(text, &BYTES, 1) {
+            Some(bytes) if (SIZES.0..=SIZES.1).contains(&bytes) => return Some(Self(bytes)),
+            Some(_) => ("is out of range", "use 1KiB to 50MiB"),
+            None => ("is not a size", "write it as `500KiB` or `5MiB`"),
+        };
+        cx.error(node.span, format!("`{text}` {what}")).hint(hint);
+        None
+    }
+
+    fn schema() -> Json {
+        json!({
+            "type": ["string", "integer"],
+            "minimum": SIZES.0,
+            "maximum": SIZES.1,
+            "pattern": format!("^ *{}$", part(&BYTES)),
+            "examples": ["500KiB", "5MiB"],
+            "description": "A size such as `500KiB` or `5MiB`, or a number of bytes.",
+        })
+    }
+}
+
+type Units = [(&'static [&'static str], u64)];
+
+/// The sum of up to `most` numbers with a unit each.
+fn amount(text: &str, units: &Units, most: usize) -> Option<u64> {
+    let mut rest = text.trim_start_matches(' ');
+    let mut sum = 0_u64;
+    for _ in 0..most {
+        let (number, after) = split(rest, |c| !c.is_ascii_digit());
+        let (unit, after) = split(after.trim_start_matches(' '), |c| !c.is_ascii_alphabetic());
+        let (_, factor) = units.iter().find(|(names, _)| names.contains(&unit))?;
+        sum = sum.checked_add(number.parse::<u64>().ok()?.checked_mul(*factor)?)?;
+        rest = after.trim_start_matches(' ');
+        if rest.is_empty() {
+            return Some(sum);
         }
     }
+    None
+}
+
+/// `text` before and from the first character that is an `end`.
+fn split(text: &str, end: fn(char) -> bool) -> (&str, &str) {
+    text.split_at(text.find(end).unwrap_or(text.len()))
+}
+
+/// One number with its unit, as a regular expression.
+fn part(units: &Units) -> String {
+    let names: Vec<&str> = units.iter().flat_map(|(names, _)| *names).copied().collect();
+    format!("[0-9]+ *({}) *", names.join("|"))
 }
 
 #[cfg(test)]

@@ -65,22 +65,17 @@ pub(super) fn list<'n>(node: &'n Node, wanted: &str, cx: &mut Reading<'_>) -> &'
 }
 
 /// A whole number in a range.
-pub(super) fn number<N: TryFrom<i128> + Into<i128> + Copy + fmt::Display>(
-    node: &Node,
-    wanted: &str,
-    (low, high): (N, N),
-    cx: &mut Reading<'_>,
-) -> Option<N> {
+pub(super) fn number(node: &Node, (low, high): (i32, i32), cx: &mut Reading<'_>) -> Option<i32> {
     let Value::Int { value, .. } = node.value else {
-        expected(node, wanted, cx);
+        expected(node, &format!("a whole number from {low} to {high}"), cx);
         return None;
     };
-    if value < low.into() || value > high.into() {
+    let number = i32::try_from(value).ok().filter(|number| (low..=high).contains(number));
+    if number.is_none() {
         cx.error(node.span, format!("{value} is out of range"))
             .hint(format!("use {low} to {high}"));
-        return None;
     }
-    value.try_into().ok()
+    number
 }
 
 /// A text that is a value of its own: a name, a word, an artifact.

@@ -1,16 +1,37 @@
 //! One wave file: `waves/<anything>.yaml`.
 
+use serde_json::{Value as Json, json};
+
 use super::{
-    agent::{DraftAgent, title},
-    fields::{Fields, Reading, entries},
+    agent::{AgentFields, DraftAgent, Title},
+    fields::{Reading, entries},
+    kind::{At, Kind, Set, Word as _},
+    mapping::mapping,
     place::Place,
     policy::Policy,
-    values::{list, parsed},
     yaml::Node,
 };
-use crate::model::WaveName;
+use crate::model::{AgentName, WaveName};
 
-const FIELDS: [&str; 5] = ["wave", "title", "after", "defaults", "agents"];
+mapping! {
+    /// A wave: a batch of agents with a name.
+    pub(super) struct WaveFields, "a wave" {
+        /// What the wave is called, once in a project.
+        #[needed = "wave: my-wave"]
+        wave: At<WaveName>,
+        /// What people call it: one line.
+        title: Title,
+        /// The waves that must be complete before any agent of this one starts. Usually none: what
+        /// an agent really waits for stands in its `needs`.
+        #[default = []]
+        after: Set<WaveName>,
+        /// What holds for agents of this wave that say nothing else.
+        defaults: Policy,
+        /// The agents of the wave, by names that are unique in the whole project.
+        #[needed = "agents: { my-agent: { run: { exec: [agents/program.sh] } } }"]
+        agents: Agents,
+    }
+}
 
 /// A wave as far as its file could be read.
 pub(super) struct DraftWave {
@@ -18,76 +39,68 @@ pub(super) struct DraftWave {
     pub(super) name: Option<WaveName>,
     pub(super) place: Place,
     pub(super) title: Option<String>,
-    pub(super) after: Vec<(WaveName, Place)>,
+    pub(super) after: Set<WaveName>,
     pub(super) defaults: Policy,
-    pub(super) default_pool: Option<Place>,
     pub(super) agents: Vec<DraftAgent>,
 }
 
 impl DraftWave {
     pub(super) fn read(root: &Node, cx: &mut Reading<'_>) -> Option<Self> {
-        let fields = Fields::open(root, "a wave", &FIELDS, cx)?;
-        let node = fields.require("wave", "wave: my-wave", cx);
-        let name = node.and_then(|node| own_name(node, cx));
-        let place = cx.place(node.map_or(root.span, |node| node.span));
-        let (defaults, default_pool) = Policy::read_defaults(&fields, cx);
-        let default_pool = default_pool.map(|span| cx.place(span));
+        let fields = WaveFields::read(root, cx)?;
+        let place = fields.wave.as_ref().map(|name| name.place.clone());
+        let name = fields.wave.and_then(|name| plannable(name, cx));
+        let mut after = fields.after.unwrap_or_default();
+        let mut agents = fields.agents.unwrap_or_default().0;
+        if let Some(name) = &name {
+            if let Some(place) = after.remove(name) {
+                cx.findings.error(place, format!("wave `{name}` cannot come after itself"));
+            }
+            for agent in &mut agents {
+                agent.leave_own_wave_out(name, cx);
+            }
+        }
         Some(Self {
-            place,
-            title: fields.get("title").and_then(|node| title(node, cx)),
-            after: after(&fields, name.as_ref(), cx),
-            defaults,
-            default_pool,
-            agents: agents(&fields, name.as_ref(), cx),
             name,
+            place: place.unwrap_or_else(|| cx.place(root.span)),
+            title: fields.title.map(|title| title.0),
+            after,
+            defaults: fields.defaults.unwrap_or_default(),
+            agents,
         })
     }
 }
 
-fn own_name(node: &Node, cx: &mut Reading<'_>) -> Option<WaveName> {
-    let name = parsed(node, "the name of the wave", cx)?;
-    if name == WaveName::unplanned() {
-        cx.error(node.span, format!("`{name}` is where agents live that are in no plan"))
-            .hint("choose another name");
-        return None;
+/// The name, unless it is the one of no plan.
+fn plannable(name: At<WaveName>, cx: &mut Reading<'_>) -> Option<WaveName> {
+    if name.value != WaveName::unplanned() {
+        return Some(name.value);
     }
-    Some(name)
+    let what = format!("`{}` is where agents live that are in no plan", name.value);
+    cx.findings.error(name.place, what).hint("choose another name");
+    None
 }
 
-fn after(
-    fields: &Fields<'_>,
-    own: Option<&WaveName>,
-    cx: &mut Reading<'_>,
-) -> Vec<(WaveName, Place)> {
-    let mut after: Vec<(WaveName, Place)> = Vec::new();
-    let Some(node) = fields.get("after") else {
-        return after;
-    };
-    for item in list(node, "a list of wave names", cx) {
-        let Some(name) = parsed::<WaveName>(item, "the name of a wave", cx) else {
-            continue;
-        };
-        if Some(&name) == own {
-            cx.error(item.span, format!("wave `{name}` cannot come after itself"));
-        } else {
-            after.push((name, cx.place(item.span)));
+/// The agents of a wave.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Agents(Vec<DraftAgent>);
+
+impl Kind for Agents {
+    fn read(node: &Node, cx: &mut Reading<'_>) -> Option<Self> {
+        let entries = entries(node, "`agents`", cx)?;
+        if entries.is_empty() {
+            cx.error(node.span, "the wave has no agents").hint("add one, or remove the file");
         }
+        Some(Self(entries.into_iter().filter_map(|entry| DraftAgent::read(entry, cx)).collect()))
     }
-    after
-}
 
-fn agents(fields: &Fields<'_>, wave: Option<&WaveName>, cx: &mut Reading<'_>) -> Vec<DraftAgent> {
-    let example = "agents: { my-agent: { run: { exec: [agents/program.sh] } } }";
-    let Some(node) = fields.require("agents", example, cx) else {
-        return Vec::new();
-    };
-    let Some(entries) = entries(node, "`agents`", cx) else {
-        return Vec::new();
-    };
-    if entries.is_empty() {
-        cx.error(node.span, "the wave has no agents").hint("add one, or remove the file");
+    fn schema() -> Json {
+        json!({
+            "type": "object",
+            "minProperties": 1,
+            "propertyNames": { "pattern": AgentName::pattern() },
+            "additionalProperties": AgentFields::schema(),
+        })
     }
-    entries.into_iter().filter_map(|entry| DraftAgent::read(entry, wave, cx)).collect()
 }
 
 #[cfg(test)]

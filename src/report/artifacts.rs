@@ -30,6 +30,8 @@ pub struct ArtifactView {
     pub git: GitState,
     /// The commit that holds it.
     pub commit: Option<String>,
+    /// Why it is kept out of git, if it is.
+    pub reason: Option<String>,
 }
 
 impl ArtifactView {
@@ -42,7 +44,7 @@ impl ArtifactView {
             }
             (GitState::Committed, None) => "row, commit".into(),
             (GitState::Pending, _) => Span::new(DIM, "row, push pending"),
-            (GitState::Blocked, _) => Span::new(ALERT, "row (holds a secret)"),
+            (GitState::Blocked, _) => Span::new(ALERT, "row, kept out of git"),
         }
     }
 }
@@ -168,6 +170,7 @@ mod tests {
             git,
             commit: (git == GitState::Committed)
                 .then(|| "4b825dc642cb6eb9a060e54bf8d69288fbee4904".to_owned()),
+            reason: (git == GitState::Blocked).then(|| "a GitHub token".to_owned()),
         }
     }
 
@@ -189,7 +192,7 @@ mod tests {
         vision        doc/outline.md                   v1  1.2 KiB  b44f4da6  row, commit 4b825dc6
         vision        schema/sheet.json                v1  1.2 KiB  ff8967a0  row, commit 4b825dc6
         echo-build    prompt/voice-of-the-messages.md  v1  1.2 KiB  a5e401c6  row, push pending
-        social-build  doc/keys.md                      v1  1.2 KiB  05ef011f  row (holds a secret)
+        social-build  doc/keys.md                      v1  1.2 KiB  05ef011f  row, kept out of git
 
         4 artifacts, 2 in a row and in a commit. The next tick pushes what is pending.
         ");
@@ -202,7 +205,7 @@ mod tests {
         vision        doc/outline.md        v1  row, commit 4b825dc6
         vision        schema/sheet.json     v1  row, commit 4b825dc6
         echo-build    prompt/voice-of-the…  v1  row, push pending
-        social-build  doc/keys.md           v1  row (holds a secret)
+        social-build  doc/keys.md           v1  row, kept out of git
 
         4 artifacts, 2 in a row and in a commit. The next tick
         pushes what is pending.

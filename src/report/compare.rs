@@ -7,7 +7,7 @@ use super::{
     table::{Column, Table},
     words::{self, count},
 };
-use crate::model::{AgentName, ArtifactKey, Digest, Status};
+use crate::model::{AgentName, ArtifactKey, Digest, GitState, Status};
 
 /// The bytes of every artifact, in the row and in the commit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -25,14 +25,20 @@ pub struct ComparedView {
     pub key: ArtifactKey,
     /// The digest of the bytes in the row.
     pub row: Digest,
+    /// Where its git half stands.
+    pub git: GitState,
     /// The digest of the bytes in the commit; absent if no commit has it.
     pub commit: Option<Digest>,
 }
 
 impl ComparedView {
-    /// Whether both homes hold the same bytes.
+    /// Whether both homes hold the same bytes, or only one is meant to.
     pub fn agrees(&self) -> bool {
-        self.commit == Some(self.row)
+        self.is_kept_out() || self.commit == Some(self.row)
+    }
+
+    fn is_kept_out(&self) -> bool {
+        self.git == GitState::Blocked
     }
 }
 
@@ -60,6 +66,7 @@ impl ComparisonView {
                 Span::new(DIM, artifact.row.short()),
                 Span::new(DIM, commit.unwrap_or_default()),
                 match (artifact.agrees(), artifact.commit) {
+                    _ if artifact.is_kept_out() => Span::new(DIM, "- kept out of git"),
                     (true, _) => Span::new(words::style(Status::Complete), "✓ same"),
                     (false, Some(_)) => Span::new(ALERT, "! DIFFERENT"),
                     (false, None) => Span::new(ALERT, "! not committed"),
@@ -74,9 +81,13 @@ impl ComparisonView {
 
     fn verdict(&self) -> String {
         let artifacts = count(self.artifacts.len(), "artifact");
+        let kept_out = match self.artifacts.iter().filter(|one| one.is_kept_out()).count() {
+            0 => String::new(),
+            some => format!(", {some} kept out of git"),
+        };
         match self.artifacts.iter().filter(|one| !one.agrees()).count() {
-            0 => format!("{artifacts}, every SHA-256 the same in row and commit."),
-            wrong => format!("{artifacts}, {wrong} not the same in row and commit."),
+            0 => format!("{artifacts}, every SHA-256 the same in row and commit{kept_out}."),
+            wrong => format!("{artifacts}, {wrong} not the same in row and commit{kept_out}."),
         }
     }
 }
@@ -91,6 +102,7 @@ mod tests {
             agent: name("vision"),
             key: key.parse().unwrap(),
             row: Digest::of("as stored"),
+            git: GitState::Committed,
             commit: commit.map(Digest::of),
         }
     }
@@ -112,6 +124,22 @@ mod tests {
         vision  schema/sheet.json  b63800f7            ! not committed
 
         3 artifacts, 2 not the same in row and commit.
+        ");
+    }
+
+    #[test]
+    fn what_is_kept_out_of_git_is_not_missed_there() {
+        let kept_out = ComparedView { git: GitState::Blocked, ..compared("doc/keys.md", None) };
+        let view = ComparisonView {
+            artifacts: vec![compared("doc/outline.md", Some("as stored")), kept_out],
+        };
+        assert!(view.agrees());
+        insta::assert_snapshot!(plain(&view.render(80)), @"
+        agent   artifact        row       commit
+        vision  doc/outline.md  b63800f7  b63800f7  ✓ same
+        vision  doc/keys.md     b63800f7            - kept out of git
+
+        2 artifacts, every SHA-256 the same in row and commit, 1 kept out of git.
         ");
     }
 

@@ -37,6 +37,10 @@ impl FeedbackRef {
                 ("see why", format!("wavemark log {agent}")),
                 ("try again", format!("wavemark retry {agent}")),
             ],
+            FeedbackKind::Refusal => vec![
+                ("push it again", resolve.clone()),
+                ("leave it out of git", resolve + " --dismiss"),
+            ],
         };
         let help = |(aim, command)| Help { aim, command };
         commands.into_iter().map(help).collect()
@@ -127,6 +131,7 @@ fn of(kind: FeedbackKind) -> &'static str {
         FeedbackKind::Comment => "on",
         FeedbackKind::Question => "from",
         FeedbackKind::Review | FeedbackKind::Failure => "of",
+        FeedbackKind::Refusal => "of an artifact of",
     }
 }
 

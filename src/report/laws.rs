@@ -219,7 +219,13 @@ proptest! {
     ) {
         let key: ArtifactKey = format!("doc/{name}").parse().unwrap();
         let digest = Digest::of(&name);
-        let compared = ComparedView { agent: agent.clone(), key: key.clone(), row: digest, commit: None };
+        let compared = ComparedView {
+            agent: agent.clone(),
+            key: key.clone(),
+            row: digest,
+            git: GitState::Blocked,
+            commit: None,
+        };
         let artifact = ArtifactView {
             agent,
             key,
@@ -230,6 +236,7 @@ proptest! {
             epoch: None,
             git: GitState::Committed,
             commit,
+            reason: None,
         };
         let (artifacts, versions) = (vec![artifact.clone()], vec![artifact]);
         holds(&ArtifactsView { artifacts }.render(width), width)?;

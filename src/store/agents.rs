@@ -82,39 +82,40 @@ impl Store {
         what: Operator,
         by: &str,
     ) -> Result<bool> {
-        self.tx(async |tx| {
-            let agent = find(tx, project, name).await?;
-            let mut changed = match what {
-                Operator::Rebuild => {
-                    !rebuild(tx, &[(agent.id, agent.generation)]).await?.is_empty()
-                }
-                Operator::Pause => pause(tx, agent.id).await?,
-                Operator::Resume | Operator::Retry => resume(tx, agent.id).await?,
-            };
-            if what == Operator::Retry {
-                changed |= feedback::resolve_open(
-                    tx,
-                    agent.id,
-                    FeedbackKind::Failure,
-                    Resolution::Completed,
-                    by,
-                )
-                .await?;
-            }
-            if changed {
-                let (kind, detail) = match what {
-                    Operator::Pause => ("paused", format!("by {by}")),
-                    Operator::Resume => ("resumed", format!("by {by}")),
-                    Operator::Retry => ("retry", format!("asked by {by}")),
-                    Operator::Rebuild => ("rebuild", format!("asked by {by}")),
-                };
-                let note = Note { agent: Some(agent.id), run: None, kind, detail };
-                events::record(tx, project, &[note]).await?;
-            }
-            Ok(changed)
-        })
-        .await
+        self.tx(async |tx| operate(tx, project, name, what, by).await).await
     }
+}
+
+/// Does what an operator asked; says whether that changed anything.
+pub(crate) async fn operate(
+    tx: &mut Tx,
+    project: ProjectId,
+    name: &AgentName,
+    what: Operator,
+    by: &str,
+) -> Result<bool> {
+    let agent = find(tx, project, name).await?;
+    let mut changed = match what {
+        Operator::Rebuild => !rebuild(tx, &[(agent.id, agent.generation)]).await?.is_empty(),
+        Operator::Pause => pause(tx, agent.id).await?,
+        Operator::Resume | Operator::Retry => resume(tx, agent.id).await?,
+    };
+    if what == Operator::Retry {
+        changed |=
+            feedback::resolve_open(tx, agent.id, FeedbackKind::Failure, Resolution::Completed, by)
+                .await?;
+    }
+    if changed {
+        let (kind, detail) = match what {
+            Operator::Pause => ("paused", format!("by {by}")),
+            Operator::Resume => ("resumed", format!("by {by}")),
+            Operator::Retry => ("retry", format!("asked by {by}")),
+            Operator::Rebuild => ("rebuild", format!("asked by {by}")),
+        };
+        let note = Note { agent: Some(agent.id), run: None, kind, detail };
+        events::record(tx, project, &[note]).await?;
+    }
+    Ok(changed)
 }
 
 pub(crate) async fn find(tx: &mut Tx, project: ProjectId, name: &AgentName) -> Result<Handle> {

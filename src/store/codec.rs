@@ -13,9 +13,10 @@ use sqlx::{
 use uuid::Uuid;
 
 use crate::model::{
-    AgentId, AgentName, ArtifactId, ArtifactType, Digest, Epoch, FeedbackKind, FeedbackNumber,
-    FileName, Generation, GitState, OnStale, Outcome, PoolName, ProjectId, ProjectName, Resolution,
-    Review, Role, RunId, RunnerKind, Status, StopReason, WaveId, WaveName,
+    AgentId, AgentName, ArtifactId, ArtifactType, Digest, Epoch, FeedbackId, FeedbackKind,
+    FeedbackNumber, FileName, Generation, GitState, IssueNumber, OnStale, Outcome, PoolName,
+    ProjectId, ProjectName, Reaction, Resolution, Review, Role, RunId, RunnerKind, Status,
+    StopReason, WaveId, WaveName,
 };
 
 /// Stored as what it converts to and from.
@@ -61,13 +62,13 @@ macro_rules! stored_as {
 }
 
 stored_as!(
-    String as &'r str, Status, FeedbackKind, Resolution, Outcome, StopReason, ArtifactType, GitState, Review,
+    String as &'r str, Status, FeedbackKind, Reaction, Resolution, Outcome, StopReason, ArtifactType, GitState, Review,
     OnStale, RunnerKind, Role, ProjectName, WaveName, AgentName, PoolName, FileName, Digest;
     |value| value.to_string(), |stored| Ok(stored.parse()?)
 );
 stored_as!(
-    Uuid as Uuid, ProjectId, WaveId, AgentId, RunId, ArtifactId;
+    Uuid as Uuid, ProjectId, WaveId, AgentId, RunId, ArtifactId, FeedbackId;
     |value| value.as_uuid(), |stored| Ok(Self::from_uuid(stored))
 );
 stored_as!(i32 as i32, Epoch, Generation; |value| value.0, |stored| Ok(Self(stored)));
-stored_as!(i64 as i64, FeedbackNumber; |value| value.0, |stored| Ok(Self(stored)));
+stored_as!(i64 as i64, FeedbackNumber, IssueNumber; |value| value.0, |stored| Ok(Self(stored)));

@@ -8,7 +8,12 @@ use sqlx::{
 };
 use tracing::debug;
 
-use super::{Error, Result, migrate, sql::Tx};
+use super::{
+    Error, Result,
+    access::{Obstacle, Target},
+    migrate,
+    sql::Tx,
+};
 
 /// The database of one or more projects.
 ///
@@ -22,9 +27,11 @@ pub struct Store {
 const CONNECTIONS: u32 = 4;
 /// How long the first connection may take before its cause is looked into.
 const DOUBT: Duration = Duration::from_millis(200);
-/// A process that is frozen in the middle of a transaction lets go of its locks
-/// after this long. It goes with the `begin`: a pooler keeps no session.
-const BEGIN: &str = "begin; set local idle_in_transaction_session_timeout = '60s'";
+/// Begins a transaction as if nobody had been on the connection before: another
+/// client of a pooler may have left other defaults. A process that is frozen in
+/// the middle lets go of its locks after a while.
+const BEGIN: &str = "begin isolation level read committed, read write;
+    set local idle_in_transaction_session_timeout = '60s'";
 /// All statements see one moment, and none may write.
 const BEGIN_READ: &str = "begin isolation level repeatable read, read only;
     set local idle_in_transaction_session_timeout = '60s'";
@@ -33,24 +40,30 @@ const TRIES: u32 = 8;
 
 impl Store {
     /// Connects, and brings the schema up to date.
-    pub async fn open(options: PgConnectOptions) -> Result<Self> {
-        let store = Self::connect(options).await?;
-        migrate::run(&store.pool).await?;
+    pub async fn open(target: impl Into<Target>) -> Result<Self> {
+        let store = Self::connect(target).await?;
+        store.tx(migrate::run).await?;
         Ok(store)
     }
 
     /// Connects, and leaves the schema as it is.
-    pub async fn connect(options: PgConnectOptions) -> Result<Self> {
+    pub async fn connect(target: impl Into<Target>) -> Result<Self> {
+        let Target { options, patience } = target.into();
         let options = options
             .application_name("wavemark")
+            // A pooler refuses what it was not told about; no float is ever read.
+            .extra_float_digits(None)
             .log_statements(tracing::log::LevelFilter::Trace)
             .log_slow_statements(tracing::log::LevelFilter::Debug, Duration::from_secs(5));
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS)
-            .acquire_timeout(Duration::from_secs(30))
+            .acquire_timeout(patience)
             .test_before_acquire(false)
             .connect_lazy_with(options.clone());
-        let unreachable = |source| Error::Unreachable { place: place(&options), source };
+        let unreachable = |cause| Error::Unreachable {
+            place: place(&options),
+            source: Obstacle::of(cause, &options, patience),
+        };
         // A pool goes on trying for half a minute, and then hides the cause.
         let cause = async {
             tokio::time::sleep(DOUBT).await;

@@ -10,8 +10,8 @@ use super::{
     sql::{Tx, query, query_as, query_scalar},
 };
 use crate::model::{
-    AgentId, AgentName, Digest, FeedbackKind, FeedbackNumber, Generation, Instant, Message,
-    ProjectId, Resolution, RunId, Thread,
+    AgentId, AgentName, Digest, FeedbackId, FeedbackKind, FeedbackNumber, Generation, Instant,
+    Message, ProjectId, Resolution, RunId, Thread,
 };
 
 /// Something new that waits for a person.
@@ -122,7 +122,7 @@ impl Store {
         // The transaction may be done twice; the comment is made once.
         let comment = comment.map(|body| (Uuid::new_v4(), body));
         self.tx(async |tx| {
-            let found: Option<Uuid> = query_scalar(
+            let found: Option<FeedbackId> = query_scalar(
                 "select id from public.feedback where project_id = $1 and number = $2 for update",
             )
             .bind(project)
@@ -142,21 +142,7 @@ impl Store {
                 .execute(tx.conn())
                 .await?;
             }
-            let done: Option<AgentId> = query_scalar(
-                "update public.feedback set resolved = true, resolution = $2, resolved_by = $3
-                 where id = $1 and not resolved returning agent_id",
-            )
-            .bind(id)
-            .bind(resolution)
-            .bind(by)
-            .fetch_optional(tx.conn())
-            .await?;
-            if let Some(agent) = done {
-                let detail = format!("{number} {resolution} by {by}");
-                let note = Note { agent: Some(agent), run: None, kind: "resolved", detail };
-                events::record(tx, project, &[note]).await?;
-            }
-            Ok(done.is_some())
+            end(tx, project, id, resolution, by).await
         })
         .await
     }
@@ -240,6 +226,7 @@ pub(crate) async fn threads(
              and not (f.kind = 'review' and f.resolution is distinct from 'dismissed')
              and not (f.kind = 'comment' and f.resolution is not distinct from 'dismissed')
              and not (f.kind = 'failure' and f.resolution is distinct from 'completed')
+             and not (f.kind = 'refusal' and f.resolution is distinct from 'dismissed')
          order by f.number, m.at, m.place"
     ))
     .bind(agents)
@@ -278,9 +265,11 @@ pub(crate) async fn open(
     }
     let opened: Vec<Opened> = query_as(
         "insert into public.feedback (
-             agent_id, feedback_text, kind, author, run_id, request, generation
+             agent_id, feedback_text, kind, blocking, author, run_id, request, generation
          )
-         select agent, body, kind, author, run, request, coalesce(new.generation, 0)
+         -- Where its bytes are besides the row is no reason for an agent to wait.
+         select agent, body, kind, kind <> 'refusal', author, run, request,
+             coalesce(new.generation, 0)
          from unnest(
              $1::uuid[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::text[], $7::int[]
          ) as new (agent, body, kind, author, run, request, generation)
@@ -316,6 +305,25 @@ pub(crate) async fn open(
     Ok(opened.into_iter().map(|opened| (opened.agent_id, opened.number)).collect())
 }
 
+/// Opens again what was asked by this request and resolved since, and says why.
+pub(crate) async fn reopen(tx: &mut Tx, agent: AgentId, request: &str, why: &str) -> Result<()> {
+    query(
+        "with opened as (
+             update public.feedback set resolved = false
+             where agent_id = $1 and request = $2 and resolved
+             returning id
+         )
+         insert into public.feedback_comments (feedback_id, author, body)
+         select id, 'wavemark', $3 from opened",
+    )
+    .bind(agent)
+    .bind(request)
+    .bind(why)
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
 /// The number of what was asked by this request.
 async fn requested(tx: &mut Tx, agent: AgentId, request: &str) -> Result<FeedbackNumber> {
     Ok(query_scalar("select number from public.feedback where agent_id = $1 and request = $2")
@@ -332,6 +340,31 @@ struct Opened {
     kind: FeedbackKind,
     author: String,
     run_id: Option<RunId>,
+}
+
+/// Resolves feedback; says whether it was open.
+pub(crate) async fn end(
+    tx: &mut Tx,
+    project: ProjectId,
+    feedback: FeedbackId,
+    resolution: Resolution,
+    by: &str,
+) -> Result<bool> {
+    let done: Option<(AgentId, FeedbackNumber)> = query_as(
+        "update public.feedback set resolved = true, resolution = $2, resolved_by = $3
+         where id = $1 and not resolved returning agent_id, number",
+    )
+    .bind(feedback)
+    .bind(resolution)
+    .bind(by)
+    .fetch_optional(tx.conn())
+    .await?;
+    if let Some((agent, number)) = done {
+        let detail = format!("{number} {resolution} by {by}");
+        let note = Note { agent: Some(agent), run: None, kind: "resolved", detail };
+        events::record(tx, project, &[note]).await?;
+    }
+    Ok(done.is_some())
 }
 
 /// Resolves the open feedback of one kind of an agent; says whether there was

@@ -3,14 +3,15 @@
 //! The migrations may also have been applied by the Supabase command line,
 //! which keeps a history of its own. Both histories are kept in step: what the
 //! other applied is recorded here without being run, and what is applied here
-//! is recorded there.
+//! is recorded there. A Supabase project where it was never used gets that
+//! history now, lest its first use applies everything again.
 //!
 //! **Invariant:** all pending migrations and both histories change in one
 //! transaction. sqlx's own lock and its prepared statements do not survive a
 //! transaction pooler, so the lock is the transaction's and statements that
 //! others left on the server connection are dropped first.
 
-use sqlx::{PgPool, migrate::Migrator};
+use sqlx::migrate::Migrator;
 use tracing::info;
 
 use super::{
@@ -22,6 +23,14 @@ use super::{
 const LOCK: &str = "set local lock_timeout = '30s';
     deallocate all;
     select pg_advisory_xact_lock(7036874417766401)";
+
+/// The history of the Supabase command line, as it makes it itself.
+const SUPABASE: &str = "create schema if not exists supabase_migrations;
+    create table supabase_migrations.schema_migrations (
+        version text not null primary key,
+        statements text[],
+        name text
+    )";
 
 /// The tables in `public`, each of which says in its comment whose it is.
 const TABLES: [&str; 8] =
@@ -36,26 +45,19 @@ pub(super) fn migrator() -> Migrator {
 }
 
 /// Applies every migration that is pending, or none.
-pub(super) async fn run(pool: &PgPool) -> Result<()> {
-    match once(pool).await {
-        // A waiter may see the catalogue as it was before it got the lock.
-        Err(Error::Migrate(sqlx::Error::Database(err))) if err.is_unique_violation() => {
-            once(pool).await
-        }
-        result => result,
-    }
-}
-
-async fn once(pool: &PgPool) -> Result<()> {
+pub(super) async fn run(tx: &mut Tx) -> Result<()> {
     let migrator = migrator();
-    let mut tx = Tx::new(pool.begin().await?);
-    if is_current(&mut tx, &migrator).await? {
+    if is_current(tx, &migrator).await? {
         return Ok(());
     }
     sqlx::raw_sql(LOCK).execute(tx.conn()).await?;
-    refuse_namesakes(&mut tx).await?;
+    refuse_namesakes(tx).await?;
 
-    let theirs = supabase_versions(&mut tx).await?;
+    let mut theirs = supabase_versions(tx).await?;
+    if theirs.is_none() && is_supabase(tx).await? {
+        sqlx::raw_sql(SUPABASE).execute(tx.conn()).await?;
+        theirs = Some(vec![]);
+    }
     let last = migrator
         .iter()
         .map(|migration| migration.version)
@@ -66,10 +68,9 @@ async fn once(pool: &PgPool) -> Result<()> {
     }
     migrator.run_direct(None, tx.conn(), false).await.map_err(explain)?;
     if theirs.is_some() {
-        record_for_supabase(&mut tx, &migrator).await?;
+        record_for_supabase(tx, &migrator).await?;
     }
     sqlx::raw_sql("deallocate all").execute(tx.conn()).await?;
-    tx.commit().await?;
     info!("the database schema is up to date");
     Ok(())
 }
@@ -85,13 +86,14 @@ pub(super) async fn is_there(tx: &mut Tx) -> Result<bool> {
 /// Whether there is nothing to do: the usual case, and the only one without a
 /// lock.
 async fn is_current(tx: &mut Tx, migrator: &Migrator) -> Result<bool> {
-    let (known, theirs): (bool, bool) = query_as(
+    let (known, theirs, supabase): (bool, bool, bool) = query_as(
         "select to_regclass('wavemark_migrations._sqlx_migrations') is not null,
-             to_regclass('supabase_migrations.schema_migrations') is not null",
+             to_regclass('supabase_migrations.schema_migrations') is not null,
+             exists (select from pg_roles where rolname = 'supabase_admin')",
     )
     .fetch_one(tx.conn())
     .await?;
-    if !known {
+    if !known || (supabase && !theirs) {
         return Ok(false);
     }
     let applied: Vec<i64> =
@@ -138,6 +140,13 @@ async fn supabase_versions(tx: &mut Tx) -> Result<Option<Vec<i64>>> {
     .fetch_all(tx.conn())
     .await?;
     Ok(Some(versions))
+}
+
+/// Whether this is the database of a Supabase project.
+async fn is_supabase(tx: &mut Tx) -> Result<bool> {
+    Ok(query_scalar("select exists (select from pg_roles where rolname = 'supabase_admin')")
+        .fetch_one(tx.conn())
+        .await?)
 }
 
 async fn record_for_supabase(tx: &mut Tx, migrator: &Migrator) -> Result<()> {

@@ -8,6 +8,7 @@
 //! functions of `sql` are the only ones that make statements, and a tidy test
 //! keeps it so.
 
+mod access;
 pub(crate) mod agents;
 pub(crate) mod artifacts;
 mod codec;
@@ -16,6 +17,7 @@ mod error;
 pub(crate) mod events;
 pub(crate) mod feedback;
 mod known;
+mod mail;
 mod migrate;
 mod outbox;
 mod plan;
@@ -29,6 +31,10 @@ pub(crate) mod testing;
 mod tests;
 mod views;
 
+pub use access::{
+    Access, Authorities, BadAuthorities, BadUrl, DatabaseUrl, Insecure, Obstacle, Said, Target,
+    TlsMode,
+};
 pub use agents::{Handle, Operator};
 pub use artifacts::{ArtifactRow, Kept, Maker, Stored as StoredArtifact};
 pub use connect::Store;
@@ -36,7 +42,8 @@ pub use error::Error;
 pub use events::Event;
 pub use feedback::NewFeedback;
 pub use known::Known;
-pub use outbox::{Pending, Stamp};
+pub use mail::{Desk, Holder, Mailbox, Marked, NewState, News, Saying, ToOpen, ToPost, Visited};
+pub use outbox::{Block, Pending, Stamp};
 pub use plan::Retire;
 pub use projects::Project;
 pub use runs::{Beat, Claim, Claimed, Ending, Pulse};

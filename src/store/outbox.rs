@@ -2,6 +2,9 @@
 //!
 //! One process at a time publishes for a project. Its lease lives in the
 //! project's row, so a publisher that dies is replaced when it runs out.
+//!
+//! What the git host refuses for what it is becomes `blocked`, and a person is
+//! told. Nobody waits for that: its row is what others build on.
 
 use std::time::Duration;
 
@@ -9,11 +12,13 @@ use uuid::Uuid;
 
 use super::{
     Result, Store,
-    sql::{query, query_as, query_scalar},
+    events::{self, Note},
+    feedback::{self, NewFeedback},
+    sql::{Tx, query, query_as, query_scalar},
 };
 use crate::model::{
-    AgentName, ArtifactId, ArtifactType, Digest, Epoch, FileName, Instant, ProjectId, RunId,
-    WaveName,
+    AgentId, AgentName, ArtifactId, ArtifactType, Digest, Epoch, FeedbackKind, FileName, Instant,
+    ProjectId, RunId, WaveName,
 };
 
 /// An artifact that has a row and no commit.
@@ -52,6 +57,17 @@ pub struct Stamp {
     pub commit: String,
     /// Where in that commit.
     pub path: String,
+}
+
+/// An artifact that the git host does not take.
+#[derive(Clone, Debug)]
+pub struct Block {
+    /// Which artifact.
+    pub id: ArtifactId,
+    /// Why, in the host's words.
+    pub reason: String,
+    /// What a person can do about it.
+    pub hint: String,
 }
 
 impl Store {
@@ -176,4 +192,89 @@ impl Store {
         })
         .await
     }
+
+    /// Keeps artifacts out of git that its host does not take, and tells a
+    /// person; one who was told before is told again.
+    pub async fn block(&self, project: ProjectId, blocks: &[Block]) -> Result<()> {
+        if blocks.is_empty() {
+            return Ok(());
+        }
+        self.tx(async |tx| {
+            for block in blocks {
+                block_one(tx, project, block).await?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Lets go of blocked artifacts that a person wants to be tried again.
+    pub async fn unblock(&self, project: ProjectId) -> Result<()> {
+        self.tx(async |tx| {
+            query(
+                "update public.artifacts t set git_state = 'pending', git_reason = null
+                 from public.feedback f
+                 where t.project_id = $1 and t.git_state = 'blocked' and f.agent_id = t.agent_id
+                     and f.kind = 'refusal' and f.request = 'refusal:' || t.id
+                     and f.resolution = 'completed'",
+            )
+            .bind(project)
+            .execute(tx.conn())
+            .await?;
+            Ok(())
+        })
+        .await
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct Blocked {
+    agent_id: AgentId,
+    run_id: Option<RunId>,
+    artifact_type: ArtifactType,
+    name: FileName,
+    version: i32,
+}
+
+async fn block_one(tx: &mut Tx, project: ProjectId, block: &Block) -> Result<()> {
+    let Block { id, reason, hint } = block;
+    let blocked: Option<Blocked> = query_as(
+        "update public.artifacts set git_state = 'blocked', git_reason = $2
+         where id = $1 and git_state = 'pending'
+         returning agent_id, run_id, artifact_type, name, version",
+    )
+    .bind(id)
+    .bind(reason)
+    .fetch_optional(tx.conn())
+    .await?;
+    let Some(Blocked { agent_id, run_id, artifact_type, name, version }) = blocked else {
+        return Ok(());
+    };
+    let what = format!("{artifact_type}/{name} version {version}");
+    let note = Note {
+        agent: Some(agent_id),
+        run: run_id,
+        kind: "blocked",
+        detail: format!("{what}: {reason}"),
+    };
+    events::record(tx, project, &[note]).await?;
+    let request = format!("refusal:{id}");
+    let new = NewFeedback {
+        agent: agent_id,
+        kind: FeedbackKind::Refusal,
+        text: format!(
+            "The git host does not take {what}: {reason}\n\nIts row is stored, and agents that \
+             need it get it from there. To have it in git too, {hint}. Then close this as \
+             completed, and it is pushed again. Close it as not planned to leave it out of git.",
+        ),
+        author: "wavemark".to_owned(),
+        run: run_id,
+        request: Some(request.clone()),
+        generation: None,
+    };
+    if feedback::open(tx, project, &[new]).await?.is_empty() {
+        let said = format!("It was tried again, and refused again: {reason}");
+        feedback::reopen(tx, agent_id, &request, &said).await?;
+    }
+    Ok(())
 }

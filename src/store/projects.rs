@@ -6,7 +6,7 @@ use super::{
     Error, Result, Store,
     sql::{Tx, query, query_as},
 };
-use crate::model::{Digest, Instant, ProjectId, ProjectName, ProjectSettings};
+use crate::model::{Digest, Instant, ProjectId, ProjectName, ProjectSettings, Role};
 
 /// A project as the last sync left it.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,8 +21,12 @@ pub struct Project {
     pub settings: ProjectSettings,
     /// The plan that was synced last.
     pub plan: Option<Digest>,
+    /// The least that somebody must be allowed to do in the repo to be heard.
+    pub trusted_role: Role,
     /// When a tick last ended.
     pub last_tick_at: Option<Instant>,
+    /// When it was first synced.
+    pub created_at: Instant,
 }
 
 #[derive(sqlx::FromRow)]
@@ -32,7 +36,9 @@ struct Row {
     artifact_branch: String,
     settings: Json<ProjectSettings>,
     plan_sha256: Option<Digest>,
+    trusted_role: Role,
     last_tick_at: Option<Instant>,
+    created_at: Instant,
 }
 
 impl Store {
@@ -70,7 +76,8 @@ impl Store {
 
 pub(super) async fn find(tx: &mut Tx, name: &ProjectName) -> Result<Option<Project>> {
     let row: Option<Row> = query_as(
-        "select id, name, artifact_branch, settings, plan_sha256, last_tick_at
+        "select id, name, artifact_branch, settings, plan_sha256, trusted_role,
+             last_tick_at, created_at
          from public.projects where name = $1",
     )
     .bind(name)
@@ -82,6 +89,8 @@ pub(super) async fn find(tx: &mut Tx, name: &ProjectName) -> Result<Option<Proje
         artifact_branch: row.artifact_branch,
         settings: row.settings.0,
         plan: row.plan_sha256,
+        trusted_role: row.trusted_role,
         last_tick_at: row.last_tick_at,
+        created_at: row.created_at,
     }))
 }

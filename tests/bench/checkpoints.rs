@@ -66,7 +66,7 @@ fn ours(folder: &Path, entries: &[Entry]) -> anyhow::Result<Duration> {
         branch: BRANCH.to_owned(),
     };
     let began = Instant::now();
-    let landed = Archive::open(place)?.publish(entries, None)?;
+    let landed = Archive::open(place)?.publish(entries, None)?.landed;
     let took = began.elapsed();
     ensure!(landed.len() == entries.len(), "not everything was published");
     Ok(took)

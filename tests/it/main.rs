@@ -7,34 +7,52 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | `support` | a project in a folder, a database, a process to signal |
+//! | `support` | a project in a folder, a database, a process to signal, a GitHub |
 //! | `terminal` | what people read, as they read it |
+//! | `checking` | plans that are wrong, files that are none |
 //! | `order`, `crowd` | what starts when, alone and beside others |
 //! | `crash`, `signals` | what a killed or interrupted process leaves |
+//! | `git_server` | publishing to a git host, and all that it may say |
 //! | `ticks`, `remote` | doing it again, doing it without git |
 //! | `feedback`, `review`, `resolving` | what people say, and what it does |
 //! | `retries`, `contract`, `secrets` | agents, good ones and bad ones |
+//! | `client`, `conversation` | the client of GitHub, by its description; feedback as issues |
+//! | `tls` | a database elsewhere, and whoever poses as one |
 //! | `plans`, `changes` | plans before they are synced; plans that change |
 //! | `views` | what a script reads |
+//! | `postgres`, `pooler`, `commits` | other servers, and trouble on the way to them |
+//! | `story` | one with everything in it, and the record that it leaves |
+//! | `supabase`, `api` | on a Supabase project; rows that others write there |
 //! | `tidy` | the architecture, executable |
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 #![expect(clippy::print_stderr, reason = "what cannot be tidied up is told, and fails nothing")]
 
+mod api;
 mod changes;
+mod checking;
+mod client;
+mod commits;
 mod contract;
+mod conversation;
 mod crash;
 mod crowd;
 mod feedback;
+mod git_server;
 mod order;
 mod plans;
+mod pooler;
+mod postgres;
 mod remote;
 mod resolving;
 mod retries;
 mod review;
 mod secrets;
 mod signals;
+mod story;
+mod supabase;
 mod support;
 mod terminal;
 mod ticks;
 mod tidy;
+mod tls;
 mod views;

@@ -246,8 +246,9 @@ fn an_unreachable_database_says_so() {
     insta::assert_snapshot!(project.run(&args), @"
     exit 1
     error: cannot connect to Postgres at 127.0.0.1:1/none
-      because error communicating with database: Connection refused (os error 111)
-    hint: check DATABASE_URL; on Supabase, use the session pooler; without DATABASE_URL a private Postgres is started
+      because nothing listens there
+      because Connection refused (os error 111)
+    hint: check the host and the port in DATABASE_URL, and that the server runs; without DATABASE_URL a private Postgres is started
     ");
 }
 

@@ -29,6 +29,7 @@ use self::{
 use super::{
     apply::{Applied, Executor},
     context::Context,
+    mail::Exchanged,
 };
 use crate::{
     engine::{Decision, Effect, Wait, decide},
@@ -98,7 +99,7 @@ pub struct Ended {
 }
 
 /// What a session came to.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Session {
     /// The first decision, and the only one that [`Until::Once`] starts from.
     pub first: Decision,
@@ -111,9 +112,11 @@ pub struct Session {
     /// The agents that could not be advanced.
     pub failed: BTreeSet<AgentName>,
     /// Why artifacts are not in git yet, if they are not.
-    pub unpublished: Option<String>,
+    pub unpublished: Option<anyhow::Error>,
     /// Whether it ended because it was told to.
     pub interrupted: bool,
+    /// What was read from GitHub and written there.
+    pub github: Exchanged,
 }
 
 /// Goes on with the project of `cx` as far as `options` say, or until
@@ -124,7 +127,7 @@ pub struct Session {
 /// When the database fails for longer than five minutes. Runs that were going
 /// on here are stopped gracefully then, and continue from their checkpoints
 /// when somebody claims them again.
-pub async fn supervise(
+pub(super) async fn supervise(
     cx: &Context,
     options: Options,
     observe: &mut dyn FnMut(Progress),
@@ -392,7 +395,7 @@ impl Supervisor<'_> {
         match self.pusher.push_everything().await {
             Ok(0) => {}
             Ok(count) => observe(Progress::Published(count)),
-            Err(err) => self.session.unpublished = Some(format!("{err:#}")),
+            Err(err) => self.session.unpublished = Some(err),
         }
         self.session.makespan = self.fleet.makespan();
         self.cx.store.record_tick(self.cx.project.id).await?;

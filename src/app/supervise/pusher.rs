@@ -9,6 +9,8 @@ use crate::app::publish::{Published, Publisher};
 
 /// GitHub asks for at most six pushes a minute.
 const SPACING: Duration = Duration::from_secs(10);
+/// Twice that after the first push that fails, and so on, up to this.
+const LONGEST_SPACING: Duration = Duration::from_secs(10 * 60);
 /// How long somebody else's push is waited for at the end.
 const HANDOVER: Duration = Duration::from_secs(30);
 
@@ -17,6 +19,7 @@ type Push = Pin<Box<dyn Future<Output = anyhow::Result<Published>>>>;
 pub(super) struct Pusher {
     publisher: Publisher,
     wanted: bool,
+    spacing: Duration,
     /// Before this, no other push begins.
     not_before: Instant,
     push: Option<Push>,
@@ -25,7 +28,8 @@ pub(super) struct Pusher {
 impl Pusher {
     pub(super) fn new(publisher: Publisher) -> Self {
         // What an earlier session left behind is published with the first.
-        Self { publisher, wanted: true, not_before: Instant::now() + SPACING, push: None }
+        let not_before = Instant::now() + SPACING;
+        Self { publisher, wanted: true, spacing: SPACING, not_before, push: None }
     }
 
     /// There is something to publish.
@@ -47,13 +51,18 @@ impl Pusher {
         let published = push.await;
         self.push = None;
         match published {
-            Ok(Published::All(count)) => Ok(count),
+            Ok(Published::All(count)) => {
+                self.spacing = SPACING;
+                Ok(count)
+            }
             Ok(Published::SomebodyElse) => {
                 self.wanted = true;
                 Ok(0)
             }
             Err(err) => {
                 self.wanted = true;
+                self.spacing = LONGEST_SPACING.min(self.spacing * 2);
+                self.not_before = Instant::now() + self.spacing;
                 Err(err)
             }
         }

@@ -1,6 +1,12 @@
 //! Real repositories for the tests, with the `git` program as their witness.
 
-mod http;
+// The same server that the tests of the whole product use.
+#[path = "../../../tests/it/support/git_http.rs"]
+#[allow(dead_code, reason = "some of it is for those")]
+mod git_http;
+#[path = "../../../tests/it/support/git_rules.rs"]
+#[allow(dead_code, reason = "some of it is for those")]
+mod git_rules;
 
 use std::{
     fs,
@@ -14,9 +20,10 @@ use chrono::DateTime;
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use super::{Archive, Entry, Place, Remote};
+use super::{Archive, Entry, Error, Landed, Place, Remote};
 use crate::model::{ArtifactId, Digest, Epoch, RunId};
-pub(super) use http::Http;
+pub(super) use git_http::{GitHttp, Stage, Trick};
+pub(super) use git_rules::Rule;
 
 pub(super) const BRANCH: &str = "wavemark/artifacts";
 
@@ -34,14 +41,14 @@ impl Via {
 /// A remote in a folder of its own, a server before it, and room for caches.
 pub(super) struct World {
     pub(super) dir: TempDir,
-    pub(super) http: Http,
+    pub(super) http: GitHttp,
 }
 
 impl World {
     pub(super) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         git(dir.path(), &["init", "--quiet", "--bare", "--initial-branch", BRANCH, "remote.git"]);
-        let http = Http::serve(dir.path());
+        let http = GitHttp::serve(dir.path());
         Self { dir, http }
     }
 
@@ -111,6 +118,13 @@ impl World {
 
     /// What a person does who pushes to the branch. What is in the way goes.
     pub(super) fn somebody_commits(&self, path: &str, content: &str) {
+        let length = content.len();
+        self.import(&format!("M 100644 inline {path}\ndata {length}\n{content}\n"));
+    }
+
+    /// What a person does who changes many files at once, as `git fast-import`
+    /// has it.
+    pub(super) fn import(&self, changes: &str) {
         let from = match self.count() {
             0 => String::new(),
             _ => format!("from refs/heads/{BRANCH}^0\n"),
@@ -119,9 +133,7 @@ impl World {
             "commit refs/heads/{BRANCH}\n\
              committer Somebody <somebody@example.org> 1790000000 +0000\n\
              data 9\nSay hello\n\
-             {from}\
-             M 100644 inline {path}\ndata {}\n{content}\n",
-            content.len()
+             {from}{changes}"
         );
         let mut command = Command::new("git");
         command.arg("-C").arg(self.folder()).args(["fast-import", "--quiet"]);
@@ -135,6 +147,19 @@ impl World {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+}
+
+impl Archive {
+    /// Publishes what is all to land.
+    pub(super) fn publish_all(
+        &self,
+        entries: &[Entry],
+        known: Option<&str>,
+    ) -> Result<Vec<Landed>, Error> {
+        let delivery = self.publish(entries, known)?;
+        assert_eq!(delivery.refused, []);
+        delivery.trouble.map_or(Ok(delivery.landed), Err)
     }
 }
 

@@ -18,12 +18,12 @@ fn a_batch_that_was_pushed_but_not_stamped_is_found_again() {
     for via in Via::BOTH {
         let world = World::new();
         let archive = world.archive(via, "one");
-        let old = archive.publish(&entries(0..3), None).unwrap();
+        let old = archive.publish_all(&entries(0..3), None).unwrap();
         let batch = entries(3..6);
-        let pushed = archive.publish(&batch, Some(&old[2].commit)).unwrap();
+        let pushed = archive.publish_all(&batch, Some(&old[2].commit)).unwrap();
 
         for known in [None, Some(old[2].commit.as_str()), Some("no commit")] {
-            let again = archive.publish(&batch, known).unwrap();
+            let again = archive.publish_all(&batch, known).unwrap();
 
             let places = |landed: &[Landed]| -> Vec<(String, String)> {
                 landed.iter().map(|l| (l.commit.clone(), l.path.clone())).collect()
@@ -39,9 +39,9 @@ fn a_batch_that_was_pushed_but_not_stamped_is_found_again() {
 fn a_batch_of_which_some_was_pushed_gets_only_the_rest() {
     for via in Via::BOTH {
         let world = World::new();
-        world.archive(via, "one").publish(&entries(0..3), None).unwrap();
+        world.archive(via, "one").publish_all(&entries(0..3), None).unwrap();
 
-        let landed = world.archive(via, "two").publish(&entries(0..5), None).unwrap();
+        let landed = world.archive(via, "two").publish_all(&entries(0..5), None).unwrap();
 
         let written: Vec<Written> = landed.iter().map(|landed| landed.written).collect();
         assert_eq!(
@@ -56,14 +56,14 @@ fn a_batch_of_which_some_was_pushed_gets_only_the_rest() {
 fn a_lock_that_a_dead_process_left_is_removed_and_a_fresh_one_respected() {
     let world = World::new();
     let archive = world.archive(Via::Folder, "one");
-    archive.publish(&entries(0..1), None).unwrap();
+    archive.publish_all(&entries(0..1), None).unwrap();
     let lock = world.folder().join(format!("refs/heads/{BRANCH}.lock"));
     let file = fs::File::create(&lock).unwrap();
 
-    let busy = archive.publish(&entries(1..2), None);
+    let busy = archive.publish_all(&entries(1..2), None);
     assert!(matches!(busy, Err(Error::Contended { .. })), "{busy:?}");
     file.set_modified(SystemTime::now() - Duration::from_secs(3_600)).unwrap();
-    archive.publish(&entries(1..2), None).unwrap();
+    archive.publish_all(&entries(1..2), None).unwrap();
 
     assert_eq!(world.artifacts(), ids(&entries(0..2)));
     assert!(!lock.exists());
@@ -79,7 +79,7 @@ fn an_object_that_a_power_cut_emptied_is_written_again() {
     fs::create_dir_all(empty.parent().unwrap()).unwrap();
     fs::write(&empty, "").unwrap();
 
-    archive.publish(&batch, None).unwrap();
+    archive.publish_all(&batch, None).unwrap();
 
     world.fsck();
 }
@@ -91,7 +91,7 @@ fn a_publisher_that_is_killed_leaves_nothing_twice_and_nothing_lost() {
         let url = fs::read_to_string(folder.join("url")).unwrap();
         let archive = archive(Remote::at(url), folder.join("caches/one"));
         for batch in all.chunks(3) {
-            archive.publish(batch, None).unwrap();
+            archive.publish_all(batch, None).unwrap();
         }
         return;
     }
@@ -107,7 +107,7 @@ fn a_publisher_that_is_killed_leaves_nothing_twice_and_nothing_lost() {
             assert!(world.count() >= enough, "the child did nothing");
         }
 
-        world.archive(via, "one").publish(&all, None).unwrap();
+        world.archive(via, "one").publish_all(&all, None).unwrap();
 
         assert_eq!(world.artifacts(), ids(&all));
         world.fsck();
@@ -171,12 +171,12 @@ proptest! {
                     }));
                 }
                 Step::Publish => {
-                    let landed = archive.publish(&outbox, known.as_deref()).unwrap();
+                    let landed = archive.publish_all(&outbox, known.as_deref()).unwrap();
                     for (row, landed) in rows.iter_mut().filter(|row| row.1.is_none()).zip(landed) {
                         row.1 = Some(landed);
                     }
                 }
-                Step::Die => drop(archive.publish(&outbox, known.as_deref()).unwrap()),
+                Step::Die => drop(archive.publish_all(&outbox, known.as_deref()).unwrap()),
                 Step::DieEarly => {
                     let repo = archive.repo().unwrap();
                     let head = archive.newest(&repo).unwrap();

@@ -1,8 +1,10 @@
 //! Publishing, seen from outside: the remote as the `git` program sees it.
 
 mod crash;
+mod refusing;
 mod server;
 mod trouble;
+mod wire;
 
 use std::{
     env,
@@ -23,7 +25,7 @@ fn each_entry_is_one_commit_with_trailers_and_the_time_of_its_row() {
     let world = World::new();
     let batch = [entry(1, "doc/summary.md", "first"), entry(2, "schema/sheet.json", "{}")];
 
-    let landed = world.archive(Via::Folder, "one").publish(&batch, None).unwrap();
+    let landed = world.archive(Via::Folder, "one").publish_all(&batch, None).unwrap();
 
     insta::assert_snapshot!(world.log("%an <%ae>, %cn <%ce>, %at %ct%n%B"), @"
         wavemark <wavemark@users.noreply.github.com>, wavemark <wavemark@users.noreply.github.com>, 1790000001 1790000001
@@ -66,8 +68,8 @@ fn many_entries_are_as_sound_as_few() {
         let archive = world.archive(via, "one");
         let (few, many) = (entries(0..10), entries(10..120));
 
-        archive.publish(&few, None).unwrap();
-        let landed = archive.publish(&many, None).unwrap();
+        archive.publish_all(&few, None).unwrap();
+        let landed = archive.publish_all(&many, None).unwrap();
 
         assert_eq!(world.artifacts(), [ids(&few), ids(&many)].concat());
         for (entry, landed) in many.iter().zip(&landed) {
@@ -87,7 +89,7 @@ fn versions_may_go_back_to_what_they_were() {
         ["A", "B", "A", "A"].iter().zip(1..).map(|(content, n)| entry(n, "doc/a.md", content));
 
     for version in versions.clone() {
-        archive.publish(&[version], None).unwrap();
+        archive.publish_all(&[version], None).unwrap();
     }
 
     assert_eq!(world.artifacts(), ids(&versions.collect::<Vec<_>>()));
@@ -103,11 +105,11 @@ fn what_people_put_on_the_branch_stays() {
         let world = World::new();
         let archive = world.archive(via, "one");
         world.somebody_commits("README.md", "hello");
-        archive.publish(&entries(0..2), None).unwrap();
+        archive.publish_all(&entries(0..2), None).unwrap();
         world.somebody_commits("foundation/vision/doc/notes.md", "mine");
         world.somebody_commits("foundation.txt", "sorts between a folder and its entries");
 
-        archive.publish(&entries(2..40), None).unwrap();
+        archive.publish_all(&entries(2..40), None).unwrap();
 
         for (path, content) in [
             ("README.md", "hello"),
@@ -126,10 +128,10 @@ fn an_artifact_gets_its_path_even_if_something_else_is_there() {
     let world = World::new();
     world.somebody_commits("foundation", "a file where a folder should be");
     let archive = world.archive(Via::Folder, "one");
-    archive.publish(&[entry(1, "doc/a.md", "one")], None).unwrap();
+    archive.publish_all(&[entry(1, "doc/a.md", "one")], None).unwrap();
     world.somebody_commits("foundation/vision/doc/b.md/c", "a folder where a file should be");
 
-    archive.publish(&[entry(2, "doc/b.md", "two")], None).unwrap();
+    archive.publish_all(&[entry(2, "doc/b.md", "two")], None).unwrap();
 
     assert_eq!(world.files(), ["foundation/vision/doc/a.md", "foundation/vision/doc/b.md"]);
     world.fsck();
@@ -145,7 +147,7 @@ fn a_forged_trailer_does_not_stand_in_for_an_artifact() {
     git(&clone, &["commit", "--quiet", "--allow-empty", "--message", &Mark::of(&mine).message()]);
     git(&clone, &["push", "--quiet", "origin", BRANCH]);
 
-    let landed = archive.publish(&[mine], None).unwrap();
+    let landed = archive.publish_all(&[mine], None).unwrap();
 
     assert_eq!(landed[0].written, Written::New);
     assert_eq!(archive.read(&landed[0].commit, &landed[0].path).unwrap(), b"mine");
@@ -156,10 +158,10 @@ fn an_agent_that_moved_to_another_wave_gets_no_second_commit() {
     let world = World::new();
     let archive = world.archive(Via::Folder, "one");
     let mut entry = entry(1, "doc/a.md", "text");
-    let before = archive.publish(std::slice::from_ref(&entry), None).unwrap();
+    let before = archive.publish_all(std::slice::from_ref(&entry), None).unwrap();
 
     entry.wave = "second".parse().unwrap();
-    let after = archive.publish(&[entry], None).unwrap();
+    let after = archive.publish_all(&[entry], None).unwrap();
 
     assert_eq!((&after[0].commit, &after[0].path), (&before[0].commit, &before[0].path));
 }
@@ -169,14 +171,14 @@ fn the_same_entries_on_the_same_parent_are_the_same_commits() {
     let tips = Via::BOTH.map(|via| {
         let world = World::new();
         let archive = world.archive(via, "one");
-        archive.publish(&entries(0..5), None).unwrap();
-        archive.publish(&entries(5..25), None).unwrap().pop().unwrap().commit
+        archive.publish_all(&entries(0..5), None).unwrap();
+        archive.publish_all(&entries(5..25), None).unwrap().pop().unwrap().commit
     });
     let one_by_one = {
         let world = World::new();
         let archive = world.archive(Via::Folder, "one");
         for entry in entries(0..25) {
-            archive.publish(&[entry], None).unwrap();
+            archive.publish_all(&[entry], None).unwrap();
         }
         archive.fetch().unwrap().unwrap()
     };
@@ -218,7 +220,7 @@ fn publishers_that_race_all_land_and_none_twice() {
 fn until_landed(archive: &Archive, batch: &[Entry]) {
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
-        match archive.publish(batch, None) {
+        match archive.publish_all(batch, None) {
             Ok(_) => return,
             Err(Error::Contended { .. }) if Instant::now() < deadline => (),
             Err(err) => panic!("{err:?}"),

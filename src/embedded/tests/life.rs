@@ -1,6 +1,6 @@
 //! Starting, reaching, stopping and removing a server.
 
-use std::{os::unix::fs::PermissionsExt as _, process::Command};
+use std::{os::unix::fs::PermissionsExt as _, process::Command, time::Duration};
 
 use super::*;
 
@@ -69,6 +69,18 @@ fn session_of(pid: rustix::process::Pid) -> i32 {
     after_the_name.split_whitespace().nth(3).unwrap().parse().unwrap()
 }
 
+/// The superuser is called as a schema of Wavemark's is.
+#[tokio::test]
+async fn what_is_made_by_hand_is_made_where_people_look_for_it() {
+    let project = Project::open();
+    let address = project.embedded.start().await.unwrap();
+
+    tell(&address, "create schema wavemark; create table by_hand ()").await;
+
+    let schema = "select schemaname::text from pg_tables where tablename = 'by_hand'";
+    assert_eq!(ask(&address, schema).await, "public");
+}
+
 #[tokio::test]
 async fn psql_takes_the_address_however_long_the_path() {
     let deep = format!("a, b/{}", "deep/".repeat(30));
@@ -127,4 +139,32 @@ async fn many_tasks_and_processes_start_one_server() {
     }
     let (one, count) = (started[0].clone(), started.len());
     assert_eq!((count, started), (8, vec![one; 8]));
+}
+
+/// With the variable set, it plays the process that adopts orphans: it becomes
+/// the parent of the server, so waiting for all of its children would be waiting
+/// for the server's end.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_process_that_adopts_orphans_can_start_a_server_and_go_on() {
+    const FOLDER: &str = "WAVEMARK_TEST_ADOPT";
+    if let Some(dir) = std::env::var_os(FOLDER) {
+        rustix::process::set_child_subreaper(Some(rustix::process::getpid())).unwrap();
+        let embedded = Embedded::at(Path::new(&dir));
+        let address = embedded.start().await.unwrap();
+        println!("<{}>", ask(&address, STARTED).await);
+        return;
+    }
+    let project = Project::open();
+    let name = "embedded::tests::life::a_process_that_adopts_orphans_can_start_a_server_and_go_on";
+
+    let mut adopter = tokio::process::Command::new(std::env::current_exe().unwrap());
+    adopter.args(["--exact", name, "--nocapture"]).env(FOLDER, project.dir()).kill_on_drop(true);
+    let ended = tokio::time::timeout(Duration::from_secs(60), adopter.output()).await;
+
+    let output = ended.expect("it waits for the server to end").unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let address = project.embedded.running().unwrap().expect("the server outlives it");
+    let started = format!("<{}>", ask(&address, STARTED).await);
+    assert!(String::from_utf8_lossy(&output.stdout).contains(&started), "{output:?}");
 }

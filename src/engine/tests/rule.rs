@@ -27,7 +27,9 @@ pub(super) fn open(agent: &Agent) -> impl Iterator<Item = &Feedback> {
     agent.feedback.iter().filter(|feedback| {
         feedback.resolution.is_none()
             && match feedback.kind {
-                FeedbackKind::Comment | FeedbackKind::Question => feedback.blocking,
+                FeedbackKind::Comment | FeedbackKind::Question | FeedbackKind::Refusal => {
+                    feedback.blocking
+                }
                 FeedbackKind::Review => feedback.generation == agent.generation,
                 FeedbackKind::Failure => true,
             }

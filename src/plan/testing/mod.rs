@@ -10,12 +10,12 @@ use std::collections::BTreeMap;
 
 pub(crate) use self::random::any_plan;
 pub(super) use self::random::{Style, any_files, written};
-use super::{Facts, Plan, Problems, Program, PromptFile, read};
+use super::{Facts, Plan, Problems, Program, read};
 
 /// The plan in `text`, or what is wrong with it.
 pub(crate) fn check(text: &str) -> Result<Plan, Problems> {
     let mut files =
-        BTreeMap::from([("waves/project.yaml".to_owned(), b"project: demo\n".to_vec())]);
+        BTreeMap::from([("waves/project.yaml".to_owned(), b"project: demo\n".as_slice().into())]);
     let mut facts = Facts::default();
     for section in text.split("--- ").skip(1) {
         let (header, content) = section.split_once('\n').unwrap();
@@ -23,11 +23,10 @@ pub(crate) fn check(text: &str) -> Result<Plan, Problems> {
             Some((path, "+x")) => drop(facts.programs.insert(path.to_owned(), Program::Executable)),
             Some((path, _)) => drop(facts.programs.insert(path.to_owned(), Program::NotExecutable)),
             None if header.trim().ends_with(".yaml") => {
-                drop(files.insert(header.trim().to_owned(), content.as_bytes().to_vec()));
+                drop(files.insert(header.trim().to_owned(), content.as_bytes().into()));
             }
             None => {
-                let bytes = PromptFile::Bytes(content.as_bytes().to_vec());
-                facts.prompts.insert(header.trim().to_owned(), bytes);
+                facts.prompts.insert(header.trim().to_owned(), content.as_bytes().into());
             }
         }
     }

@@ -83,7 +83,8 @@ pub(super) fn decode(bytes: &[u8]) -> Result<&str, Unreadable> {
     })?;
     if let Some(at) = text.find('\0') {
         let span = Span::of_bytes(text, at, 1);
-        return Err(Unreadable::new(span, "the file holds a NUL byte: it is not text"));
+        return Err(Unreadable::new(span, "the file holds a NUL byte: it is not UTF-8 text")
+            .hint("save it as UTF-8"));
     }
     Ok(text)
 }
@@ -234,7 +235,8 @@ title: "a\0b"
     #[test]
     fn bytes_that_are_no_text_are_told() {
         insta::assert_snapshot!(bytes(b"wave: w\nagents: \xff"), @"2:9 the file is not UTF-8 text; save it as UTF-8");
-        insta::assert_snapshot!(bytes(b"wave: w\0"), @"1:8 the file holds a NUL byte: it is not text;");
+        insta::assert_snapshot!(bytes(b"wave: w\0"), @"1:8 the file holds a NUL byte: it is not UTF-8 text; save it as UTF-8");
+        insta::assert_snapshot!(bytes(b"w\0a\0"), @"1:2 the file holds a NUL byte: it is not UTF-8 text; save it as UTF-8");
         insta::assert_snapshot!(bytes(b"\xff\xfew\0a\0"), @"1:1 the file is not UTF-8 text; save it as UTF-8");
     }
 
@@ -245,6 +247,14 @@ title: "a\0b"
             bomb + &format!("a{n}: &a{n} [{before}]\n")
         });
         insta::assert_snapshot!(bytes(bomb.as_bytes()), @"1:35 aliases make the file too large: the limit is 250000 values; write the values out instead of repeating them with aliases");
+    }
+
+    #[test]
+    fn merges_cannot_make_a_file_large() {
+        let bomb = (1..30).fold("a0: &a0 { x: 1 }\n".to_owned(), |bomb, n| {
+            bomb + &format!("a{n}: &a{n} {{ <<: [*a{before}, *a{before}] }}\n", before = n - 1)
+        });
+        insta::assert_snapshot!(bytes(bomb.as_bytes()), @"3:11 too many anchors, aliases or merges; write the values out instead of repeating them with aliases");
     }
 
     #[test]

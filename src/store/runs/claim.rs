@@ -107,7 +107,7 @@ pub(crate) async fn claim(
     if claims.is_empty() {
         return Ok(Vec::new());
     }
-    Ok(query_as(
+    query(
         "with wish as (
              select * from unnest(
                  $1::uuid[], $2::text[], $3::int[], $4::int[], $5::text[], $6::uuid[], $7::text[]
@@ -149,7 +149,7 @@ pub(crate) async fn claim(
              set status = 'building', epoch = a.epoch + 1, status_since = now()
              from ranked join room on room.pool = ranked.pool and ranked.place <= room.free
              where a.id = ranked.id
-             returning a.id, a.name, a.wave_id, a.epoch, a.generation, a.attempts_since, a.pool,
+             returning a.id, a.epoch, a.generation, a.attempts_since, a.pool,
                  a.definition_sha256, a.work_sha256, a.timeout_seconds, a.dependencies,
                  ranked.run, ranked.token
          ), began as (
@@ -174,25 +174,10 @@ pub(crate) async fn claim(
                  now() + make_interval(secs => $10),
                  now() + make_interval(secs => timeout_seconds)
              from taken
-             returning id, agent_id, attempt, claimed_at, deadline_at
+             returning id, agent_id, attempt
          )
-         select began.id, began.agent_id, taken.name as agent,
-             coalesce(w.name, 'unplanned') as wave, taken.epoch, taken.generation,
-             began.attempt, began.claimed_at, began.deadline_at, taken.dependencies,
-             d.body as definition,
-             (
-                 select r.id from public.runs r
-                 where r.agent_id = taken.id and r.outcome = 'lost'
-                 order by r.epoch desc limit 1
-             ) as lost_before,
-             exists (
-                 select from public.artifacts t
-                 where t.agent_id = taken.id or t.agent_id = any (taken.dependencies)
-             ) as gets_artifacts,
-             exists (select from public.feedback f where f.agent_id = taken.id) as gets_threads
-         from began join taken on taken.run = began.id
-         left join public.waves w on w.id = taken.wave_id
-         left join wavemark.definitions d on d.sha256 = taken.definition_sha256",
+         insert into public.events (project_id, agent_id, run_id, kind, detail)
+         select $8, agent_id, id, 'started', 'attempt ' || attempt || ' on ' || $9 from began",
     )
     .bind(claims.iter().map(|claim| claim.agent).collect::<Vec<_>>())
     .bind(claims.iter().map(|claim| claim.from).collect::<Vec<_>>())
@@ -204,6 +189,35 @@ pub(crate) async fn claim(
     .bind(project.id)
     .bind(host)
     .bind(project.settings.lease.as_secs_f64())
+    .execute(tx.conn())
+    .await?;
+    begun(tx, claims).await
+}
+
+/// The runs of these claims: also those that began in an earlier try of the
+/// transaction, the answer to whose commit was lost.
+async fn begun(tx: &mut Tx, claims: &[Claim]) -> Result<Vec<Claimed>> {
+    Ok(query_as(
+        "select r.id, r.agent_id, a.name as agent, coalesce(w.name, 'unplanned') as wave,
+             r.epoch, r.generation, r.attempt, r.claimed_at, r.deadline_at, a.dependencies,
+             d.body as definition,
+             (
+                 select before.id from public.runs before
+                 where before.agent_id = a.id and before.outcome = 'lost'
+                 order by before.epoch desc limit 1
+             ) as lost_before,
+             exists (
+                 select from public.artifacts t
+                 where t.agent_id = a.id or t.agent_id = any (a.dependencies)
+             ) as gets_artifacts,
+             exists (select from public.feedback f where f.agent_id = a.id) as gets_threads
+         from public.runs r join public.agents a on a.id = r.agent_id
+         left join public.waves w on w.id = a.wave_id
+         left join wavemark.definitions d on d.sha256 = r.definition_sha256
+         where r.id = any ($1) and r.finished_at is null
+         order by array_position($1, r.id)",
+    )
+    .bind(claims.iter().map(|claim| claim.run).collect::<Vec<_>>())
     .fetch_all(tx.conn())
     .await?)
 }

@@ -50,6 +50,19 @@ async fn of_two_claims_at_once_one_begins_a_run() {
 }
 
 #[tokio::test]
+async fn a_claim_whose_answer_was_lost_is_answered_again() {
+    let store = crowd(100, 1).await;
+    let wish = [store.wish("agent-1").await];
+
+    let first = claim_with(&store, &store.project, &wish).await.remove(0);
+    let again = claim_with(&store, &store.project, &wish).await.remove(0);
+
+    assert_eq!((again.id, again.claimed.epoch), (first.id, first.claimed.epoch));
+    let started: i64 = store.value("select count(*) from events where kind = 'started'").await;
+    assert_eq!(started, 1);
+}
+
+#[tokio::test]
 async fn live_runs_never_exceed_the_cap_of_their_pool() {
     let store = crowd(3, 24).await;
     let (facts, ids) = store.snapshot(&store.project).await.unwrap();

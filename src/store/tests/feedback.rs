@@ -165,6 +165,7 @@ async fn agents_get_what_they_can_act_on() {
     question dismissed
     question superseded
     failure completed
+    refusal dismissed
     by the way
     ");
 }

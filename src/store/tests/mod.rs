@@ -6,6 +6,7 @@ mod artifacts;
 mod by_hand;
 mod claims;
 mod feedback;
+mod matrix;
 mod migrate;
 mod outbox;
 mod runs;

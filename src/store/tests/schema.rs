@@ -85,6 +85,32 @@ async fn rows_that_make_no_sense_are_refused() {
 }
 
 #[tokio::test]
+async fn only_the_seeds_columns_have_to_be_given() {
+    let store = testing::store().await;
+
+    let required: String = store
+        .value(
+            "select string_agg(attrelid::regclass || '.' || attname, ' ' order by attrelid, attnum)
+             from pg_attribute
+             where attrelid in ('public.agents'::regclass, 'public.artifacts'::regclass,
+                     'public.feedback'::regclass, 'public.feedback_comments'::regclass)
+                 and attnum > 0 and attnotnull and not atthasdef and attidentity = ''",
+        )
+        .await;
+
+    insta::assert_snapshot!(required.replace(' ', "\n"), @"
+    agents.name
+    artifacts.agent_id
+    artifacts.artifact_type
+    artifacts.content
+    feedback.agent_id
+    feedback.feedback_text
+    feedback_comments.feedback_id
+    feedback_comments.body
+    ");
+}
+
+#[tokio::test]
 async fn every_table_guards_its_rows() {
     let store = testing::store().await;
 

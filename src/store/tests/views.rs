@@ -83,7 +83,7 @@ async fn the_last_events_are_shown_oldest_first() {
     let kinds = |events: &[crate::store::Event]| {
         events.iter().map(|event| event.kind.as_str()).collect::<Vec<_>>().join(" ")
     };
-    assert_eq!(kinds(&all), "synced checkpoint rejected failed");
+    assert_eq!(kinds(&all), "synced started checkpoint rejected failed");
     assert_eq!(kinds(&last_two), "rejected failed");
     assert_eq!(last_two[0].detail, "out/odd: has an odd name");
 }

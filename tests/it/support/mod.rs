@@ -1,13 +1,24 @@
 //! What the tests stand on: a project in a folder of its own, its database on
-//! the one server of the test run, and the binary to use it with.
+//! the one server of the test run, the binary to use it with, and a GitHub.
 //!
 //! **Invariant:** nothing here waits for a guessed time. [`wait_until`] looks
 //! again and again, and gives up loudly.
 
+mod cutter;
+pub(crate) mod elsewhere;
+#[allow(dead_code, reason = "some of it is for the unit tests of the archive")]
+mod git_http;
+#[allow(dead_code, reason = "some of it is for the unit tests of the archive")]
+mod git_rules;
+pub(crate) mod github;
 mod plan;
+mod pooler;
 mod process;
 mod project;
+mod rest;
 mod server;
+mod supabase;
+pub(crate) mod tools;
 
 use std::{
     thread::sleep,
@@ -15,9 +26,15 @@ use std::{
 };
 
 pub(crate) use self::{
+    cutter::Cutter,
+    git_http::{GitHttp, Stage, Trick},
+    git_rules::Rule,
     plan::Plan,
+    pooler::Pooler,
     process::Running,
     project::{Project, Traced},
+    rest::Rest,
+    supabase::Grants,
 };
 
 /// The longest that anything may take: slow machines have two cores and many

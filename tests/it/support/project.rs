@@ -12,9 +12,10 @@ use uuid::Uuid;
 use wavemark::embedded::{Address, Embedded};
 
 use super::{
-    Plan,
+    Cutter, Grants, Plan, Pooler, Rest,
     process::{Output, Running},
     server::{Server, runtime, sql_at},
+    supabase, tools,
 };
 
 /// A line that an agent left in the trace.
@@ -30,6 +31,8 @@ enum Database {
     Shared { server: Box<Server>, name: String, address: Address },
     /// The private one that the binary starts by itself.
     Private(Embedded),
+    /// Wherever the test says.
+    Elsewhere,
 }
 
 pub(crate) struct Project {
@@ -55,14 +58,48 @@ impl Project {
         Self::at(plan, Database::Shared { server, name, address })
     }
 
+    /// A project with this plan, and a database with nothing in it but what a
+    /// Supabase project has, used as the role that one gets there.
+    pub(crate) fn on_supabase(plan: &Plan, grants: Grants) -> Self {
+        let server = Box::new(supabase::join());
+        let name = format!("it_{}", Uuid::new_v4().simple());
+        let address = supabase::create_database(&server, &name, grants);
+        let url = supabase::url(&address, "postgres");
+        let mut project = Self::at(plan, Database::Shared { server, name, address });
+        supabase::link_migrations(&project.path("."));
+        project.env("DATABASE_URL", &url);
+        project
+    }
+
     /// A project with this plan and without a `DATABASE_URL`.
     #[track_caller]
     pub(crate) fn on_its_own(plan: &Plan) -> Self {
+        let project = Self::private(plan);
+        project.run(&["sync"]).ok();
+        project
+    }
+
+    /// A project with this plan and without a `DATABASE_URL`, where the first
+    /// Postgres on the `PATH` is of this major version. There is no database yet.
+    pub(crate) fn on_postgres(major: u32, plan: &Plan) -> Self {
+        let mut project = Self::private(plan);
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let first = std::iter::once(tools::postgres(major));
+        let path = std::env::join_paths(first.chain(std::env::split_paths(&path))).unwrap();
+        project.env("PATH", path.to_str().unwrap());
+        project
+    }
+
+    fn private(plan: &Plan) -> Self {
         // Filled in when there is a folder.
         let mut project = Self::at(plan, Database::Private(Embedded::at(Path::new(""))));
         project.database = Database::Private(Embedded::at(&project.path(".wavemark")));
-        project.run(&["sync"]).ok();
         project
+    }
+
+    /// A project with this plan, and as `DATABASE_URL` whatever the test sets.
+    pub(crate) fn elsewhere(plan: &Plan) -> Self {
+        Self::at(plan, Database::Elsewhere)
     }
 
     fn at(plan: &Plan, database: Database) -> Self {
@@ -72,6 +109,27 @@ impl Project {
         }
         plan.write(folder.path());
         Self { folder, database, env: BTreeMap::new() }
+    }
+
+    /// Uses its database through a pooler from here on.
+    pub(crate) fn through_pooler(&mut self) -> Pooler {
+        let pooler = Pooler::in_front_of(self.address());
+        self.env("DATABASE_URL", &pooler.url());
+        pooler
+    }
+
+    /// Uses its database over a line that is cut from here on.
+    pub(crate) fn through_cutter(&mut self) -> Cutter {
+        let cutter = Cutter::in_front_of(self.address());
+        self.env("DATABASE_URL", &cutter.url());
+        cutter
+    }
+
+    fn address(&self) -> &Address {
+        let Database::Shared { address, .. } = &self.database else {
+            panic!("nothing can be put in front of a private database");
+        };
+        address
     }
 
     /// Sets a variable for every use of the binary from here on.
@@ -110,6 +168,27 @@ impl Project {
         command
     }
 
+    /// Starts to use Supabase's own command line, on the same database.
+    pub(crate) fn supabase(&self, args: &[&str]) -> Running {
+        Running::start(&mut supabase::command(&self.path("."), &self.env["DATABASE_URL"], args))
+    }
+
+    /// Runs SQL in psql, as whom the binary is there.
+    #[track_caller]
+    pub(crate) fn psql(&self, sql: &str) {
+        let mut psql = Command::new("psql");
+        psql.args(["-X", "-v", "ON_ERROR_STOP=1", "-c", sql, &self.env["DATABASE_URL"]]);
+        Running::start(&mut psql).wait().ok();
+    }
+
+    /// Starts the REST API of its Supabase project.
+    pub(crate) fn rest(&self) -> Rest {
+        let Database::Shared { address, .. } = &self.database else {
+            panic!("only a Supabase project has an API");
+        };
+        Rest::in_front_of(&supabase::url(address, "authenticator"))
+    }
+
     /// Runs SQL as its owner: rows as lines, columns parted by `|`.
     #[track_caller]
     pub(crate) fn sql(&self, sql: &str) -> String {
@@ -119,6 +198,7 @@ impl Project {
                 let address = runtime().block_on(embedded.start()).unwrap();
                 sql_at(&address.connect_options(), sql)
             }
+            Database::Elsewhere => panic!("the test knows where its database is"),
         }
     }
 
@@ -247,6 +327,7 @@ impl Drop for Project {
                     eprintln!("a server is left behind: {err}");
                 }
             }
+            Database::Elsewhere => {}
         }
     }
 }

@@ -5,7 +5,7 @@
 //! light. A lock file counts those inside; a crash leaves nothing but a server
 //! that the next test run uses.
 
-use std::{fs::File, path::PathBuf};
+use std::{fs::File, path::Path};
 
 use rustix::fs::{FlockOperation, flock};
 use sqlx::{
@@ -25,29 +25,46 @@ pub(super) struct Server {
 impl Server {
     /// The server of this test run, started if need be.
     pub(super) fn join() -> Self {
-        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("it");
+        Self::enter("it", |folder, runtime| {
+            // What is in it is worth nothing, and many processes use it at once.
+            let embedded = Embedded::at(folder).with_settings(&[
+                ("fsync", "off"),
+                ("synchronous_commit", "off"),
+                ("full_page_writes", "off"),
+                ("max_connections", "200"),
+            ]);
+            let address = runtime.block_on(embedded.start()).unwrap();
+            (embedded, address)
+        })
+    }
+
+    /// The server that lives in a folder below `target/tmp`, and that `start`
+    /// starts if need be.
+    pub(super) fn enter(
+        folder: &str,
+        start: impl FnOnce(&Path, &Runtime) -> (Embedded, Address),
+    ) -> Self {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(folder);
         std::fs::create_dir_all(&folder).unwrap();
         let inside = File::create(folder.join("inside.lock")).unwrap();
         flock(&inside, FlockOperation::LockShared).unwrap();
         let runtime = runtime();
-        // What is in it is worth nothing, and many processes use it at once.
-        let embedded = Embedded::at(&folder).with_settings(&[
-            ("fsync", "off"),
-            ("synchronous_commit", "off"),
-            ("full_page_writes", "off"),
-            ("max_connections", "200"),
-        ]);
-        let address = runtime.block_on(embedded.start()).unwrap();
+        let (embedded, address) = start(&folder, &runtime);
         Self { runtime, embedded, address, inside }
     }
 
+    /// Runs SQL in the database that every server has.
+    pub(super) fn sql_anywhere(&self, sql: &str) -> String {
+        self.sql(&self.address, sql)
+    }
+
     pub(super) fn create_database(&self, name: &str) -> Address {
-        self.sql(&self.address, &format!("create database {name}"));
+        self.sql_anywhere(&format!("create database {name}"));
         self.address.for_database(name)
     }
 
     pub(super) fn drop_database(&self, name: &str) {
-        self.sql(&self.address, &format!("drop database if exists {name} with (force)"));
+        self.sql_anywhere(&format!("drop database if exists {name} with (force)"));
     }
 
     /// Runs SQL as psql would: rows as lines, columns parted by `|`.

@@ -1,11 +1,14 @@
 //! The whole way: files in, a plan or problems out.
 
+mod schema;
+
 use std::collections::BTreeMap;
 
-use proptest::{collection::vec, prelude::*};
+use proptest::{collection::vec, prelude::*, sample::Index};
+use serde_json::{Value, json};
 
 use super::{
-    Facts, Plan, Problems, read,
+    Facts, Plan, Problems, Source, read,
     testing::{Style, any_files, check, written},
 };
 
@@ -135,8 +138,26 @@ fn a_good_plan_has_every_default_filled_in() {
     assert!(plan.warnings.is_empty());
 }
 
-fn check_files(files: &BTreeMap<String, Vec<u8>>) -> Result<Plan, Problems> {
+fn check_files(files: &BTreeMap<String, Source>) -> Result<Plan, Problems> {
     read(files).check(&Facts::default())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        cases: 2_000,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn any_bytes_get_an_answer(bytes in vec(any::<u8>(), 0..400)) {
+        answer(bytes);
+    }
+
+    #[test]
+    fn any_text_gets_an_answer(text in "[-a-z0-9:\\[\\]{}#&*!|>'\"%@`, \n\r\t?~<\\\\ä日\u{301}]{0,200}") {
+        answer(text.into_bytes());
+    }
 }
 
 proptest! {
@@ -154,31 +175,89 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_get_an_answer(bytes in vec(any::<u8>(), 0..400)) {
-        answer(bytes);
-    }
-
-    #[test]
-    fn any_text_gets_an_answer(text in "[-a-z0-9:\\[\\]{}#&*!|>'\"%@`, \n\t?~<\\\\ä]{0,200}") {
-        answer(text.into_bytes());
+    fn whatever_a_plan_says_else_changes_its_digest(
+        mut files in any_files(),
+        style in Style::any(),
+        file in any::<Index>(),
+        change in any::<Index>(),
+    ) {
+        let before = check_files(&written(&files, style)).map_err(fail)?.digest();
+        let file = file.index(files.len());
+        change_one_field(files.values_mut().nth(file).unwrap(), change);
+        let after = check_files(&written(&files, style)).map_err(fail)?.digest();
+        prop_assert_ne!(before, after);
     }
 
     #[test]
     fn a_damaged_plan_gets_an_answer(
         files in any_files(),
         style in Style::any(),
-        cuts in vec((any::<prop::sample::Index>(), 0..12usize, vec(any::<u8>(), 0..4)), 1..6),
+        // The last of these lengths cuts the rest off.
+        cuts in vec(
+            (any::<Index>(), prop_oneof![9 => 0..12_usize, 1 => Just(99_999_usize)], vec(any::<u8>(), 0..4)),
+            1..6,
+        ),
     ) {
         let mut files = written(&files, style);
         for (at, len, insert) in cuts {
-            for bytes in files.values_mut() {
+            for source in files.values_mut() {
+                let Source::Bytes(bytes) = source else { unreachable!("so they are written") };
                 let start = at.index(bytes.len() + 1);
-                let end = (start + len).min(bytes.len());
+                let end = usize::min(start + len, bytes.len());
                 bytes.splice(start..end, insert.iter().copied());
             }
         }
         answered(&files);
     }
+}
+
+/// Gives one field of a file a value that no random plan has.
+fn change_one_field(file: &mut Value, pick: Index) {
+    let new = |name: &str, value: Value| (name.to_owned(), value);
+    if file.get("project").is_some() {
+        let (name, value) = pick
+            .get(&[
+                new("project", json!("other")),
+                new("artifacts", json!({ "branch": "other" })),
+                new("artifacts", json!({ "max_size": 9999 })),
+                new("pools", json!({ "default": 77, "gpu": 77 })),
+                new("pools", json!({ "gpu": 77, "other": 1 })),
+                new("grace", json!("77s")),
+                new("backoff", json!("77s")),
+                new("backoff_cap", json!("77m")),
+                new("stall_timeout", json!("77s")),
+                new("lease", json!("77s")),
+                new("infra_retries", json!(777)),
+                new("trust", json!({ "role": "write" })),
+            ])
+            .clone();
+        file[name] = value;
+        return;
+    }
+    let agents = file["agents"].as_object_mut().unwrap();
+    let other = |field: &Value, words: [&str; 2]| json!(words[usize::from(field == words[0])]);
+    let agent = pick.index(agents.len());
+    let agent = agents.values_mut().nth(agent).unwrap();
+    let mut changes = vec![
+        new("title", json!("Another")),
+        new("prompt", json!("Another.")),
+        new("run", json!({ "exec": ["true", 5, "-q"] })),
+        new("env", json!({ "A": "1", "OTHER": "" })),
+        new("secrets", json!(["OTHER"])),
+        new("produces", json!(["doc/other.md"])),
+        new("timeout", json!("77s")),
+        new("retries", json!(77)),
+        new("priority", json!(77)),
+        new("pool", other(&agent["pool"], ["gpu", "default"])),
+        new("review", other(&agent["review"], ["required", "parallel"])),
+        new("on_stale", other(&agent["on_stale"], ["rebuild", "keep"])),
+    ];
+    changes.retain(|(name, value)| !(value == "default" && agent[name].is_null()));
+    if agent["needs"].as_array().is_some_and(|needs| !needs.is_empty()) {
+        changes.push(new("needs", json!([])));
+    }
+    let (name, value) = pick.get(&changes).clone();
+    agent[name] = value;
 }
 
 fn fail(problems: Problems) -> TestCaseError {
@@ -187,12 +266,12 @@ fn fail(problems: Problems) -> TestCaseError {
 
 /// Checks a project and a wave that are both `bytes`.
 fn answer(bytes: Vec<u8>) {
-    let files = [("waves/project.yaml", bytes.clone()), ("waves/w.yaml", bytes)];
-    answered(&files.map(|(path, bytes)| (path.to_owned(), bytes)).into());
+    let files = ["waves/project.yaml", "waves/w.yaml"];
+    answered(&files.map(|path| (path.to_owned(), bytes.as_slice().into())).into());
 }
 
 /// Checks, and writes down what is wrong, in words that a terminal can show.
-fn answered(files: &BTreeMap<String, Vec<u8>>) {
+fn answered(files: &BTreeMap<String, Source>) {
     if let Err(problems) = check_files(files) {
         assert!(problems.errors() > 0);
         assert!(problems.to_lines().lines().count() == problems.len());

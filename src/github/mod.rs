@@ -1,0 +1,128 @@
+//! GitHub: issues, comments, permissions, dispatch.
+//!
+//! [`Github`] is where and who; a [`Visit`] is one tick's work there. It holds
+//! the budget and the manners: questions are asked up to three times, a change
+//! is sent at most once, changes come one after the other with a pause between
+//! them, and after the first sign of a rate limit nothing is sent any more.
+//!
+//! Answers are read into small structs that need little of them, so that a
+//! field that GitHub adds, leaves out or sets to null stops nothing.
+//!
+//! **Invariant:** a change is on the wire at most once, and only
+//! [`Error::Unknown`] leaves open whether it was made. No token is in any
+//! error, `Debug` or log, and none goes to another host.
+
+mod answer;
+mod app;
+mod base;
+mod changes;
+mod error;
+mod http;
+mod issue;
+mod limit;
+mod link;
+mod people;
+mod project;
+mod reading;
+mod repo;
+mod session;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod visit;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+pub use changes::{CloseReason, NewIssue, Reaction};
+pub use error::{Error, Trouble};
+pub use issue::{Comment, Issue, Labeling, State, StateReason, User, UserKind};
+pub use people::Scopes;
+pub use project::{Label, Permissions, Repository, Workflow, WorkflowState};
+pub use reading::{Changes, Found};
+pub use repo::{BadRepo, Repo};
+pub use session::Auth;
+pub use visit::Visit;
+
+use base::Base;
+use session::Sessions;
+
+/// Where, who, and how much at a time.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The API, such as `https://api.github.com` or `https://host/api/v3`.
+    pub api_url: String,
+    /// The repository that all of this is about.
+    pub repo: Repo,
+    /// Who asks.
+    pub auth: Auth,
+    /// How many changes one visit may make.
+    pub writes: u32,
+    /// How long to rest between two changes. GitHub asks for a second.
+    pub pause: Duration,
+    /// How long to wait for a whole answer.
+    pub patience: Duration,
+    /// How long to rest before a question is asked again; four times that
+    /// before the last try.
+    pub backoff: Duration,
+}
+
+impl Settings {
+    /// The usual manners.
+    pub fn new(api_url: impl Into<String>, repo: Repo, auth: Auth) -> Self {
+        Self {
+            api_url: api_url.into(),
+            repo,
+            auth,
+            writes: 40,
+            pause: Duration::from_secs(1),
+            patience: Duration::from_secs(30),
+            backoff: Duration::from_millis(500),
+        }
+    }
+}
+
+/// One repository on GitHub, and a way to talk to it. Cloning is cheap.
+#[derive(Clone)]
+pub struct Github {
+    place: Arc<Place>,
+}
+
+/// What the clones share.
+struct Place {
+    base: Base,
+    settings: Settings,
+    sessions: Sessions,
+}
+
+impl Github {
+    /// Makes ready; nothing is sent yet. Call it within the tokio runtime that
+    /// the visits will run in.
+    pub fn new(settings: &Settings) -> Result<Self, Error> {
+        let base = Base::parse(&settings.api_url)?;
+        let sessions = Sessions::new(&base, settings)?;
+        Ok(Self { place: Arc::new(Place { base, settings: settings.clone(), sessions }) })
+    }
+
+    /// The repository that all of this is about.
+    pub fn repo(&self) -> &Repo {
+        &self.place.settings.repo
+    }
+
+    /// Begins one tick's work.
+    pub fn visit(&self) -> Visit {
+        Visit::new(self.clone())
+    }
+}
+
+impl fmt::Debug for Github {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Github({} at {})", self.repo(), self.place.base.url())
+    }
+}
+
+/// The host under which the GitHub of this API is seen by people and by git:
+/// `github.com` for `https://api.github.com`.
+pub fn web_host(api_url: &str) -> Result<String, Error> {
+    Ok(Base::parse(api_url)?.web_host().to_owned())
+}

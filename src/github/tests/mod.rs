@@ -1,0 +1,7 @@
+//! The client against a server on a real socket.
+
+mod app;
+mod changes;
+mod limits;
+mod reading;
+mod secrets;

@@ -1,0 +1,426 @@
+//! Feedback as issues: what people do on GitHub, and what is written there.
+
+use std::{fs, thread, time::Duration};
+
+use crate::support::{
+    Plan, Project,
+    github::{Fault, GitHub, Hit, Reason, Role},
+    wait_until,
+};
+
+/// Two agents that are built at once, one of which asks something first.
+fn plan() -> Plan {
+    Plan::new()
+        .agent(
+            "vision",
+            "produces: [doc/plan.md]",
+            "
+if grep -q blue \"$WAVEMARK_DIR\"/feedback/* 2>/dev/null; then
+    emit doc/plan.md blue
+else
+    emit doc/draft.md red
+    wavemark ask 'Which colour, @ann?'
+fi",
+        )
+        .agent("echo", "produces: [doc/echo.md]", "emit doc/echo.md done")
+}
+
+/// A project whose conversation is in the first repo of `github`.
+fn project(plan: &Plan, github: &GitHub) -> Project {
+    let mut project = Project::unsynced(plan);
+    project.env("GITHUB_API_URL", &github.url());
+    project.env("GITHUB_REPOSITORY", GitHub::REPO);
+    project.env("GITHUB_TOKEN", &github.actions_token());
+    project.env("WAVEMARK_GITHUB_PAUSE", "0s");
+    // The remote is a folder; only issues are on GitHub here.
+    project.run(&["sync"]).ok();
+    project
+}
+
+/// The issues, a line each: number, state, labels, title.
+fn issues(github: &GitHub) -> String {
+    let lines = github.issues().into_iter().map(|issue| {
+        let state = issue.closed.map_or("open", |closed| closed.reason.name());
+        format!("#{} {state} {:?} {}\n", issue.number, issue.labels, issue.title)
+    });
+    lines.collect()
+}
+
+/// What was said on an issue, without marks.
+fn comments(github: &GitHub, number: u64) -> Vec<String> {
+    let said = github.comments(number).into_iter();
+    said.map(|comment| format!("{}: {}", comment.user, comment.body.lines().next().unwrap_or("")))
+        .collect()
+}
+
+#[test]
+fn a_question_is_an_issue_and_closing_it_answers() {
+    let github = GitHub::start();
+    let project = project(&plan(), &github);
+
+    project.run(&["run"]).ok();
+
+    assert_eq!(project.statuses(), "echo complete, vision feedback");
+    insta::assert_snapshot!(issues(&github), @r#"#1 open ["wavemark", "agent:vision"] vision asks: Which colour, @ann?"#);
+    let body = github.issue(1).body.unwrap();
+    assert!(body.contains("doc/draft.md") && !body.contains("@ann"), "{body}");
+
+    github.as_user("ann").comment(1, "Take blue.");
+    github.as_user("ann").close(1, Reason::Completed);
+    project.run(&["run"]).ok();
+
+    assert_eq!(project.statuses(), "echo complete, vision complete");
+    assert_eq!(
+        project.sql("select trim(content, E'\\n') from artifacts where name = 'plan.md'"),
+        "blue"
+    );
+    assert_eq!(issues(&github).lines().count(), 1);
+    assert_eq!(comments(&github, 1), ["ann: Take blue."]);
+}
+
+#[test]
+fn a_tick_without_news_asks_twice_and_writes_nothing() {
+    let github = GitHub::start();
+    let project = project(&plan(), &github);
+    project.run(&["run"]).ok();
+    project.run(&["tick"]).ok();
+    let before = github.requests().len();
+
+    project.run(&["tick"]).ok();
+
+    let requests = github.requests().split_off(before);
+    let shown: Vec<String> = requests.iter().map(ToString::to_string).collect();
+    assert!(requests.len() <= 3, "{shown:#?}");
+    assert!(shown.iter().all(|request| request.starts_with("GET")), "{shown:#?}");
+}
+
+#[test]
+fn a_labelled_issue_pauses_one_agent_until_it_is_closed() {
+    let github = GitHub::start();
+    let project = project(&plan(), &github);
+    project.run(&["run"]).ok();
+    let remark = github.as_user("ann").open_issue("Louder", "It is too quiet.");
+    github.as_user("ann").label(remark, "agent:echo");
+
+    project.run(&["tick"]).ok();
+    assert_eq!(project.statuses(), "echo feedback, vision feedback");
+
+    // Not acted on: it goes back to where it was.
+    github.as_user("ann").close(remark, Reason::NotPlanned);
+    project.run(&["tick"]).ok();
+    assert_eq!(project.statuses(), "echo complete, vision feedback");
+
+    // Opened again, and acted on: it is built again with the thread.
+    github.as_user("ann").reopen(remark);
+    project.run(&["tick"]).ok();
+    assert_eq!(project.statuses(), "echo feedback, vision feedback");
+    github.as_user("ann").close(remark, Reason::Completed);
+    project.run(&["run"]).ok();
+    assert_eq!(project.status("echo"), "complete");
+    assert_eq!(project.outcomes("echo"), "succeeded, succeeded");
+    assert_eq!(github.comments(remark).len(), 0);
+}
+
+#[test]
+fn a_stranger_changes_nothing_until_somebody_takes_it_up() {
+    let github = GitHub::start();
+    let project = project(&plan(), &github);
+    project.run(&["run"]).ok();
+    let mark = github.issue(1).body.unwrap().lines().last().unwrap().to_owned();
+    let eve = github.as_user("eve");
+    let form = "### Agent\n\necho\n\n### What should change?\n\nEverything.";
+    let theirs = eve.fill_form("Mine", &format!("{form}\n\n{mark}"), &["wavemark", "agent:echo"]);
+    eve.comment(1, "/wavemark dismiss");
+    eve.comment(theirs, "/wavemark pause");
+
+    project.run(&["tick"]).ok();
+    assert_eq!(project.statuses(), "echo complete, vision feedback");
+    assert_eq!(project.sql("select count(*) from feedback_comments"), "0");
+
+    github.as_user("ann").label(theirs, "agent:echo");
+    project.run(&["tick"]).ok();
+    assert_eq!(project.statuses(), "echo feedback, vision feedback");
+
+    eve.close(theirs, Reason::Completed);
+    project.run(&["tick"]).ok();
+    assert_eq!(project.statuses(), "echo feedback, vision feedback");
+    assert_eq!(project.sql("select count(*) from events where kind = 'unheeded'"), "1");
+}
+
+#[test]
+fn what_is_resolved_here_is_closed_there_and_does_not_bounce() {
+    let github = GitHub::start();
+    let project = project(&plan(), &github);
+    project.run(&["run"]).ok();
+    let number = project.sql("select number from feedback");
+
+    project.run(&["feedback", "resolve", &number, "--comment", "blue"]).ok();
+    project.run(&["run"]).ok();
+
+    assert_eq!(project.statuses(), "echo complete, vision complete");
+    assert!(issues(&github).starts_with("#1 completed"), "{}", issues(&github));
+    assert_eq!(
+        comments(&github, 1),
+        ["github-actions[bot]: Resolved by ada in Wavemark: acted on."]
+    );
+    for _ in 0..2 {
+        project.run(&["tick"]).ok();
+    }
+    assert_eq!(comments(&github, 1).len(), 1);
+    assert_eq!(project.sql("select resolved from feedback"), "t");
+
+    // People own what is open.
+    github.as_user("ann").reopen(1);
+    project.run(&["tick"]).ok();
+    assert_eq!(project.sql("select resolved from feedback"), "f");
+    assert!(issues(&github).starts_with("#1 open"));
+}
+
+#[test]
+fn commands_are_obeyed_and_answered_once() {
+    let github = GitHub::start();
+    let project = project(&plan(), &github);
+    project.run(&["run"]).ok();
+    let wrong = github.as_user("ann").comment(1, "/wavemark approve");
+    let right = github.as_user("ann").comment(1, "/wavemark dismiss");
+
+    for _ in 0..2 {
+        project.run(&["tick"]).ok();
+    }
+
+    assert_eq!(github.reactions(wrong), ["confused"]);
+    assert_eq!(github.reactions(right), ["+1"]);
+    let said = comments(&github, 1);
+    let help = said.iter().filter(|said| said.contains("This is a question")).count();
+    assert_eq!((help, said.len()), (1, 4), "{said:#?}");
+    assert!(issues(&github).starts_with("#1 not_planned"));
+}
+
+#[test]
+fn a_hundred_and_fifty_changed_issues_are_read_with_pull_requests_among_them() {
+    let github = GitHub::start();
+    let project = project(&plan(), &github);
+    project.run(&["run"]).ok();
+    let ann = github.as_user("ann");
+    for number in 0..150 {
+        match number % 5 {
+            0 => drop(ann.open_pull_request("agent:echo")),
+            _ => {
+                let issue = ann.open_issue("Louder", &format!("Number {number}."));
+                ann.label(issue, if number % 2 == 0 { "agent:echo" } else { "bug" });
+            }
+        }
+    }
+
+    project.run(&["tick"]).ok();
+
+    let taken = "select count(*) from feedback where author = '@ann'";
+    assert_eq!(project.sql(taken), "60");
+    project.run(&["tick"]).ok();
+    assert_eq!(project.sql(taken), "60");
+}
+
+#[test]
+fn a_deleted_issue_is_told_and_resolves_nothing() {
+    let github = GitHub::start();
+    let project = project(&plan(), &github);
+    project.run(&["run"]).ok();
+    github.as_user("ann").delete_issue(1);
+    project.sql("update wavemark.mailboxes set reviewed_at = now() - interval '25 hours'");
+
+    project.run(&["tick"]).ok();
+
+    assert_eq!(project.status("vision"), "feedback");
+    assert_eq!(project.sql("select count(*) from events where kind = 'missing'"), "1");
+    assert_eq!(github.issues().len(), 0);
+}
+
+#[test]
+fn a_rate_limit_stops_github_and_nothing_else() {
+    let github = GitHub::start();
+    let project = project(&plan(), &github);
+    github.disturb("POST /repos/*/*/issues", Hit::From(1), Fault::SecondaryLimit);
+
+    let said = project.run(&["run"]).ok();
+
+    assert_eq!(project.statuses(), "echo complete, vision feedback");
+    assert!(said.stderr.contains("left alone until"), "{}", said.stderr);
+    github.recover();
+    let before = github.requests().len();
+    project.run(&["tick"]).ok();
+    assert_eq!(github.requests().len(), before);
+
+    project.sql("update wavemark.mailboxes set paused_until = now()");
+    project.run(&["tick"]).ok();
+    assert_eq!(github.issues().len(), 1);
+}
+
+#[test]
+fn a_wrong_token_turns_the_tick_red_and_holds_up_nothing() {
+    let github = GitHub::start();
+    let mut project = project(&plan(), &github);
+    project.env("GITHUB_TOKEN", "ghp_wrong");
+
+    let said = project.run(&["run"]).exits(1);
+
+    assert_eq!(project.statuses(), "echo complete, vision feedback");
+    assert!(said.stderr.contains("did not accept the token"), "{}", said.stderr);
+    assert!(!said.stderr.contains("ghp_wrong"));
+}
+
+#[test]
+fn two_ticks_at_once_open_one_issue() {
+    let github = GitHub::start();
+    let project = project(&plan(), &github);
+    let mut alone = project.command();
+    alone.env_remove("GITHUB_TOKEN");
+    assert!(alone.arg("run").output().unwrap().status.success());
+    assert_eq!(github.issues().len(), 0);
+
+    let ticks: Vec<_> = (0..3).map(|_| project.start(&["tick"])).collect();
+    for tick in ticks {
+        tick.wait().ok();
+    }
+
+    assert_eq!(github.issues().len(), 1);
+}
+
+#[test]
+fn a_tick_that_is_killed_between_the_post_and_the_commit_opens_no_second_issue() {
+    for fault in [Fault::Late(Duration::from_secs(3600)), Fault::Hanging] {
+        let github = GitHub::start();
+        let mut project = project(&plan(), &github);
+        project.env("WAVEMARK_GITHUB_TIMEOUT", "1h");
+        github.disturb("POST /repos/*/*/issues", Hit::Nth(1), fault);
+        let run = project.start(&["run"]);
+        wait_until("the issue is being opened", || {
+            project.sql("select count(*) from wavemark.issues where number is null") == "1"
+                && github.transcript().contains("POST")
+        });
+        run.kill();
+
+        // The dead process is waited for as long as it could still be at it.
+        project.sql("update wavemark.mailboxes set holder_until = now()");
+        project.run(&["tick"]).ok();
+
+        assert_eq!(github.issues().len(), 1, "{fault:?}: {}", github.transcript());
+        assert_eq!(project.sql("select count(*) from wavemark.issues where number = 1"), "1");
+    }
+}
+
+/// A night in which everything is said that can be said.
+fn night(github: &GitHub) {
+    let project = project(&plan(), github);
+    // Whatever goes wrong in one tick, another one repairs.
+    let settle = || {
+        for _ in 0..2 {
+            project.run(&["run"]);
+            project.sql("update wavemark.mailboxes set paused_until = null");
+        }
+    };
+    settle();
+    assert_eq!(issues(github).lines().count(), 1, "{}", github.transcript());
+    let question = github.issues()[0].number;
+    let ann = github.as_user("ann");
+    let remark = ann.open_issue("Louder", "It is too quiet.");
+    ann.label(remark, "agent:echo");
+    ann.comment(remark, "/wavemark destroy");
+    settle();
+    assert_eq!(project.statuses(), "echo feedback, vision feedback");
+    ann.comment(question, "Take blue.");
+    ann.close(question, Reason::Completed);
+    let number = project.sql("select number from feedback where author = '@ann'");
+    project.run(&["feedback", "resolve", &number, "--dismiss"]).ok();
+    settle();
+
+    assert_eq!(project.statuses(), "echo complete, vision complete", "{}", github.transcript());
+    let told = comments(github, remark);
+    assert_eq!(told.len(), 3, "{told:#?}\n{}", github.transcript());
+    assert_eq!(comments(github, question).len(), 1);
+    assert_eq!(project.sql("select count(*) from feedback"), "2");
+    assert_eq!(project.sql("select count(*) from feedback_comments"), "1");
+    assert_eq!(project.sql("select count(*) from feedback where not resolved"), "0");
+    assert_eq!(github.issues().iter().filter(|issue| issue.closed.is_none()).count(), 0);
+    project.agrees_with_git();
+}
+
+#[test]
+fn the_issue_form_offers_the_agents_that_there_are() {
+    let project = Project::unsynced(&plan());
+    let form = project.path(".github/ISSUE_TEMPLATE/feedback.yml");
+    fs::create_dir_all(form.parent().unwrap()).unwrap();
+    fs::write(&form, "name: Somebody else's\n").unwrap();
+    project.run(&["sync"]).ok();
+    assert_eq!(fs::read_to_string(&form).unwrap(), "name: Somebody else's\n");
+
+    let ours = include_str!("../../.github/ISSUE_TEMPLATE/feedback.yml");
+    fs::write(&form, ours).unwrap();
+    project.run(&["sync"]).ok();
+
+    let now = fs::read_to_string(&form).unwrap();
+    assert!(now.contains("options:\n        - echo\n        - vision\n    validations"), "{now}");
+    assert_eq!(ours.lines().next(), now.lines().next());
+}
+
+/// Everything that a [`night`] changes on GitHub.
+const CHANGES: [(&str, usize); 5] = [
+    ("POST /repos/*/*/issues", 1),
+    ("POST /repos/*/*/issues/*/comments", 1),
+    ("POST /repos/*/*/issues/*/comments", 2),
+    ("POST /repos/*/*/issues/comments/*/reactions", 1),
+    ("PATCH /repos/*/*/issues/*", 1),
+];
+
+#[test]
+fn whatever_goes_wrong_with_a_change_nothing_is_doubled_or_lost() {
+    let faults = [
+        Fault::BadGateway,
+        Fault::BadGatewayAfter,
+        Fault::DroppedAfter,
+        Fault::Truncated,
+        Fault::PrimaryLimit,
+    ];
+    let disturbed = |(change, nth): (&str, usize), fault| {
+        eprintln!("{fault:?} at {change}, number {nth}");
+        let github = GitHub::start();
+        github.disturb(change, Hit::Nth(nth), fault);
+        night(&github);
+        assert!(github.requests().iter().any(|call| call.fault.is_some()), "it never came to it");
+    };
+    let cases: Vec<_> =
+        CHANGES.iter().flat_map(|&change| faults.map(|fault| (change, fault))).collect();
+    let (some, others) = cases.split_at(cases.len() / 2);
+    thread::scope(|scope| {
+        for cases in [some, others] {
+            scope.spawn(move || cases.iter().for_each(|&(change, fault)| disturbed(change, fault)));
+        }
+    });
+}
+
+#[test]
+fn a_night_undisturbed_changes_what_it_should() {
+    let github = GitHub::start();
+
+    night(&github);
+
+    let changes = github.requests().into_iter().filter(|call| call.method != "GET");
+    assert_eq!(changes.count(), CHANGES.len(), "{}", github.transcript());
+}
+
+#[test]
+fn people_with_any_role_but_too_little_are_strangers() {
+    let github = GitHub::start();
+    github.add_collaborator("rob", Role::Read);
+    github.add_collaborator("tess", Role::Triage);
+    let project = project(&plan(), &github);
+    project.run(&["run"]).ok();
+
+    github.as_user("rob").comment(1, "Rob says.");
+    github.as_user("tess").comment(1, "Tess says.");
+    project.run(&["tick"]).ok();
+
+    assert_eq!(
+        project.sql("select author || ' ' || body from feedback_comments"),
+        "@tess Tess says."
+    );
+}
