@@ -58,6 +58,8 @@ impl Store {
     /// [`Error::RetiresMost`] where `retire` does not let it; nothing is changed
     /// then.
     pub async fn sync(&self, plan: &Plan, commit: Option<&str>, retire: Retire) -> Result<Changes> {
+        // Before the transaction: while it is open, others wait.
+        let digest = plan.digest();
         self.tx(async |tx| {
             let project = claim_project(tx, plan).await?;
             let changes = Changes::between(&read(tx, &plan.project.name).await?, plan);
@@ -76,7 +78,7 @@ impl Store {
                  where id = $1",
             )
             .bind(project)
-            .bind(plan.digest())
+            .bind(digest)
             .bind(commit)
             .execute(tx.conn())
             .await?;

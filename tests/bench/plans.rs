@@ -4,13 +4,17 @@
 //! once more in one transaction, without a constraint or an index, from rows
 //! that the server has already; the same rows read.
 
-use std::fmt::Write as _;
+use std::{
+    fmt::Write as _,
+    process::{Command, Stdio},
+};
 
 use anyhow::Context as _;
 
 use crate::{
     meter::{self, Cost},
     sandbox::{self, Sandbox},
+    server,
     table::{Table, megabytes},
 };
 
@@ -29,28 +33,28 @@ pub(crate) async fn bench() -> anyhow::Result<()> {
 
 async fn measure(sandbox: &Sandbox, agents: usize, files: usize) -> anyhow::Result<()> {
     write(sandbox, agents, files, "one")?;
-    let best = |args: &[&str]| meter::best_of(TIMES, || sandbox.wavemark(args));
-    let floor = |which: &str| meter::best_of(TIMES, || sandbox.floor(which));
     let waves = sandbox.path().join("waves");
     let waves = waves.to_str().context("the folder has an odd name")?;
 
-    let parse = meter::best_of(TIMES, || sandbox::floor("parse", waves))?;
-    let check = best(&["check"])?;
-    let plan_new = best(&["plan"])?;
-    let sync_new = meter::run_aside(&mut sandbox.wavemark(&["sync"])?)?;
+    let parse = cost(sandbox, TIMES, || sandbox::floor("parse", waves)).await?;
+    let check = ours(sandbox, TIMES, "check").await?;
+    let plan_new = ours(sandbox, TIMES, "plan").await?;
+    let sync_new = ours(sandbox, 1, "sync").await?;
     sandbox.sql("vacuum analyze").await?;
-    let (write_rows, fetch) = (floor("write")?, floor("fetch")?);
-    let plan_same = best(&["plan"])?;
-    let sync_same = best(&["sync"])?;
+    let write_rows = cost(sandbox, TIMES, || sandbox.floor("write")).await?;
+    let fetch = cost(sandbox, TIMES, || sandbox.floor("fetch")).await?;
+    let plan_same = ours(sandbox, TIMES, "plan").await?;
+    let sync_same = ours(sandbox, TIMES, "sync").await?;
     write(sandbox, agents, files, "two")?;
-    let plan_all = best(&["plan"])?;
+    let plan_all = ours(sandbox, TIMES, "plan").await?;
     let screen = lines(sandbox, &["plan"])?;
     let full = lines(sandbox, &["plan", "--full"])?;
-    let sync_all = meter::run_aside(&mut sandbox.wavemark(&["sync"])?)?;
+    let sync_all = ours(sandbox, 1, "sync").await?;
 
     let mut table = Table::new(format!("a plan of {agents} agents in {files} files"));
     let mut row = |what: &str, cost: Cost, floor: Cost, aim: &str| {
         table.time(what, cost.wall, floor.wall, aim);
+        table.time("  processor, Postgres included", cost.cpu, floor.cpu, "");
         table.figure("  peak memory", megabytes(cost.peak), "");
     };
     row("check, to parsing the files", check, parse, "1 s for 10,000");
@@ -66,9 +70,26 @@ async fn measure(sandbox: &Sandbox, agents: usize, files: usize) -> anyhow::Resu
     Ok(())
 }
 
+async fn ours(sandbox: &Sandbox, times: u32, command: &str) -> anyhow::Result<Cost> {
+    cost(sandbox, times, || sandbox.wavemark(&[command])).await
+}
+
+/// The shortest of `times` runs, with the processor time that Postgres took on
+/// average.
+async fn cost(
+    sandbox: &Sandbox,
+    times: u32,
+    command: impl FnMut() -> anyhow::Result<Command>,
+) -> anyhow::Result<Cost> {
+    let before = server::counters(&sandbox.address).await?;
+    let cost = meter::best_of(times, command)?;
+    let server = server::counters(&sandbox.address).await? - before;
+    Ok(Cost { cpu: cost.cpu + server.cpu / times, ..cost })
+}
+
 /// How many lines a command prints.
 fn lines(sandbox: &Sandbox, args: &[&str]) -> anyhow::Result<usize> {
-    let output = sandbox.wavemark(args)?.stdout(std::process::Stdio::piped()).output()?;
+    let output = sandbox.wavemark(args)?.stdout(Stdio::piped()).output()?;
     Ok(String::from_utf8(output.stdout)?.lines().count())
 }
 
