@@ -2,6 +2,10 @@
 -- kept; here stands what was seen of it, and what is still to be written.
 -- Times named `seen_at`, `edited_at` and the cursors are of GitHub's clock.
 
+-- A migration gives up rather than make everybody wait.
+set local lock_timeout = '30s';
+set local statement_timeout = '5min';
+
 create table wavemark.mailboxes (
     project_id uuid primary key references public.projects,
     -- `owner/name`; numbers of issues mean nothing in another repo.
