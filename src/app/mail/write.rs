@@ -53,7 +53,10 @@ impl Talk<'_> {
                 Ok(true)
             }
             Err(err) => {
-                store.refused_issue(feedback).await?;
+                // That this try came to nothing says nothing about the one before.
+                if !wanted.was_tried {
+                    store.refused_issue(feedback).await?;
+                }
                 self.after(err)
             }
         }
