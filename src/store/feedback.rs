@@ -33,6 +33,21 @@ pub struct NewFeedback {
     pub generation: Option<Generation>,
 }
 
+impl NewFeedback {
+    /// What a person says about an agent, made once for each `request`.
+    pub(super) fn remark(agent: AgentId, text: &str, author: &str, request: &str) -> Self {
+        Self {
+            agent,
+            kind: FeedbackKind::Comment,
+            text: text.to_owned(),
+            author: author.to_owned(),
+            run: None,
+            request: Some(request.to_owned()),
+            generation: None,
+        }
+    }
+}
+
 /// Every message of a feedback `f` as rows `m`: its text and its comments.
 macro_rules! messages {
     () => {
@@ -57,15 +72,7 @@ impl Store {
         let request = format!("remark:{}", Uuid::new_v4());
         self.tx(async |tx| {
             let handle = super::agents::find(tx, project, agent).await?;
-            let new = NewFeedback {
-                agent: handle.id,
-                kind: FeedbackKind::Comment,
-                text: text.to_owned(),
-                author: author.to_owned(),
-                run: None,
-                request: Some(request.clone()),
-                generation: None,
-            };
+            let new = NewFeedback::remark(handle.id, text, author, &request);
             open(tx, project, &[new]).await?;
             requested(tx, handle.id, &request).await
         })

@@ -176,12 +176,17 @@ impl Mail {
             exchanged: Exchanged::default(),
             reviewed: false,
         };
-        let result = talk.all(extent).await;
+        let stopped = talk.all(extent).await.err();
         let mut exchanged = talk.exchanged;
         exchanged.requests = talk.visit.requests();
+        let (failure, trouble) = match stopped {
+            Some(Stopped::Database(err)) => (Some(err), None),
+            Some(Stopped::Github(err)) => (None, Some(err)),
+            Some(Stopped::Asked) | None => (None, None),
+        };
         if let Some(wait) = talk.visit.limited() {
             exchanged.paused_until = Some(self.store.now().await? + wait);
-        } else if let Err(Stopped::Github(err)) = &result {
+        } else if let Some(err) = trouble {
             exchanged.trouble.get_or_insert_with(|| told(err));
         }
         let visited = Visited {
@@ -190,10 +195,7 @@ impl Mail {
             reviewed: talk.reviewed,
         };
         self.store.close_mailbox(self.holder(), &visited).await?;
-        match result {
-            Err(Stopped::Database(err)) => Err(err.into()),
-            _ => Ok(exchanged),
-        }
+        failure.map_or(Ok(exchanged), |err| Err(err.into()))
     }
 
     /// The mailbox, once nobody else has it.
@@ -293,18 +295,12 @@ impl Talk<'_> {
     }
 
     /// Notes trouble that does not end the visit.
-    fn note(&mut self, err: &Error) {
+    fn note(&mut self, err: Error) {
         self.exchanged.trouble.get_or_insert_with(|| told(err));
     }
 }
 
 /// An error with its causes, in a line.
-fn told(err: &Error) -> String {
-    let mut text = err.to_string();
-    let mut cause = std::error::Error::source(err);
-    while let Some(err) = cause {
-        text += &format!(": {err}");
-        cause = err.source();
-    }
-    text
+fn told(err: Error) -> String {
+    format!("{:#}", anyhow::Error::from(err))
 }

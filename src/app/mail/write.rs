@@ -49,7 +49,7 @@ impl Talk<'_> {
                 Ok(true)
             }
             Err(err @ Error::Unknown(_)) => {
-                self.note(&err);
+                self.note(err);
                 Ok(true)
             }
             Err(err) => {
@@ -144,7 +144,7 @@ impl Talk<'_> {
             | Error::Archived { .. }
             | Error::IssuesDisabled { .. }) => Err(err.into()),
             err => {
-                self.note(&err);
+                self.note(err);
                 Ok(true)
             }
         }

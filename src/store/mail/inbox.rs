@@ -300,15 +300,7 @@ async fn open(
         handle => handle?,
     };
     let request = format!("issue:{repo}{}", issue.number);
-    let new = NewFeedback {
-        agent: handle.id,
-        kind: FeedbackKind::Comment,
-        text: text.to_owned(),
-        author: author.to_owned(),
-        run: None,
-        request: Some(request.clone()),
-        generation: None,
-    };
+    let new = NewFeedback::remark(handle.id, text, author, &request);
     feedback::open(tx, project, &[new]).await?;
     query(
         "insert into wavemark.issues
