@@ -1,0 +1,226 @@
+//! What a run used of a language model, and what that cost.
+
+use std::{fmt, iter::Sum, ops::Add, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+use super::words;
+
+words! {
+    /// Where the figure of a cost comes from.
+    pub enum CostBasis("basis of a cost") {
+        /// The program said it.
+        Reported = "reported",
+        /// It follows from tokens and prices.
+        Computed = "computed",
+    }
+}
+
+/// An amount of money: millionths of a US dollar, so that sums are exact.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Usd(u64);
+
+/// Why a text is not an amount of money.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no amount in US dollars: write one such as 4 or 0.25")]
+pub struct BadUsd(String);
+
+impl Usd {
+    /// One dollar.
+    const ONE: u64 = 1_000_000;
+    /// More than anybody has: nothing added to it overflows.
+    const MOST: f64 = 1e12;
+
+    /// So many millionths of a dollar.
+    pub const fn from_micros(micros: u64) -> Self {
+        Self(micros)
+    }
+
+    /// Millionths of a dollar.
+    pub const fn micros(self) -> u64 {
+        self.0
+    }
+
+    /// An amount that a program reported as a floating-point number, to the
+    /// nearest millionth; none if it is not one.
+    pub fn from_dollars(dollars: f64) -> Option<Self> {
+        let fits = (0.0..Self::MOST).contains(&dollars);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "just looked at"
+        )]
+        fits.then(|| Self((dollars * 1e6).round() as u64))
+    }
+
+    /// What is left after `spent`.
+    #[must_use]
+    pub const fn minus(self, spent: Self) -> Self {
+        Self(self.0.saturating_sub(spent.0))
+    }
+}
+
+impl Add for Usd {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+}
+
+impl FromStr for Usd {
+    type Err = BadUsd;
+
+    fn from_str(text: &str) -> Result<Self, BadUsd> {
+        let bad = || BadUsd(text.to_owned());
+        let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
+        let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        if !digits(whole) || !digits(part) || whole.len() > 9 || part.len() > 6 {
+            return Err(bad());
+        }
+        let whole: u64 = whole.parse().map_err(|_| bad())?;
+        let part: u64 = format!("{part:0<6}").parse().map_err(|_| bad())?;
+        Ok(Self(whole * Self::ONE + part))
+    }
+}
+
+/// To the cent, or to the first digit that is not zero: `$4.00`, `$0.0031`.
+impl fmt::Display for Usd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, part) = (self.0 / Self::ONE, self.0 % Self::ONE);
+        let part = match part {
+            0 => "00".to_owned(),
+            1..10_000 if whole == 0 => format!("{part:06}").trim_end_matches('0').to_owned(),
+            part => format!("{:02}", part / 10_000),
+        };
+        f.pad(&format!("${whole}.{part}"))
+    }
+}
+
+/// What something cost, and how that is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cost {
+    /// How much.
+    pub usd: Usd,
+    /// How it is known; of a sum, the weakest of its parts.
+    pub basis: CostBasis,
+}
+
+/// Tokens, turns and money.
+///
+/// Tokens are counted apart as providers bill them: no figure includes another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Usage {
+    /// Input that was read anew.
+    pub uncached_input: u64,
+    /// Input that was read from the provider's cache.
+    pub cache_read: u64,
+    /// Input that was put into that cache.
+    pub cache_write: u64,
+    /// Output, reasoning left out.
+    pub output: u64,
+    /// Reasoning that is not shown.
+    pub reasoning: u64,
+    /// Answers of the model.
+    pub turns: u64,
+    /// What it cost; none where nobody knows.
+    pub cost: Option<Cost>,
+}
+
+impl Usage {
+    /// What was used since `before`, of a program that counts on when a
+    /// conversation goes on. One that began to count anew has used all of it.
+    #[must_use]
+    pub fn since(self, before: Self) -> Self {
+        let less = |now: u64, then: u64| now.checked_sub(then).unwrap_or(now);
+        Self {
+            uncached_input: less(self.uncached_input, before.uncached_input),
+            cache_read: less(self.cache_read, before.cache_read),
+            cache_write: less(self.cache_write, before.cache_write),
+            output: less(self.output, before.output),
+            reasoning: less(self.reasoning, before.reasoning),
+            turns: less(self.turns, before.turns),
+            cost: self.cost.map(|cost| Cost {
+                usd: Usd(less(cost.usd.0, before.cost.map_or(0, |before| before.usd.0))),
+                ..cost
+            }),
+        }
+    }
+
+    /// Whether nothing was used.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Add for Usage {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        let cost = match (self.cost, other.cost) {
+            (Some(one), Some(two)) => {
+                Some(Cost { usd: one.usd + two.usd, basis: one.basis.max(two.basis) })
+            }
+            (one, two) => one.or(two),
+        };
+        Self {
+            uncached_input: self.uncached_input.saturating_add(other.uncached_input),
+            cache_read: self.cache_read.saturating_add(other.cache_read),
+            cache_write: self.cache_write.saturating_add(other.cache_write),
+            output: self.output.saturating_add(other.output),
+            reasoning: self.reasoning.saturating_add(other.reasoning),
+            turns: self.turns.saturating_add(other.turns),
+            cost,
+        }
+    }
+}
+
+impl Sum for Usage {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), Add::add)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_amount_of_money_is_read_exactly_and_shown_shortly() {
+        let shown = |text: &str| text.parse::<Usd>().map(|usd| usd.to_string());
+        for (given, said) in [
+            ("4", "$4.00"),
+            ("0.25", "$0.25"),
+            ("0.003100", "$0.0031"),
+            ("0.000001", "$0.000001"),
+            ("12.999999", "$12.99"),
+            ("0", "$0.00"),
+        ] {
+            assert_eq!(shown(given).as_deref(), Ok(said));
+        }
+        for bad in ["", "-1", "1.", ".5", "1e3", "$4", "0.0000001", "9999999999", "NaN"] {
+            assert_eq!(shown(bad), Err(BadUsd(bad.to_owned())));
+        }
+    }
+
+    #[test]
+    fn a_reported_amount_is_rounded_to_a_millionth() {
+        assert_eq!(Usd::from_dollars(0.009_27), Some(Usd(9_270)));
+        assert_eq!([f64::NAN, -1.0, f64::INFINITY].map(Usd::from_dollars), [None; 3]);
+    }
+
+    #[test]
+    fn a_conversation_that_goes_on_is_counted_once() {
+        let cost = |micros| Some(Cost { usd: Usd(micros), basis: CostBasis::Reported });
+        let first = Usage { output: 100, turns: 1, cost: cost(9_270), ..Usage::default() };
+        let both = Usage { output: 250, turns: 3, cost: cost(13_900), ..Usage::default() };
+
+        assert_eq!([first, both.since(first)].into_iter().sum::<Usage>(), both);
+        // It did not go on: it began anew.
+        assert_eq!(first.since(both), first);
+    }
+}
