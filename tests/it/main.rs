@@ -7,7 +7,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | `support` | a project in a folder, a database, a process to signal, a GitHub |
+//! | `support` | a project in a folder, a database, a process to signal, a GitHub and its Actions |
 //! | `terminal` | what people read, as they read it |
 //! | `checking` | plans that are wrong, files that are none |
 //! | `order`, `crowd` | what starts when, alone and beside others |
@@ -23,6 +23,7 @@
 //! | `postgres`, `pooler`, `commits` | other servers, and trouble on the way to them |
 //! | `story` | one with everything in it, and the record that it leaves |
 //! | `supabase`, `api` | on a Supabase project; rows that others write there |
+//! | `workflows` | what GitHub runs: the workflows of this repo, run here |
 //! | `tidy` | the architecture, executable |
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 #![expect(clippy::print_stderr, reason = "what cannot be tidied up is told, and fails nothing")]
@@ -56,3 +57,4 @@ mod ticks;
 mod tidy;
 mod tls;
 mod views;
+mod workflows;
