@@ -1,7 +1,7 @@
 //! What GitHub runs: the `run:` scripts of the workflows of this repo, run here as
 //! real processes, on machines that share nothing but the database and the git host.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{fs, sync::Arc};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use crate::support::{
     Plan, Project,
     actions::{Actions, Conclusion, Effects, Event, files_of_this_repo},
-    github::{GitHub, Reason},
+    github::{Fault, GitHub, Hit, Reason},
     wait_until,
 };
 
@@ -125,6 +125,186 @@ fn two_waves_are_built_by_jobs_that_start_the_next_tick_until_a_person_is_needed
     assert_eq!(failed, [""; 0], "{}", hosted.logs());
     let tick = hosted.actions.job("tick");
     assert!(tick.step("Where things stand").summary.contains("    "), "{}", tick.log());
+}
+
+/// Stores one thing, and goes on until it is told to stop; then it is done at once.
+fn slow(trap: &str) -> String {
+    format!(
+        "if [ -e \"$WAVEMARK_DIR/checkpoints/doc/a.md\" ]; then
+             emit doc/b.md two
+             exit 0
+         fi
+         {trap}
+         setsid sh -c '{trap}; while :; do sleep 0.05; done' &
+         emit doc/a.md one
+         while :; do sleep 0.05; done"
+    )
+}
+
+/// How many processes of runs of this project there are.
+fn alive(project: &Project) -> usize {
+    let runs = project.sql("select id from runs");
+    let marks: Vec<String> = runs.lines().map(|run| format!("WAVEMARK_RUN={run}")).collect();
+    let is_ours = |process: &fs::DirEntry| {
+        let environ = fs::read(process.path().join("environ")).unwrap_or_default();
+        environ.split(|byte| *byte == 0).any(|it| marks.iter().any(|mark| mark.as_bytes() == it))
+    };
+    fs::read_dir("/proc").unwrap().filter(|process| is_ours(process.as_ref().unwrap())).count()
+}
+
+#[test]
+fn a_cancelled_job_loses_nothing_and_leaves_nothing_behind() {
+    for trap in ["trap \"exit 1\" TERM INT", "trap \"\" TERM INT"] {
+        let hosted = Hosted::with(|_| {
+            Plan::new().agent("reel", "produces: [doc/a.md, doc/b.md]", &slow(trap))
+        });
+        hosted.happens("schedule", json!({}));
+        wait_until("the checkpoint is stored", || hosted.project.stored().len() == 1);
+
+        hosted.actions.cancel("build reel");
+        hosted.actions.settle(&hosted.project);
+
+        let cancelled = hosted.actions.job("build reel");
+        assert_eq!(cancelled.result, Conclusion::Cancelled, "{}", hosted.logs());
+        assert_eq!(hosted.project.outcomes("reel"), "interrupted", "{}", hosted.logs());
+        assert_eq!(alive(&hosted.project), 0);
+
+        hosted.after("schedule", json!({}));
+
+        assert_eq!(hosted.project.status("reel"), "complete", "{}", hosted.logs());
+        assert_eq!(hosted.project.outcomes("reel"), "interrupted, succeeded");
+        // No attempt was used up.
+        assert_eq!(hosted.project.sql("select max(attempt) from runs"), "1");
+        assert_eq!(hosted.project.stored().len(), 2);
+        hosted.agrees_with_git();
+    }
+}
+
+#[test]
+fn nothing_that_an_agent_prints_is_obeyed() {
+    let forged = "
+        for stream in 1 2; do
+            echo '::error file=waves/one.yaml,line=1::forged' >&$stream
+            echo '##[error]forged' >&$stream
+            echo '::add-mask::doc' >&$stream
+            echo '::set-output name=agents::[\"evil\"]' >&$stream
+            echo '::set-env name=PATH::/evil' >&$stream
+            echo '##[add-path]/evil' >&$stream
+            echo '::stop-commands::' >&$stream
+            printf '\\r::warning::forged\\n' >&$stream
+        done
+        emit doc/loud.md done
+        wavemark finish --summary '::error::forged'";
+    let hosted = Hosted::with(|_| Plan::new().agent("loud", "produces: [doc/loud.md]", forged));
+
+    hosted.after("schedule", json!({}));
+
+    assert_eq!(hosted.project.status("loud"), "complete", "{}", hosted.logs());
+    let build = hosted.actions.job("build loud");
+    let step = build.step("Build");
+    // It is there for people to read, and nothing came of it.
+    assert!(step.log.contains("::add-mask::doc"), "{}", hosted.logs());
+    for job in hosted.actions.jobs() {
+        for step in &job.steps {
+            assert_eq!(step.effects, Effects::default(), "{}", hosted.logs());
+        }
+    }
+}
+
+#[test]
+fn what_is_said_of_the_database_is_hidden_in_the_log() {
+    let project = Plan::new().agent("vision", "", "true");
+    let mut hosted = Hosted::with(|_| project);
+    let url = hosted.project.database_url().replace("@localhost", ":s3cret-word@localhost");
+    hosted.actions.secret("DATABASE_URL", &url);
+
+    hosted.after("schedule", json!({}));
+
+    assert_eq!(hosted.project.status("vision"), "complete", "{}", hosted.logs());
+    for (job, step) in [("tick", "Tick"), ("build vision", "Build")] {
+        let job = hosted.actions.job(job);
+        let masks = &job.step(step).effects.masks;
+        assert_eq!(masks.iter().collect::<Vec<_>>(), ["s3cret-word"], "{}", job.log());
+    }
+    assert!(!hosted.logs().contains("s3cret-word"));
+}
+
+#[test]
+fn a_tick_that_ends_red_still_names_who_can_start() {
+    let hosted = Hosted::with(|_| Plan::new().agent("vision", "", "true"));
+    hosted.github.disturb("GET /repos/*/*/issues", Hit::Nth(1), Fault::SecondaryLimit);
+    hosted.github.repo(|repo| repo.has_issues = false);
+
+    hosted.after("schedule", json!({}));
+
+    let tick = hosted.actions.job("tick");
+    assert_eq!(tick.result, Conclusion::Failure, "{}", tick.log());
+    assert_eq!(tick.outputs["agents"], "[\"vision\"]");
+    assert_eq!(hosted.project.status("vision"), "complete", "{}", hosted.logs());
+}
+
+#[test]
+fn without_a_database_the_tick_says_what_to_do_and_starts_nothing() {
+    let mut hosted = Hosted::with(|_| Plan::new().agent("vision", "", "true"));
+    hosted.actions.secret("DATABASE_URL", "");
+
+    hosted.after("schedule", json!({}));
+
+    assert_eq!(hosted.jobs(), ["tick failure"]);
+    let tick = hosted.actions.job("tick");
+    let told = &tick.step("Tick").effects.annotations;
+    assert!(told.len() == 1 && told[0].contains("Add DATABASE_URL to the secrets"), "{told:?}");
+}
+
+#[test]
+fn many_events_at_once_are_few_ticks_and_build_nobody_twice() {
+    let hosted = Hosted::with(|shared| {
+        let script = format!("echo >>{shared}/$WAVEMARK_AGENT; sleep 0.5; emit doc/a.md a");
+        (0..3).fold(Plan::new(), |plan, number| {
+            plan.agent(&format!("a{number}"), "produces: [doc/a.md]", &script)
+        })
+    });
+
+    for number in 0..6 {
+        match number % 2 {
+            0 => hosted.happens("issues", json!({ "action": "opened", "issue": {} })),
+            _ => hosted.happens("issue_comment", json!({ "action": "created", "issue": {} })),
+        }
+    }
+    hosted.actions.settle(&hosted.project);
+
+    assert_eq!(hosted.project.statuses(), "a0 complete, a1 complete, a2 complete");
+    for agent in ["a0", "a1", "a2"] {
+        assert_eq!(hosted.project.outcomes(agent), "succeeded");
+        let lines = fs::read_to_string(hosted.shared.path().join(agent)).unwrap();
+        assert_eq!(lines.lines().count(), 1);
+    }
+    hosted.agrees_with_git();
+    let failed = hosted.jobs().into_iter().filter(|job| job.ends_with("failure")).count();
+    assert_eq!(failed, 0, "{}", hosted.logs());
+}
+
+#[test]
+fn what_is_no_news_starts_nothing() {
+    let hosted = Hosted::with(|_| Plan::new().agent("vision", "", "true"));
+    let head = hosted.actions.head(&hosted.project);
+    let push = |git_ref: &str, path: &str| {
+        hosted.actions.happens(Event {
+            git_ref: git_ref.to_owned(),
+            paths: vec![path.to_owned()],
+            ..Event::at("push", &head, json!({}))
+        });
+        hosted.actions.settle(&hosted.project);
+    };
+
+    push("refs/heads/main", "README.md");
+    push("refs/heads/idea", "waves/one.yaml");
+    hosted.after("issues", json!({ "action": "assigned", "issue": {} }));
+    let comment = json!({ "action": "created", "issue": { "pull_request": { "url": "" } } });
+    hosted.after("issue_comment", comment);
+
+    assert_eq!(hosted.jobs(), [""; 0]);
+    assert_eq!(hosted.project.status("vision"), "ready");
 }
 
 #[test]

@@ -80,7 +80,7 @@ struct Parser<'a> {
     rest: &'a str,
 }
 
-impl Parser<'_> {
+impl<'a> Parser<'a> {
     fn either(&mut self) -> Value {
         let mut value = self.both();
         while self.takes("||") {
@@ -202,7 +202,7 @@ impl Parser<'_> {
         }
     }
 
-    fn word(&mut self) -> &str {
+    fn word(&mut self) -> &'a str {
         let of_word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
         let end = self.rest.find(|c| !of_word(c)).unwrap_or(self.rest.len());
         let (word, rest) = self.rest.split_at(end);

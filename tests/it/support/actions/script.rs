@@ -61,8 +61,8 @@ impl Script<'_> {
                     heard.1.hear(&line);
                     heard.0.push(line);
                 }
-                // Nobody waits any more after a cancel.
-                drop(closed.send(()));
+                // Whoever waited has given up, or hears it.
+                closed.send(()).ok();
             });
         }
         let success = wait(&mut child, cancel);
@@ -90,7 +90,7 @@ fn wait(child: &mut Child, cancel: &Cancel) -> bool {
     let first = Pid::from_child(child);
     for (signal, patience) in [Signal::INT, Signal::TERM].into_iter().zip(PATIENCE) {
         // It may have ended just now.
-        drop(kill_process(first, signal));
+        kill_process(first, signal).ok();
         let until = Instant::now() + patience;
         while Instant::now() < until {
             if child.try_wait().unwrap().is_some() {
@@ -100,7 +100,7 @@ fn wait(child: &mut Child, cancel: &Cancel) -> bool {
         }
     }
     for pid in tree(first) {
-        drop(kill_process(pid, Signal::KILL));
+        kill_process(pid, Signal::KILL).ok();
     }
     child.wait().unwrap();
     false
