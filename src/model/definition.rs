@@ -9,7 +9,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{AgentName, ArtifactKey, BadName, Digest, PoolName, WaveName, words};
+use super::{AgentName, ArtifactKey, BadName, Digest, PoolName, Usd, WaveName, words};
 
 words! {
     /// Whether people look at what an agent built before others may use it.
@@ -227,6 +227,9 @@ pub struct Definition {
     pub timeout: Duration,
     /// How many times it is tried again after a failure of its own.
     pub retries: u32,
+    /// What its runs may cost together, before a person is asked.
+    #[serde(default, rename = "budget_usd", skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Usd>,
 }
 
 impl Definition {
@@ -275,6 +278,12 @@ pub struct ProjectSettings {
     pub lease: Duration,
     /// The largest artifact, in bytes.
     pub max_artifact_bytes: u64,
+    /// What all runs may cost together, before a person is asked.
+    #[serde(rename = "budget_usd", skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Usd>,
+    /// What all runs may cost within 24 hours.
+    #[serde(rename = "budget_usd_per_day", skip_serializing_if = "Option::is_none")]
+    pub budget_per_day: Option<Usd>,
 }
 
 impl Default for ProjectSettings {
@@ -287,6 +296,8 @@ impl Default for ProjectSettings {
             stall_timeout: Duration::from_secs(30 * 60),
             lease: Duration::from_secs(120),
             max_artifact_bytes: 5 * 1024 * 1024,
+            budget: None,
+            budget_per_day: None,
         }
     }
 }

@@ -14,7 +14,7 @@ use super::{
     values::text,
     yaml::Node,
 };
-use crate::model::{PoolName, ProjectName, ProjectSettings, Role};
+use crate::model::{PoolName, ProjectName, ProjectSettings, Role, Usd};
 
 /// Where it is, from the repo's root.
 pub(super) const PATH: &str = "waves/project.yaml";
@@ -54,6 +54,10 @@ mapping! {
         /// How many runs may be lost with their machines before people are asked.
         #[default = 10]
         infra_retries: Whole<0, 1000>,
+        /// What all runs may cost together, in US dollars, before a person is asked.
+        budget_usd: Usd,
+        /// What all runs may cost within 24 hours, in US dollars.
+        budget_usd_per_day: Usd,
         /// Who may steer agents by issues.
         trust: Trust,
     }
@@ -132,6 +136,8 @@ impl DraftProject {
                 stall_timeout: fields.stall_timeout.unwrap_or(default.stall_timeout),
                 lease: fields.lease.unwrap_or(default.lease),
                 max_artifact_bytes: artifacts.max_size.map_or(default.max_artifact_bytes, |s| s.0),
+                budget: fields.budget_usd,
+                budget_per_day: fields.budget_usd_per_day,
             },
             trusted_role: fields.trust.and_then(|trust| trust.role).unwrap_or(Role::Triage),
             defaults: fields.defaults.unwrap_or_default(),
@@ -248,7 +254,7 @@ trust: { role: owner }
         waves/project.yaml:3:46: error: 20000 is out of range (use 1 to 10000)
         waves/project.yaml:4:22: error: `400 days` is longer than 365 days (write it as `90s`, `30m` or `2h`)
         waves/project.yaml:4:40: error: `maybe` is not a review: use one of none, required, parallel
-        waves/project.yaml:4:47: error: `title` is not a field of `defaults` (`defaults` may have `timeout`, `retries`, `pool`, `priority`, `review` and `on_stale`)
+        waves/project.yaml:4:47: error: `title` is not a field of `defaults` (`defaults` may have `timeout`, `retries`, `pool`, `priority`, `review`, `on_stale` and `budget_usd`)
         waves/project.yaml:5:8: error: `0s` is no time at all (write it as `90s`, `30m` or `2h`)
         waves/project.yaml:7:14: error: `soon` is not a duration (write it as `90s`, `30m` or `2h`)
         waves/project.yaml:8:16: error: `1ms` is not a duration (write it as `90s`, `30m` or `2h`)
