@@ -48,6 +48,11 @@ impl Environment {
         self.variables.get(name)?.to_str().filter(|word| !word.is_empty())
     }
 
+    /// Whether this is a step of GitHub Actions, which says so itself.
+    pub fn in_actions(&self) -> bool {
+        self.word("GITHUB_ACTIONS") == Some("true")
+    }
+
     /// Who speaks on GitHub.
     fn github_auth(&self) -> anyhow::Result<Option<Auth>> {
         if let (Some(id), Some(key)) = (self.word("WAVEMARK_APP_ID"), self.word("WAVEMARK_APP_KEY"))
@@ -144,6 +149,14 @@ impl Context {
     /// The project's conversation on GitHub, if the environment says who speaks
     /// and where.
     pub fn mail(&self) -> anyhow::Result<Option<Mail>> {
+        let Some((github, web)) = self.github()? else { return Ok(None) };
+        let blobs = format!("{web}/blob");
+        Ok(Some(Mail::new(self.store.clone(), self.project.clone(), github, blobs)))
+    }
+
+    /// The project's repo on GitHub, and where people see it, if the environment
+    /// says who speaks and where.
+    pub(super) fn github(&self) -> anyhow::Result<Option<(Github, String)>> {
         let environment = &self.settings.environment;
         let Some(auth) = environment.github_auth()? else { return Ok(None) };
         let api_url = environment.word("GITHUB_API_URL").unwrap_or("https://api.github.com");
@@ -153,7 +166,7 @@ impl Context {
             || format!("https://{web_host}"),
             |url| url.trim_end_matches('/').to_owned(),
         );
-        let blobs = format!("{server}/{repo}/blob");
+        let web = format!("{server}/{repo}");
         let mut settings = github::Settings::new(api_url, repo, auth);
         if let Some(writes) = environment.word("WAVEMARK_GITHUB_WRITES") {
             settings.writes = writes.parse().context("WAVEMARK_GITHUB_WRITES is not a number")?;
@@ -166,8 +179,7 @@ impl Context {
             settings.patience = humantime::parse_duration(patience)
                 .context("WAVEMARK_GITHUB_TIMEOUT is not a duration, such as 10s")?;
         }
-        let github = Github::new(&settings)?;
-        Ok(Some(Mail::new(self.store.clone(), self.project.clone(), github, blobs)))
+        Ok(Some((Github::new(&settings)?, web)))
     }
 
     /// The repo on GitHub: the one that is named, or the one of the git remote.

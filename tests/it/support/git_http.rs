@@ -156,6 +156,12 @@ impl GitHttp {
         *self.rules.tokens.lock().unwrap() = Some(vec![(token.to_owned(), true)]);
     }
 
+    /// From now on, takes this password too.
+    pub(crate) fn admits(&self, token: &str, pushes: bool) {
+        let mut tokens = self.rules.tokens.lock().unwrap();
+        tokens.get_or_insert_default().push((token.to_owned(), pushes));
+    }
+
     /// From now on, asks for this password, and lets nobody push.
     pub(crate) fn wants_to_be_read_with(&self, token: &str) {
         *self.rules.tokens.lock().unwrap() = Some(vec![(token.to_owned(), false)]);

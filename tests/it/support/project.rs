@@ -132,6 +132,11 @@ impl Project {
         address
     }
 
+    /// What the binary finds its database by.
+    pub(crate) fn database_url(&self) -> String {
+        self.address().url().to_owned()
+    }
+
     /// Sets a variable for every use of the binary from here on.
     pub(crate) fn env(&mut self, name: &str, value: &str) {
         self.env.insert(name.to_owned(), value.to_owned());
