@@ -10,6 +10,7 @@ mod database;
 mod equip;
 mod mail;
 mod outlook;
+mod pass;
 mod plan;
 mod publish;
 mod requests;

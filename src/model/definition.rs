@@ -9,7 +9,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{AgentName, ArtifactKey, BadName, Digest, PoolName, WaveName, words};
+use super::{AgentName, ArtifactKey, BadName, Digest, Manners, PoolName, WaveName, words};
 
 words! {
     /// Whether people look at what an agent built before others may use it.
@@ -275,6 +275,10 @@ pub struct ProjectSettings {
     pub lease: Duration,
     /// The largest artifact, in bytes.
     pub max_artifact_bytes: u64,
+    /// How much is asked of GitHub at a time. Left out where it is as usual, so
+    /// that the digest of a plan that says nothing about it stays what it was.
+    #[serde(skip_serializing_if = "Manners::are_usual")]
+    pub github: Manners,
 }
 
 impl Default for ProjectSettings {
@@ -287,21 +291,27 @@ impl Default for ProjectSettings {
             stall_timeout: Duration::from_secs(30 * 60),
             lease: Duration::from_secs(120),
             max_artifact_bytes: 5 * 1024 * 1024,
+            github: Manners::default(),
         }
     }
 }
 
 /// A duration as whole seconds.
-mod seconds {
+pub(super) mod seconds {
     use std::time::Duration;
 
     use serde::{Deserialize as _, Deserializer, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(value: &Duration, to: S) -> Result<S::Ok, S::Error> {
+    pub(in crate::model) fn serialize<S: Serializer>(
+        value: &Duration,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
         to.serialize_u64(value.as_secs())
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    pub(in crate::model) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Duration, D::Error> {
         u64::deserialize(from).map(Duration::from_secs)
     }
 }
