@@ -250,7 +250,7 @@ fn artifact_view(row: &ArtifactRow) -> ArtifactView {
 pub async fn comparison(cx: &Context) -> anyhow::Result<ComparisonView> {
     let rows = cx.store.all_artifacts(cx.project.id).await?;
     let claims: Vec<Claim> = rows.iter().filter_map(claim).collect();
-    let archive = cx.archive()?;
+    let archive = cx.archive().await?;
     let faults: HashMap<ArtifactId, Fault> =
         tokio::task::spawn_blocking(move || archive.verify(&claims))
             .await?

@@ -9,7 +9,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{AgentName, ArtifactKey, BadName, Digest, PoolName, Usd, WaveName, words};
+use super::{AgentName, ArtifactKey, BadName, Digest, Manners, PoolName, Usd, WaveName, words};
 
 words! {
     /// Whether people look at what an agent built before others may use it.
@@ -295,6 +295,10 @@ pub struct ProjectSettings {
     /// What all runs may cost within 24 hours.
     #[serde(rename = "budget_usd_per_day", skip_serializing_if = "Option::is_none")]
     pub budget_per_day: Option<Usd>,
+    /// How much is asked of GitHub at a time. Left out where it is as usual, so
+    /// that the digest of a plan that says nothing about it stays what it was.
+    #[serde(skip_serializing_if = "Manners::are_usual")]
+    pub github: Manners,
 }
 
 impl Default for ProjectSettings {
@@ -309,21 +313,27 @@ impl Default for ProjectSettings {
             max_artifact_bytes: 5 * 1024 * 1024,
             budget: None,
             budget_per_day: None,
+            github: Manners::default(),
         }
     }
 }
 
 /// A duration as whole seconds.
-mod seconds {
+pub(super) mod seconds {
     use std::time::Duration;
 
     use serde::{Deserialize as _, Deserializer, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(value: &Duration, to: S) -> Result<S::Ok, S::Error> {
+    pub(in crate::model) fn serialize<S: Serializer>(
+        value: &Duration,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
         to.serialize_u64(value.as_secs())
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    pub(in crate::model) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Duration, D::Error> {
         u64::deserialize(from).map(Duration::from_secs)
     }
 }

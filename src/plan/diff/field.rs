@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::stored::StoredWave;
 use crate::{
-    model::{Definition, Digest, ProjectSettings, Runner, words},
+    model::{Definition, Digest, Manners, ProjectSettings, Runner, words},
     plan::{Project, Wave},
 };
 
@@ -181,6 +181,7 @@ fn settings(project: &Project) -> BTreeMap<String, String> {
         max_artifact_bytes,
         budget,
         budget_per_day,
+        github: Manners { writes, pause, timeout },
     } = settings;
     let mut all = BTreeMap::from([
         ("artifacts.branch".to_owned(), artifact_branch.clone()),
@@ -192,6 +193,9 @@ fn settings(project: &Project) -> BTreeMap<String, String> {
         ("lease".to_owned(), span(lease)),
         ("stall_timeout".to_owned(), span(stall_timeout)),
         ("infra_retries".to_owned(), infra_retries.to_string()),
+        ("github.writes".to_owned(), writes.to_string()),
+        ("github.pause".to_owned(), span(pause)),
+        ("github.timeout".to_owned(), span(timeout)),
     ]);
     let budgets = [("budget_usd", budget), ("budget_usd_per_day", budget_per_day)];
     all.extend(
