@@ -61,7 +61,7 @@ pub enum Due {
 pub async fn dispatch_next(cx: &Context, workflow: &WorkflowFile) -> anyhow::Result<Option<Due>> {
     let Some(due) = due(cx).await? else { return Ok(None) };
     let because = || format!("cannot start {workflow}");
-    let (github, _) = cx
+    let github = cx
         .github()
         .with_context(because)?
         .context("GITHUB_TOKEN or GITHUB_REPOSITORY is not set")

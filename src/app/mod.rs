@@ -11,6 +11,7 @@ mod dispatch;
 mod equip;
 mod mail;
 mod outlook;
+mod pass;
 mod plan;
 mod publish;
 mod requests;

@@ -84,6 +84,7 @@ fn agent_view(row: &AgentRow, snapshot: &Snapshot, decision: &engine::Decision) 
         waits_for: reasons(row, snapshot, decision),
         summary: row.output_summary.clone(),
         stale_inputs: facts.is_some_and(|facts| facts.is_stale(snapshot)),
+        usage: (!row.usage.is_empty()).then(|| row.usage.iter().copied().sum()),
         retired: row.retired,
     }
 }
@@ -124,6 +125,9 @@ fn explain(wait: &Wait, snapshot: &Snapshot) -> Vec<Reason> {
         Wait::Needs(agents) => agents.iter().map(|agent| need(agent, snapshot)).collect(),
         Wait::UnknownNeeds(number) => vec![Reason::UnknownNeeds { number: *number }],
         Wait::Backoff(until) => vec![Reason::Backoff { until: *until }],
+        Wait::Budget(scope, limit) => {
+            vec![Reason::OverBudget { budget: scope.to_string(), limit: *limit }]
+        }
         Wait::Pool(pool, cap) => vec![Reason::PoolFull { pool: pool.clone(), cap: *cap }],
     }
 }
@@ -246,7 +250,7 @@ fn artifact_view(row: &ArtifactRow) -> ArtifactView {
 pub async fn comparison(cx: &Context) -> anyhow::Result<ComparisonView> {
     let rows = cx.store.all_artifacts(cx.project.id).await?;
     let claims: Vec<Claim> = rows.iter().filter_map(claim).collect();
-    let archive = cx.archive()?;
+    let archive = cx.archive().await?;
     let faults: HashMap<ArtifactId, Fault> =
         tokio::task::spawn_blocking(move || archive.verify(&claims))
             .await?

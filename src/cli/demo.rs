@@ -200,7 +200,7 @@ async fn epilogue(cx: &Context, sessions: &[Session]) -> anyhow::Result<Outcome>
     output::say(&views::timeline(cx).await?.render(output::width()))?;
 
     chapter("Every checkpoint is a commit", "git log wavemark/artifacts")?;
-    let archive = cx.archive()?;
+    let archive = cx.archive().await?;
     let log = tokio::task::spawn_blocking(move || archive.log(usize::MAX)).await??;
     let lines: Vec<String> = log
         .iter()

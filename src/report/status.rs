@@ -1,5 +1,7 @@
 //! Every agent of a project, by wave.
 
+use std::ops::Add;
+
 use serde::Serialize;
 
 use super::{
@@ -10,7 +12,7 @@ use super::{
     text::one_line,
     words::{age, count, wait},
 };
-use crate::model::{Instant, ProjectName, Status, WaveName};
+use crate::model::{Instant, ProjectName, Status, Usage, WaveName};
 
 /// `wavemark status`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -26,6 +28,9 @@ pub struct StatusView {
     /// What waits for a person.
     pub open_feedback: Vec<FeedbackView>,
     totals: Totals,
+    /// What all of them used of language models, if they used any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<Usage>,
 }
 
 /// A wave and its agents.
@@ -105,7 +110,10 @@ impl StatusView {
         waves: Vec<WaveView>,
         open_feedback: Vec<FeedbackView>,
     ) -> Self {
-        Self { project, taken_at, last_tick_at, totals: Totals::of(&waves), waves, open_feedback }
+        let usages = waves.iter().flat_map(|wave| &wave.agents).filter_map(|agent| agent.usage);
+        let usage = usages.reduce(Add::add);
+        let totals = Totals::of(&waves);
+        Self { project, taken_at, last_tick_at, totals, usage, waves, open_feedback }
     }
 
     /// How many agents stand where.
@@ -133,6 +141,9 @@ impl StatusView {
         page.blank();
         if self.totals != Totals::default() {
             page.paragraph(0, PLAIN, &self.totals.sentence());
+        }
+        if let Some(usage) = self.usage {
+            page.paragraph(0, PLAIN, &format!("used: {usage}"));
         }
         page.paragraph(0, BOLD, &self.next_step());
         page.into_text()

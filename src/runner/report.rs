@@ -5,7 +5,7 @@
 
 use tokio::sync::oneshot;
 
-use crate::model::{ArtifactKey, Digest, FeedbackNumber, StopReason};
+use crate::model::{ArtifactKey, Digest, FeedbackNumber, StopReason, Usage};
 
 /// One thing a run tells, in the order it happened.
 #[derive(Debug)]
@@ -39,6 +39,11 @@ pub enum Report {
     Output {
         /// The last line, redacted.
         line: String,
+    },
+    /// It used more of a language model: a sign of life, too.
+    Used {
+        /// What this run used so far, all of it.
+        usage: Usage,
     },
     /// It ended, with all of its processes. Always the last report.
     Ended(Evidence),

@@ -10,7 +10,7 @@ use wavemark::{
         Auth, CloseReason, Error, Found, Github, NewIssue, Reaction, Settings, State, StateReason,
         UserKind, Visit, WorkflowState,
     },
-    model::Role,
+    model::{Manners, Role},
 };
 
 use crate::support::github::{Access, Fault, GitHub, Hit, Token};
@@ -18,8 +18,11 @@ use crate::support::github::{Access, Fault, GitHub, Hit, Token};
 fn visit(github: &GitHub, token: String) -> Visit {
     let repo = GitHub::REPO.parse().unwrap();
     let settings = Settings {
-        pause: Duration::ZERO,
-        patience: Duration::from_secs(10),
+        manners: Manners {
+            pause: Duration::ZERO,
+            timeout: Duration::from_secs(10),
+            ..Manners::default()
+        },
         backoff: Duration::from_millis(1),
         ..Settings::new(github.url(), repo, Auth::Token(token.into()))
     };

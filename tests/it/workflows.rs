@@ -27,10 +27,7 @@ impl Hosted {
         Self::edited(plan, |_, text| text)
     }
 
-    fn edited(
-        plan: impl FnOnce(&str) -> Plan,
-        edit: impl Fn(&str, String) -> String,
-    ) -> Self {
+    fn edited(plan: impl FnOnce(&str) -> Plan, edit: impl Fn(&str, String) -> String) -> Self {
         let shared = TempDir::new().unwrap();
         let mut project = Project::with(&plan(shared.path().to_str().unwrap()));
         let github = Arc::new(GitHub::start());

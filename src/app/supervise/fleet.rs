@@ -15,7 +15,7 @@ use tracing::{debug, error, warn};
 use super::{Budget, Ended, Progress};
 use crate::{
     app::{apply::Begun, context::Context, equip},
-    model::{AgentName, ArtifactKey, Outcome, RunId, RunToken, StopReason},
+    model::{AgentName, ArtifactKey, Outcome, RunId, RunToken, StopReason, Usage},
     runner::{self, Evidence, Exit, Reply, Report, StopWhen, Stopper, verdict},
     store::{Beat, Ending, Kept, Maker},
 };
@@ -53,6 +53,7 @@ struct Active {
     last_line: String,
     asked: bool,
     checkpoints: u32,
+    usage: Option<Usage>,
 }
 
 /// A run that ended and is not yet written down.
@@ -139,6 +140,7 @@ impl<'a> Fleet<'a> {
             last_line: String::new(),
             asked: false,
             checkpoints: 0,
+            usage: None,
             token: begun.token.clone(),
         };
         let started = equip::launch(self.cx, &begun).map_err(Exit::NotStarted).and_then(|launch| {
@@ -164,7 +166,7 @@ impl<'a> Fleet<'a> {
         let Some(active) = self.active.get(&run) else { return };
         let Some(stopper) = &active.stopper else { return };
         let when = match reason {
-            StopReason::Feedback | StopReason::Paused => {
+            StopReason::Feedback | StopReason::Paused | StopReason::Budget => {
                 StopWhen::AtNextCheckpoint { at_latest: self.cx.project.settings.grace }
             }
             _ => StopWhen::Now,
@@ -274,6 +276,10 @@ impl<'a> Fleet<'a> {
                 let _gone = reply.send(answer);
                 News::Nothing
             }
+            Report::Used { usage } => {
+                active.usage = Some(usage);
+                News::Nothing
+            }
             Report::Rejected(rejection) => {
                 let (path, why) = (rejection.path, rejection.why);
                 warn!(agent.name = %agent, "`{agent}` made {path}, which cannot be taken: {why}");
@@ -308,6 +314,7 @@ impl<'a> Fleet<'a> {
                 token: active.token.digest(),
                 idle: active.sign_of_life.elapsed(),
                 progress: active.last_line.clone(),
+                usage: active.usage,
             })
             .collect();
         match self.cx.store.heartbeat(&self.cx.project, &beats).await {
@@ -399,6 +406,7 @@ impl Over {
             summary: (verdict.outcome == Outcome::Succeeded)
                 .then(|| self.evidence.summary.clone())
                 .flatten(),
+            usage: self.active.usage,
         }
     }
 }

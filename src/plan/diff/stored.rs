@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    model::{AgentName, Definition, Digest, WaveName},
+    model::{AgentName, Definition, Digest, Usd, WaveName},
     plan::Project,
 };
 
@@ -27,6 +27,8 @@ pub struct StoredWave {
     pub after: BTreeSet<WaveName>,
     /// Where it comes among the waves.
     pub position: u32,
+    /// What its agents may cost together.
+    pub budget: Option<Usd>,
     /// Whether it vanished from the plan.
     pub retired: bool,
 }

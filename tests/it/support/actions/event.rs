@@ -59,8 +59,9 @@ impl Event {
             list.is_none_or(|list| list.iter().filter_map(Value::as_str).any(is))
         };
         let action = self.payload["action"].as_str();
-        let by_default =
-            self.name != "pull_request" || trigger.get("types").is_some() || action != Some("closed");
+        let by_default = self.name != "pull_request"
+            || trigger.get("types").is_some()
+            || action != Some("closed");
         self.only.as_ref().is_none_or(|only| *only == workflow.file)
             && by_default
             && listed("types", &|kind| action == Some(kind))

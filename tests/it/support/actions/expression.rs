@@ -134,7 +134,9 @@ impl<'a> Parser<'a> {
             "true" | "false" => (word == "true").into(),
             "null" => Value::Null,
             _ if self.rest.starts_with('(') => self.call(word),
-            _ if word.starts_with(|c: char| c.is_ascii_digit()) => word.parse::<f64>().unwrap().into(),
+            _ if word.starts_with(|c: char| c.is_ascii_digit()) => {
+                word.parse::<f64>().unwrap().into()
+            }
             _ => self.path(word),
         }
     }
@@ -188,7 +190,9 @@ impl<'a> Parser<'a> {
             ("fromJSON", [text]) => serde_json::from_str(&written(text))
                 .unwrap_or_else(|err| panic!("fromJSON of `{}`: {err}", written(text))),
             ("toJSON", [value]) => value.to_string().into(),
-            ("contains", [Value::Array(list), item]) => list.iter().any(|it| equal(it, item)).into(),
+            ("contains", [Value::Array(list), item]) => {
+                list.iter().any(|it| equal(it, item)).into()
+            }
             ("contains", [text, part]) => {
                 written(text).to_lowercase().contains(&written(part).to_lowercase()).into()
             }

@@ -180,7 +180,8 @@ impl<'a> Machine<'a> {
         self.masks.extend(said.listener.effects.masks.iter().cloned());
         run.effects = said.listener.effects;
         run.summary = summary;
-        run.log = self.masks.iter().fold(said.lines.join("\n"), |log, mask| log.replace(mask, "***"));
+        run.log =
+            self.masks.iter().fold(said.lines.join("\n"), |log, mask| log.replace(mask, "***"));
         said.success
     }
 
@@ -249,11 +250,8 @@ fn token(inner: &Inner, job: &Job) -> String {
         "write" => Access::Write,
         other => panic!("what is the permission `{other}`?"),
     };
-    let names: Vec<(String, Access)> = job
-        .permissions
-        .iter()
-        .map(|(name, word)| (name.replace('-', "_"), access(word)))
-        .collect();
+    let names: Vec<(String, Access)> =
+        job.permissions.iter().map(|(name, word)| (name.replace('-', "_"), access(word))).collect();
     let permissions: Vec<(&str, Access)> =
         names.iter().map(|(name, access)| (name.as_str(), *access)).collect();
     let token = inner.github.token(Token::of_actions(&permissions));

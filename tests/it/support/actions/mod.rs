@@ -301,9 +301,10 @@ impl Inner {
         let of = Of { inner: self, workflow, event, run, cancel: &cancel };
         let contexts = Map::from_iter([("github".to_owned(), of.github().into())]);
         let scope = Scope { contexts, state: State::Good };
-        let place = workflow.concurrency.as_ref().map(|it| {
-            self.groups.enter(&scope.text(&it.group), &cancel, it.cancel_in_progress)
-        });
+        let place = workflow
+            .concurrency
+            .as_ref()
+            .map(|it| self.groups.enter(&scope.text(&it.group), &cancel, it.cancel_in_progress));
         let jobs = match place {
             Some(None) => Vec::new(),
             Some(Some(_)) | None => self.all_jobs(of, &scope),
@@ -380,9 +381,10 @@ impl Inner {
         let name = scope.text(&job.name);
         // Whoever loses its place in the group loses nothing else of its run.
         let own = Cancel::default();
-        let place = job.concurrency.as_ref().map(|it| {
-            self.groups.enter(&scope.text(&it.group), &own, it.cancel_in_progress)
-        });
+        let place = job
+            .concurrency
+            .as_ref()
+            .map(|it| self.groups.enter(&scope.text(&it.group), &own, it.cancel_in_progress));
         if let Some(None) = place {
             return JobRun { name, result: Conclusion::Cancelled, ..JobRun::default() };
         }
