@@ -281,23 +281,17 @@ pub struct ProjectSettings {
     /// How long a run that gives no sign of life is left alone.
     #[serde(with = "seconds")]
     pub stall_timeout: Duration,
-    /// How long a supervisor may be silent before its runs count as lost.
-    #[serde(with = "seconds")]
-    pub lease: Duration,
-    /// The largest artifact, in bytes.
-    pub max_artifact_bytes: u64,
     /// How often something else than a person is to tick.
     ///
     /// Left out where nobody said otherwise: plans from before it was there have
     /// the digests that they had.
     #[serde(with = "seconds", skip_serializing_if = "is_every_six_hours")]
     pub tick_every: Duration,
-}
-
-const SIX_HOURS: Duration = Duration::from_secs(6 * 3600);
-
-fn is_every_six_hours(every: &Duration) -> bool {
-    *every == SIX_HOURS
+    /// How long a supervisor may be silent before its runs count as lost.
+    #[serde(with = "seconds")]
+    pub lease: Duration,
+    /// The largest artifact, in bytes.
+    pub max_artifact_bytes: u64,
 }
 
 impl Default for ProjectSettings {
@@ -308,11 +302,17 @@ impl Default for ProjectSettings {
             backoff: Duration::from_secs(10),
             backoff_cap: Duration::from_secs(30 * 60),
             stall_timeout: Duration::from_secs(30 * 60),
+            tick_every: SIX_HOURS,
             lease: Duration::from_secs(120),
             max_artifact_bytes: 5 * 1024 * 1024,
-            tick_every: SIX_HOURS,
         }
     }
+}
+
+const SIX_HOURS: Duration = Duration::from_secs(6 * 3600);
+
+fn is_every_six_hours(every: &Duration) -> bool {
+    *every == SIX_HOURS
 }
 
 /// A duration as whole seconds.

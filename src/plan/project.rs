@@ -48,15 +48,15 @@ mapping! {
         /// How long a run that gives no sign of life is left alone.
         #[default = "30m"]
         stall_timeout: Duration,
+        /// How often a workflow ticks: more than that without a tick is late.
+        #[default = "6h"]
+        tick_every: Duration,
         /// How long a machine may be silent before its runs count as lost.
         #[default = "2m"]
         lease: Duration,
         /// How many runs may be lost with their machines before people are asked.
         #[default = 10]
         infra_retries: Whole<0, 1000>,
-        /// How often a workflow ticks: more than that without a tick is late.
-        #[default = "6h"]
-        tick_every: Duration,
         /// Who may steer agents by issues.
         trust: Trust,
     }

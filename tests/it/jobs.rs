@@ -485,3 +485,20 @@ fn a_tick_that_could_not_do_all_says_so_in_the_record() {
     assert_eq!(project.sql("select event, outcome from wavemark.ticks"), "terminal|failed");
     assert!(project.sql("select detail from wavemark.ticks").contains("acme/elsewhere"));
 }
+
+#[test]
+fn an_agent_of_a_cancelled_step_has_less_time_than_others() {
+    let mut project = Project::with(&slow(DEAF));
+    project.env("GITHUB_ACTIONS", "true");
+    let build = project.start(&["build", "reel"]);
+    wait_until("it works", || project.has_noted("reel", "waiting"));
+
+    let began = Instant::now();
+    build.signal(Signal::INT);
+    build.wait().exits(1);
+
+    // 4 s and 3 s; elsewhere it would be 10 s and 10 s.
+    let took = began.elapsed();
+    assert!((7..17).contains(&took.as_secs()), "{took:?}");
+    assert_eq!(project.outcomes("reel"), "interrupted");
+}

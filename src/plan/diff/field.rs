@@ -171,10 +171,10 @@ fn settings(project: &Project) -> BTreeMap<String, String> {
         infra_retries,
         backoff,
         backoff_cap,
+        tick_every,
         stall_timeout,
         lease,
         max_artifact_bytes,
-        tick_every,
     } = settings;
     let mut all = BTreeMap::from([
         ("artifacts.branch".to_owned(), artifact_branch.clone()),
