@@ -55,6 +55,13 @@ impl Environment {
         self.variables.get(name)?.to_str().filter(|word| !word.is_empty())
     }
 
+    /// Where people see this job of GitHub Actions, if it is one.
+    pub(super) fn job(&self) -> Option<String> {
+        let [server, repo, run] =
+            ["GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID"].map(|name| self.word(name));
+        Some(format!("{}/{}/actions/runs/{}", server?, repo?, run?))
+    }
+
     /// Whether this is a step of GitHub Actions, which says so itself.
     pub fn in_actions(&self) -> bool {
         self.word("GITHUB_ACTIONS") == Some("true")
