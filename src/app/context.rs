@@ -7,7 +7,7 @@ use secrecy::SecretString;
 
 use super::{database::open_store, mail::Mail, publish::Publisher, workspace::Workspace};
 use crate::{
-    archive::{Archive, Place, Remote, remote_of},
+    archive::{Archive, Place, Remote, origin_of, remote_of},
     github::{self, Auth, Github, Repo, web_host},
     store::{Insecure, Project, Store},
 };
@@ -55,6 +55,52 @@ impl Environment {
             return Ok(Some(Auth::app(id, &SecretString::from(key))?));
         }
         Ok(self.word("GITHUB_TOKEN").map(|token| Auth::Token(SecretString::from(token))))
+    }
+
+    /// The repo on GitHub, and where people see it: the repo that is named, or
+    /// the one of `remote`.
+    fn github(
+        &self,
+        remote: impl FnOnce() -> anyhow::Result<Option<Remote>>,
+    ) -> anyhow::Result<Option<(Github, String)>> {
+        let Some(auth) = self.github_auth()? else { return Ok(None) };
+        let api_url = self.word("GITHUB_API_URL").unwrap_or("https://api.github.com");
+        let web_host = web_host(api_url)?;
+        let repo: Option<Repo> = match self.word("GITHUB_REPOSITORY") {
+            Some(named) => Some(named.parse().context("GITHUB_REPOSITORY names no repository")?),
+            None => remote()?.and_then(|remote| Repo::of_remote(&remote.url, &web_host)),
+        };
+        let Some(repo) = repo else { return Ok(None) };
+        let server = self.word("GITHUB_SERVER_URL").map_or_else(
+            || format!("https://{web_host}"),
+            |url| url.trim_end_matches('/').to_owned(),
+        );
+        let web = format!("{server}/{repo}");
+        let mut settings = github::Settings::new(api_url, repo, auth);
+        if let Some(writes) = self.word("WAVEMARK_GITHUB_WRITES") {
+            settings.writes = writes.parse().context("WAVEMARK_GITHUB_WRITES is not a number")?;
+        }
+        if let Some(pause) = self.word("WAVEMARK_GITHUB_PAUSE") {
+            settings.pause = humantime::parse_duration(pause)
+                .context("WAVEMARK_GITHUB_PAUSE is not a duration, such as 1s")?;
+        }
+        if let Some(patience) = self.word("WAVEMARK_GITHUB_TIMEOUT") {
+            settings.patience = humantime::parse_duration(patience)
+                .context("WAVEMARK_GITHUB_TIMEOUT is not a duration, such as 10s")?;
+        }
+        Ok(Some((Github::new(&settings)?, web)))
+    }
+}
+
+impl Settings {
+    /// The repo on GitHub, of whatever project the folder is in, if the
+    /// environment says who speaks and where.
+    pub(super) fn github(&self) -> anyhow::Result<Option<Github>> {
+        let remote = || match self.git_remote.as_deref().filter(|url| !url.is_empty()) {
+            Some(named) => Ok(Some(Remote::at(named))),
+            None => Ok(origin_of(&self.directory)?),
+        };
+        Ok(self.environment.github(remote)?.map(|(github, _)| github))
     }
 }
 
@@ -144,39 +190,15 @@ impl Context {
     /// The project's conversation on GitHub, if the environment says who speaks
     /// and where.
     pub fn mail(&self) -> anyhow::Result<Option<Mail>> {
-        let environment = &self.settings.environment;
-        let Some(auth) = environment.github_auth()? else { return Ok(None) };
-        let api_url = environment.word("GITHUB_API_URL").unwrap_or("https://api.github.com");
-        let web_host = web_host(api_url)?;
-        let Some(repo) = self.repo(&web_host)? else { return Ok(None) };
-        let server = environment.word("GITHUB_SERVER_URL").map_or_else(
-            || format!("https://{web_host}"),
-            |url| url.trim_end_matches('/').to_owned(),
-        );
-        let blobs = format!("{server}/{repo}/blob");
-        let mut settings = github::Settings::new(api_url, repo, auth);
-        if let Some(writes) = environment.word("WAVEMARK_GITHUB_WRITES") {
-            settings.writes = writes.parse().context("WAVEMARK_GITHUB_WRITES is not a number")?;
-        }
-        if let Some(pause) = environment.word("WAVEMARK_GITHUB_PAUSE") {
-            settings.pause = humantime::parse_duration(pause)
-                .context("WAVEMARK_GITHUB_PAUSE is not a duration, such as 1s")?;
-        }
-        if let Some(patience) = environment.word("WAVEMARK_GITHUB_TIMEOUT") {
-            settings.patience = humantime::parse_duration(patience)
-                .context("WAVEMARK_GITHUB_TIMEOUT is not a duration, such as 10s")?;
-        }
-        let github = Github::new(&settings)?;
+        let Some((github, web)) = self.github()? else { return Ok(None) };
+        let blobs = format!("{web}/blob");
         Ok(Some(Mail::new(self.store.clone(), self.project.clone(), github, blobs)))
     }
 
-    /// The repo on GitHub: the one that is named, or the one of the git remote.
-    fn repo(&self, web_host: &str) -> anyhow::Result<Option<Repo>> {
-        if let Some(named) = self.settings.environment.word("GITHUB_REPOSITORY") {
-            return Ok(Some(named.parse().context("GITHUB_REPOSITORY names no repository")?));
-        }
-        let remote = self.remote()?;
-        Ok(Repo::of_remote(&remote.url, web_host))
+    /// The project's repo on GitHub, and where people see it, if the environment
+    /// says who speaks and where.
+    pub(super) fn github(&self) -> anyhow::Result<Option<(Github, String)>> {
+        self.settings.environment.github(|| Ok(Some(self.remote()?)))
     }
 
     /// Who is at the keyboard, for the record.

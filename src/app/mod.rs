@@ -13,6 +13,7 @@ mod outlook;
 mod plan;
 mod publish;
 mod requests;
+mod review;
 mod supervise;
 mod sync;
 #[cfg(test)]
@@ -25,8 +26,11 @@ pub use context::{Context, Environment, Settings};
 pub use database::{access, open_store};
 pub use equip::runs_folder;
 pub use mail::{Exchanged, Mail};
-pub use plan::propose;
+pub use plan::{BadPast, propose, propose_against};
 pub use publish::{Published, Publisher};
+pub use review::{
+    Commented, NoGithub, NothingReviewed, Reviewed, SeveralPulls, Target, comment, reviewed,
+};
 pub use supervise::{Ended, Options, Progress, Session, Until, nudge, preview};
 pub use sync::{PlanMoved, Synced, expect, sync};
 pub use workspace::{NoWorkspace, Workspace};

@@ -42,6 +42,7 @@ mod order;
 mod plans;
 mod pooler;
 mod postgres;
+mod pull_requests;
 mod remote;
 mod resolving;
 mod retries;
