@@ -13,6 +13,7 @@ mod explain;
 mod feedback;
 mod inside;
 mod log;
+mod mcp;
 mod output;
 mod plan;
 mod progress;
@@ -174,6 +175,7 @@ enum Command {
     Ask(inside::AskArgs),
     Progress(inside::ProgressArgs),
     Finish(inside::FinishArgs),
+    Mcp(mcp::McpArgs),
     Db(db::DbArgs),
     Demo(demo::DemoArgs),
 }
@@ -231,6 +233,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Ask(args) => inside::ask(&settings, &args),
         Command::Progress(args) => inside::progress(&settings, &args),
         Command::Finish(args) => inside::finish(settings, &args).await,
+        Command::Mcp(args) => mcp::mcp(&settings, &args).await,
         Command::Db(args) => db::db(&settings, &args).await,
         Command::Demo(args) => demo::demo(settings, &args).await,
     }

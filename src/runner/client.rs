@@ -58,6 +58,9 @@ pub enum ClientError {
     /// It was not taken.
     #[error("not taken: {0}")]
     Refused(String),
+    /// Another command put something else under the same name.
+    #[error("something else was put at out/{0} before this could be stored: store it again")]
+    Overwritten(ArtifactKey),
     /// The run directory cannot be written.
     #[error("cannot write to the run directory")]
     Io(#[from] io::Error),
@@ -85,6 +88,11 @@ impl Client {
         }
     }
 
+    /// The directory of the run.
+    pub(super) fn dir(&self) -> &RunDir {
+        &self.dir
+    }
+
     /// Stores `content` as `key`, and returns when that is done.
     ///
     /// # Errors
@@ -96,7 +104,8 @@ impl Client {
         fs::write(&draft, content)?;
         fs::rename(draft, self.dir.out().join(key.to_string()))?;
         match self.request(&Request::Checkpoint { key: key.clone() })? {
-            Answer::Stored(stored) => Ok(stored),
+            Answer::Stored(stored) if stored.sha256 == Digest::of(content) => Ok(stored),
+            Answer::Stored(_) => Err(ClientError::Overwritten(key.clone())),
             other => Err(unexpected(&other)),
         }
     }

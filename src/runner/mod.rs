@@ -11,6 +11,7 @@
 //! | `spawn`, `processes`, `stop`, `supervise` | its processes, from the first to the last |
 //! | `watch`, `outbox`, `files`, `collect`, `result` | what it makes |
 //! | `control`, `client`, `headway` | what it asks and says, and how |
+//! | `mcp` | the same for a model |
 //! | `log`, `clean`, `redact`, `key_block` | what it prints |
 //! | `report`, `verdict` | what is known, and what that means |
 //!
@@ -33,6 +34,7 @@ mod headway;
 mod key_block;
 mod launch;
 mod log;
+pub mod mcp;
 mod outbox;
 mod processes;
 mod prompt;

@@ -293,6 +293,7 @@ fn a_command_for_agents_outside_of_a_run_says_so() {
         &["finish"],
         &["checkpoint", "doc", "a.md"],
         &["progress", "halfway"],
+        &["mcp"],
     ] {
         let said = project.run(args).exits(1);
         assert!(said.stderr.contains("inside a run"), "{said}");

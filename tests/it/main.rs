@@ -16,6 +16,7 @@
 //! | `ticks`, `remote` | doing it again, doing it without git |
 //! | `feedback`, `review`, `resolving` | what people say, and what it does |
 //! | `retries`, `contract`, `secrets` | agents, good ones and bad ones |
+//! | `mcp` | a run, offered to a model |
 //! | `client`, `conversation` | the client of GitHub, by its description; feedback as issues |
 //! | `tls` | a database elsewhere, and whoever poses as one |
 //! | `plans`, `changes` | plans before they are synced; plans that change |
@@ -38,6 +39,7 @@ mod crash;
 mod crowd;
 mod feedback;
 mod git_server;
+mod mcp;
 mod order;
 mod plans;
 mod pooler;
