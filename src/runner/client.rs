@@ -59,7 +59,9 @@ pub enum ClientError {
     #[error("not taken: {0}")]
     Refused(String),
     /// Another command put something else under the same name.
-    #[error("something else was put at out/{0} before this could be stored: store it again")]
+    #[error(
+        "something else was put at out/{0} meanwhile, and that is stored now: store this again"
+    )]
     Overwritten(ArtifactKey),
     /// The run directory cannot be written.
     #[error("cannot write to the run directory")]

@@ -80,7 +80,7 @@ fn open<T>(
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, os::unix::fs::symlink};
+    use std::{fs, os::unix::fs::symlink, process::Command};
 
     use proptest::prelude::*;
 
@@ -137,7 +137,7 @@ mod tests {
         fs::write(work.join("raw"), b"\xff").unwrap();
         symlink(elsewhere.path(), work.join("folder")).unwrap();
         symlink(elsewhere.path().join("secret"), work.join("link")).unwrap();
-        rustix::fs::mkfifoat(rustix::fs::CWD, work.join("pipe"), 0o600.into()).unwrap();
+        assert!(Command::new("mkfifo").arg(work.join("pipe")).status().unwrap().success());
 
         assert_eq!(read(&dir, Path::new("work/a.md")).unwrap(), b"text");
         assert_eq!(read(&dir, Path::new("work/raw")).unwrap(), b"\xff");

@@ -128,6 +128,30 @@ async fn a_refusal_of_the_supervisor_reaches_the_agent() {
 }
 
 #[tokio::test]
+async fn a_checkpoint_that_another_one_overwrote_is_not_called_stored() {
+    let agent = waiting();
+    let mut running = agent.start();
+    let client = Client::new(&agent.dir()).unwrap();
+    let command = tokio::task::spawn_blocking(move || client.checkpoint(&key("doc/a.md"), b"one"));
+    let Some(Report::Checkpoint { reply, .. }) = running.reports.recv().await else {
+        panic!("no checkpoint");
+    };
+    fs::write(agent.dir().join("out/.tmp/x"), "two").unwrap();
+    fs::rename(agent.dir().join("out/.tmp/x"), agent.dir().join("out/doc/a.md")).unwrap();
+    reply.send(Reply::Stored { version: 1 }).unwrap();
+    let Some(Report::Checkpoint { content, reply, .. }) = running.reports.recv().await else {
+        panic!("no second checkpoint");
+    };
+    assert_eq!(content, "two");
+    reply.send(Reply::Stored { version: 2 }).unwrap();
+    match command.await.unwrap() {
+        Err(ClientError::Overwritten(which)) => assert_eq!(which, key("doc/a.md")),
+        other => panic!("{other:?}"),
+    }
+    running.stopper.stop(StopReason::Interrupted, StopWhen::Kill);
+}
+
+#[tokio::test]
 async fn bytes_that_were_stored_before_the_run_keep_their_version() {
     let agent = waiting();
     let mut running = agent.start();
