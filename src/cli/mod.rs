@@ -14,6 +14,7 @@ mod explain;
 mod feedback;
 mod inside;
 mod log;
+mod mcp;
 mod next;
 mod output;
 mod plan;
@@ -175,7 +176,9 @@ enum Command {
     Log(log::LogArgs),
     Checkpoint(inside::CheckpointArgs),
     Ask(inside::AskArgs),
+    Progress(inside::ProgressArgs),
     Finish(inside::FinishArgs),
+    Mcp(mcp::McpArgs),
     Db(db::DbArgs),
     Demo(demo::DemoArgs),
 }
@@ -231,8 +234,10 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Verify(args) => artifacts::verify(settings, &args).await,
         Command::Log(args) => log::log(settings, &args).await,
         Command::Checkpoint(args) => inside::checkpoint(settings, &args).await,
-        Command::Ask(args) => inside::ask(&args),
+        Command::Ask(args) => inside::ask(&settings, &args),
+        Command::Progress(args) => inside::progress(&settings, &args),
         Command::Finish(args) => inside::finish(settings, &args).await,
+        Command::Mcp(args) => mcp::mcp(&settings, &args).await,
         Command::Db(args) => db::db(&settings, &args).await,
         Command::Demo(args) => demo::demo(settings, &args).await,
     }

@@ -5,7 +5,7 @@
 
 use tokio::sync::oneshot;
 
-use crate::model::{ArtifactKey, Digest, FeedbackNumber, StopReason, Usage};
+use crate::model::{ArtifactKey, Digest, FeedbackNumber, StopReason, Usage, words};
 
 /// One thing a run tells, in the order it happened.
 #[derive(Debug)]
@@ -44,6 +44,12 @@ pub enum Report {
     Used {
         /// What this run used so far, all of it.
         usage: Usage,
+    },
+    /// It says how far it is: a sign of life, and more telling than what it
+    /// prints.
+    Progress {
+        /// What people are to read, on one line, redacted.
+        line: String,
     },
     /// It ended, with all of its processes. Always the last report.
     Ended(Evidence),
@@ -91,15 +97,16 @@ pub enum Exit {
     Unseen(String),
 }
 
-/// How an agent says that it ended, by `wavemark finish` or in `result.json`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Finish {
-    /// Its work is done.
-    Complete,
-    /// It could not do its work.
-    Failed,
-    /// It waits for people.
-    Feedback,
+words! {
+    /// How an agent says that it ended, by `wavemark finish` or in `result.json`.
+    pub enum Finish("status of a run that ends") {
+        /// Its work is done.
+        Complete = "complete",
+        /// It could not do its work.
+        Failed = "failed",
+        /// It waits for people.
+        Feedback = "feedback",
+    }
 }
 
 /// All that is known about a run that ended.

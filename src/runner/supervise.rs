@@ -34,7 +34,7 @@ const DRAIN: Duration = Duration::from_secs(2);
 const THROTTLE: Duration = Duration::from_millis(250);
 
 /// How much of a line is reported, in bytes.
-const LINE: usize = 1024;
+pub(super) const LINE: usize = 1024;
 
 /// A run that was started.
 ///

@@ -17,6 +17,7 @@
 //! | `jobs` | machines that come and go: budgets, cancels, dispatched ticks |
 //! | `feedback`, `review`, `resolving` | what people say, and what it does |
 //! | `retries`, `contract`, `secrets` | agents, good ones and bad ones |
+//! | `mcp` | a run, offered to a model |
 //! | `client`, `conversation` | the client of GitHub, by its description; feedback as issues |
 //! | `tls` | a database elsewhere, and whoever poses as one |
 //! | `plans`, `changes` | plans before they are synced; plans that change |
@@ -41,6 +42,7 @@ mod crowd;
 mod feedback;
 mod git_server;
 mod jobs;
+mod mcp;
 mod order;
 mod plans;
 mod pooler;

@@ -20,6 +20,10 @@ use crate::{
     store::{Beat, Ending, Kept, Maker},
 };
 
+/// How soon what an agent says about its progress is in the database, where
+/// `wavemark status` reads it.
+const SOON: Duration = Duration::from_millis(500);
+
 /// What a report came to; the weightiest last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum News {
@@ -51,6 +55,8 @@ struct Active {
     deadline: Instant,
     sign_of_life: Instant,
     last_line: String,
+    /// How far it says it is.
+    said: Option<String>,
     asked: bool,
     checkpoints: u32,
     usage: Option<Usage>,
@@ -73,6 +79,8 @@ pub(super) struct Fleet<'a> {
     sender: mpsc::Sender<(RunId, Report)>,
     first_start: Option<Instant>,
     last_end: Option<Instant>,
+    /// When the next heartbeat is due for what agents said, if they said anything.
+    tells_at: Option<Instant>,
 }
 
 impl<'a> Fleet<'a> {
@@ -87,6 +95,7 @@ impl<'a> Fleet<'a> {
             sender,
             first_start: None,
             last_end: None,
+            tells_at: None,
         }
     }
 
@@ -98,6 +107,11 @@ impl<'a> Fleet<'a> {
     /// Whether nothing is going on, and nothing is left to write down.
     pub(super) fn is_idle(&self) -> bool {
         self.active.is_empty() && self.over.is_empty()
+    }
+
+    /// When the next heartbeat is due, if it should not wait for its turn.
+    pub(super) fn tells_at(&self) -> Option<Instant> {
+        self.tells_at
     }
 
     /// From the first start to the last end.
@@ -138,6 +152,7 @@ impl<'a> Fleet<'a> {
             deadline: now + allowed.to_std().unwrap_or_default(),
             sign_of_life: now,
             last_line: String::new(),
+            said: None,
             asked: false,
             checkpoints: 0,
             usage: None,
@@ -241,6 +256,12 @@ impl<'a> Fleet<'a> {
                 observe(Progress::Printed(agent, line));
                 News::Nothing
             }
+            Report::Progress { line } => {
+                active.said = Some(line.clone());
+                self.tells_at.get_or_insert(Instant::now() + SOON);
+                observe(Progress::Said(agent, line));
+                News::Nothing
+            }
             Report::Checkpoint { key, content, secret, reply, .. } => {
                 let maker = Maker::Run(run, active.token.digest());
                 let kept =
@@ -302,7 +323,8 @@ impl<'a> Fleet<'a> {
     }
 
     /// Prolongs the leases of the runs here, and hears what is asked of them.
-    pub(super) async fn heartbeat(&self) {
+    pub(super) async fn heartbeat(&mut self) {
+        self.tells_at = None;
         if self.active.is_empty() {
             return;
         }
@@ -313,8 +335,8 @@ impl<'a> Fleet<'a> {
                 run,
                 token: active.token.digest(),
                 idle: active.sign_of_life.elapsed(),
-                progress: active.last_line.clone(),
                 usage: active.usage,
+                progress: active.said.as_ref().unwrap_or(&active.last_line).clone(),
             })
             .collect();
         match self.cx.store.heartbeat(&self.cx.project, &beats).await {

@@ -20,7 +20,7 @@ use std::{collections::BTreeSet, time::Duration};
 use anyhow::Context as _;
 use tokio::{
     sync::watch,
-    time::{Instant, MissedTickBehavior},
+    time::{Instant, MissedTickBehavior, sleep_until},
 };
 use tracing::{info, warn};
 
@@ -86,6 +86,8 @@ pub enum Progress {
     Started(AgentName, i32),
     /// It printed something.
     Printed(AgentName, String),
+    /// It says how far it is.
+    Said(AgentName, String),
     /// It made something, which is stored as this version.
     Stored(AgentName, ArtifactKey, i32),
     /// It made something that cannot be taken: what, and why.
@@ -396,6 +398,7 @@ impl Supervisor<'_> {
     ) {
         loop {
             let told = *self.interrupt.borrow();
+            let tell = self.fleet.tells_at();
             // Whatever is dropped half-way here has not taken anything yet.
             tokio::select! {
                 received = self.fleet.receive() => {
@@ -405,8 +408,9 @@ impl Supervisor<'_> {
                         News::Nothing => {}
                     }
                 }
-                () = tokio::time::sleep_until(wake) => return,
+                () = sleep_until(wake) => return,
                 _ = beat.tick() => self.fleet.heartbeat().await,
+                () = sleep_until(tell.unwrap_or(wake)), if tell.is_some() => self.fleet.heartbeat().await,
                 pushed = self.pusher.next() => observe_push(pushed, observe),
                 () = self.stage.over(self.options.budget) => {
                     self.cut_short();
