@@ -14,7 +14,8 @@ pub(super) struct NextArgs {
     /// At the end, start this workflow if its tick would have something to do
     ///
     /// On the default branch, and only if agents can start, something is to be
-    /// told on GitHub, or artifacts are to be committed. It takes a GITHUB_TOKEN
+    /// told on GitHub, or artifacts are to be committed; never by a build that ran
+    /// nothing itself, as nothing is new then. It takes a GITHUB_TOKEN
     /// with `actions: write`. If that fails, it is said, and the next tick of the
     /// clock sees to it.
     #[arg(long = "next", value_name = "FILE")]

@@ -179,6 +179,7 @@ pub(super) async fn supervise(
         fleet: Fleet::new(cx, options.budget),
         pusher: Pusher::new(cx.publisher()?),
         launched: false,
+        told: 0,
         races: 0,
         stage: Stage::default(),
         session: Session::default(),
@@ -218,6 +219,9 @@ struct Supervisor<'a> {
     known: Known,
     options: Options,
     interrupt: watch::Receiver<u32>,
+    /// How often it was told to stop, as far as that was acted on: it may be
+    /// told at any moment, also while it decides.
+    told: u32,
     fleet: Fleet<'a>,
     pusher: Pusher,
     /// Whether the one decision of [`Until::Once`] and [`Until::Built`] was
@@ -397,8 +401,8 @@ impl Supervisor<'_> {
         observe: &mut dyn FnMut(Progress),
     ) {
         loop {
-            let told = *self.interrupt.borrow();
             let tell = self.fleet.tells_at();
+            let told = self.told;
             // Whatever is dropped half-way here has not taken anything yet.
             tokio::select! {
                 received = self.fleet.receive() => {
@@ -417,6 +421,7 @@ impl Supervisor<'_> {
                     return;
                 }
                 () = told_again(&mut self.interrupt, told) => {
+                    self.told = *self.interrupt.borrow();
                     if told == 0 {
                         info!("told to stop: ending the runs here gracefully");
                         self.fleet.interrupt_all(match self.cx.settings.environment.in_actions() {
