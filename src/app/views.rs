@@ -15,8 +15,8 @@ use crate::{
     report::{
         Activity, AgentView, ArtifactView, ArtifactsView, ComparedView, ComparisonView,
         CompletedView, EventView, EventsView, FeedbackListView, FeedbackRef, FeedbackView,
-        HistoryView, Reason, RunSummaryView, RunView, SpanView, StatusView, ThreadView,
-        TimelineRow, TimelineView, WaitingView, WaveView, WhyView,
+        GithubView, HistoryView, MissingIssueView, Reason, RunSummaryView, RunView, SpanView,
+        StatusView, ThreadView, TimelineRow, TimelineView, WaitingView, WaveView, WhyView,
     },
     store::{AgentRow, ArtifactRow, FeedbackRow},
 };
@@ -40,13 +40,27 @@ pub async fn status(cx: &Context) -> anyhow::Result<StatusView> {
             }
         }
     }
-    Ok(StatusView::new(
+    let mut view = StatusView::new(
         project.name,
         snapshot.taken_at,
         project.last_tick_at,
         waves,
         feedback.into_iter().map(feedback_view).collect(),
-    ))
+    );
+    view.github = github_view(cx).await?;
+    Ok(view)
+}
+
+async fn github_view(cx: &Context) -> anyhow::Result<GithubView> {
+    let obstacles = cx.store.mail_obstacles(cx.project.id).await?;
+    let missing = obstacles.missing.into_iter();
+    Ok(GithubView {
+        paused_until: obstacles.paused_until,
+        trouble: obstacles.trouble,
+        missing: missing
+            .map(|(issue, feedback, agent)| MissingIssueView { issue, feedback, agent })
+            .collect(),
+    })
 }
 
 /// `wavemark why AGENT`.

@@ -9,7 +9,7 @@ use tokio::{
     sync::watch,
 };
 
-use super::{Outcome, output, progress::Watcher};
+use super::{Outcome, explain::Hinted, output, progress::Watcher};
 use crate::{
     app::{Context, Options, Progress, Session, Settings, Until, attend, preview, views},
     engine::Wait,
@@ -154,7 +154,10 @@ pub(super) async fn go(
         output::complain(&format!("{summary}\n"));
     }
     if let Some(until) = session.github.paused_until {
-        output::complain(&format!("GitHub wants to be left alone until {until}\n"));
+        output::complain(&format!(
+            "GitHub wants to be left alone until {}; nothing is lost, the next tick after that goes on\n",
+            until.format("%Y-%m-%d %H:%M:%S UTC")
+        ));
     }
     Ok(session)
 }
@@ -197,7 +200,11 @@ fn verdict(session: Session) -> anyhow::Result<Outcome> {
         return Err(why.context("some artifacts are stored, but not in git yet"));
     }
     if let Some(trouble) = &session.github.trouble {
-        bail!("could not do all that is due on GitHub; the next tick tries again: {trouble}");
+        let what = trouble.clone();
+        let err = anyhow::Error::new(Hinted { what, hint: session.github.hint });
+        return Err(
+            err.context("could not do all that is due on GitHub; the next tick tries again")
+        );
     }
     if session.interrupted {
         bail!("interrupted; `wavemark run` goes on from the last checkpoints");

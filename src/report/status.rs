@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::{
     agent::AgentView,
     feedback::FeedbackView,
+    github::GithubView,
     page::{Align, BOLD, DIM, PLAIN, Page, Span},
     table::{Column, Table},
     text::one_line,
@@ -25,6 +26,9 @@ pub struct StatusView {
     pub waves: Vec<WaveView>,
     /// What waits for a person.
     pub open_feedback: Vec<FeedbackView>,
+    /// Trouble with GitHub, if there is any.
+    #[serde(skip_serializing_if = "GithubView::is_silent")]
+    pub github: GithubView,
     totals: Totals,
 }
 
@@ -105,7 +109,8 @@ impl StatusView {
         waves: Vec<WaveView>,
         open_feedback: Vec<FeedbackView>,
     ) -> Self {
-        Self { project, taken_at, last_tick_at, totals: Totals::of(&waves), waves, open_feedback }
+        let (totals, github) = (Totals::of(&waves), GithubView::default());
+        Self { project, taken_at, last_tick_at, totals, waves, open_feedback, github }
     }
 
     /// How many agents stand where.
@@ -134,6 +139,7 @@ impl StatusView {
         if self.totals != Totals::default() {
             page.paragraph(0, PLAIN, &self.totals.sentence());
         }
+        self.github.print(&mut page);
         page.paragraph(0, BOLD, &self.next_step());
         page.into_text()
     }
