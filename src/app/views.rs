@@ -15,8 +15,9 @@ use crate::{
     report::{
         Activity, AgentView, ArtifactView, ArtifactsView, ComparedView, ComparisonView,
         CompletedView, EventView, EventsView, FeedbackListView, FeedbackRef, FeedbackView,
-        HistoryView, LateView, Reason, RunSummaryView, RunView, SpanView, StatusView, ThreadView,
-        TimelineRow, TimelineView, WaitingView, WaveView, WhyView,
+        GithubView, HistoryView, LateView, MissingIssueView, Reason, RunSummaryView, RunView,
+        SpanView, StatusView, ThreadView, TimelineRow, TimelineView, WaitingView, WaveView,
+        WhyView,
     },
     store::{AgentRow, ArtifactRow, FeedbackRow},
 };
@@ -48,7 +49,20 @@ pub async fn status(cx: &Context) -> anyhow::Result<StatusView> {
         feedback.into_iter().map(feedback_view).collect(),
     );
     view.late = cx.store.last_tick(&cx.project).await?.as_ref().and_then(LateView::of);
+    view.github = github_view(cx).await?;
     Ok(view)
+}
+
+async fn github_view(cx: &Context) -> anyhow::Result<GithubView> {
+    let obstacles = cx.store.mail_obstacles(cx.project.id).await?;
+    let missing = obstacles.missing.into_iter();
+    Ok(GithubView {
+        paused_until: obstacles.paused_until,
+        trouble: obstacles.trouble,
+        missing: missing
+            .map(|(issue, feedback, agent)| MissingIssueView { issue, feedback, agent })
+            .collect(),
+    })
 }
 
 /// `wavemark why AGENT`.

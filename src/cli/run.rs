@@ -9,7 +9,7 @@ use tokio::{
     sync::watch,
 };
 
-use super::{Outcome, next::NextArgs, output, progress::Watcher};
+use super::{Outcome, explain::Hinted, next::NextArgs, output, progress::Watcher};
 use crate::{
     app::{
         Budget, Context, Options, Progress, Session, Settings, Until, Where, attend, preview, views,
@@ -270,7 +270,10 @@ pub(super) async fn go(
         output::complain(&format!("{summary}\n"));
     }
     if let Some(until) = session.github.paused_until {
-        output::complain(&format!("GitHub wants to be left alone until {until}\n"));
+        output::complain(&format!(
+            "GitHub wants to be left alone until {}; nothing is lost, the next tick after that goes on\n",
+            until.format("%Y-%m-%d %H:%M:%S UTC")
+        ));
     }
     if let Some(late) = session.before.as_ref().and_then(LateView::of) {
         let scheduled = cx.settings.environment.word("GITHUB_EVENT_NAME").is_some();
@@ -323,7 +326,11 @@ fn verdict(session: Session) -> anyhow::Result<Outcome> {
         return Err(why.context("some artifacts are stored, but not in git yet"));
     }
     if let Some(trouble) = &session.github.trouble {
-        bail!("could not do all that is due on GitHub; the next tick tries again: {trouble}");
+        let what = trouble.clone();
+        let err = anyhow::Error::new(Hinted { what, hint: session.github.hint });
+        return Err(
+            err.context("could not do all that is due on GitHub; the next tick tries again")
+        );
     }
     if session.interrupted {
         bail!("interrupted; `wavemark run` goes on from the last checkpoints");

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::{
     agent::AgentView,
     feedback::FeedbackView,
+    github::GithubView,
     late::LateView,
     page::{Align, BOLD, DIM, PLAIN, Page, Span},
     table::{Column, Table},
@@ -31,6 +32,9 @@ pub struct StatusView {
     pub waves: Vec<WaveView>,
     /// What waits for a person.
     pub open_feedback: Vec<FeedbackView>,
+    /// Trouble with GitHub, if there is any.
+    #[serde(skip_serializing_if = "GithubView::is_silent")]
+    pub github: GithubView,
     totals: Totals,
     /// What all of them used of language models, if they used any.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -116,8 +120,9 @@ impl StatusView {
     ) -> Self {
         let usages = waves.iter().flat_map(|wave| &wave.agents).filter_map(|agent| agent.usage);
         let usage = usages.reduce(Add::add);
-        let totals = Totals::of(&waves);
-        Self { project, taken_at, last_tick_at, late: None, totals, usage, waves, open_feedback }
+        let (totals, github) = (Totals::of(&waves), GithubView::default());
+        let late = None;
+        Self { project, taken_at, last_tick_at, late, totals, usage, waves, open_feedback, github }
     }
 
     /// How many agents stand where.
@@ -152,6 +157,7 @@ impl StatusView {
         if let Some(usage) = self.usage {
             page.paragraph(0, PLAIN, &format!("used: {usage}"));
         }
+        self.github.print(&mut page);
         page.paragraph(0, BOLD, &self.next_step());
         page.into_text()
     }

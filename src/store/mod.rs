@@ -43,7 +43,9 @@ pub use error::Error;
 pub use events::Event;
 pub use feedback::NewFeedback;
 pub use known::Known;
-pub use mail::{Desk, Holder, Mailbox, Marked, NewState, News, Saying, ToOpen, ToPost, Visited};
+pub use mail::{
+    Desk, Holder, Mailbox, Marked, NewState, News, Obstacles, Saying, ToOpen, ToPost, Visited,
+};
 pub use outbox::{Block, Pending, Stamp};
 pub use plan::Retire;
 pub use projects::Project;

@@ -60,7 +60,7 @@ async fn every_call_of_the_client_is_one_that_github_describes() {
         let closed = visit.close_issue(number, CloseReason::NotPlanned).await.unwrap();
         assert_eq!(closed.state_reason, Some(StateReason::NotPlanned));
         assert_eq!(visit.issue(number).await.unwrap(), Found::Here(closed.clone()));
-        assert_eq!(visit.newest_issues(closed.created_at).await.unwrap().len(), 1);
+        assert!(visit.unlisted_issues().await.unwrap().is_empty());
 
         let comment = visit.comment(number, "hi").await.unwrap();
         let edited = visit.edit_comment(comment.id, "hello").await.unwrap();

@@ -401,3 +401,18 @@ fn a_github_app_that_gets_no_token_holds_up_the_push_and_nothing_else() {
     host.project.run(&["tick"]).ok();
     host.is_sound();
 }
+
+#[test]
+fn a_large_artifact_is_pushed_and_git_hosts_wish_is_told() {
+    let host = Hosted::with(&Plan::new().agent(
+        "vision",
+        "produces: [doc/a.md]",
+        "head -c 1200000 /dev/zero | tr '\\0' x > \"$WAVEMARK_OUT/doc/big.md\"; emit doc/a.md one",
+    ));
+
+    let run = host.project.run(&["run"]).ok();
+
+    assert!(run.stderr.contains("git hosts ask for at most 1 MiB a file"), "{run}");
+    assert_eq!(host.project.stored().len(), 2);
+    host.is_sound();
+}
