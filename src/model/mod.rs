@@ -26,7 +26,7 @@ pub use id::{AgentId, ArtifactId, FeedbackId, ProjectId, RunId, WaveId};
 pub use issue::{Account, CloseReason, Issue, IssueComment, IssueNumber, IssueState, Reaction};
 pub use name::{AgentName, BadName, PoolName, ProjectName, WaveName};
 pub use role::Role;
-pub use run::{Epoch, Generation, Outcome, RunToken, StopReason};
+pub use run::{Epoch, Finish, Generation, Outcome, RunToken, StopReason};
 pub use status::Status;
 pub use usage::{BadUsd, Cost, CostBasis, Usage, Usd};
 

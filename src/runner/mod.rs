@@ -55,7 +55,7 @@ pub use contract::{Artifact, Contract, Dep, Input};
 pub use dir::RunDir;
 pub use launch::{Host, Launch, Limits};
 pub use processes::kill_leftovers;
-pub use report::{Evidence, Exit, Finish, Rejection, Reply, Report};
+pub use report::{Evidence, Exit, Rejection, Reply, Report};
 pub use stop::{StopWhen, Stopper};
 pub use supervise::{Running, start};
 pub use verdict::{Verdict, verdict};

@@ -5,7 +5,7 @@
 
 use tokio::sync::oneshot;
 
-use crate::model::{ArtifactKey, Digest, FeedbackNumber, StopReason};
+use crate::model::{ArtifactKey, Digest, FeedbackNumber, Finish, StopReason};
 
 /// One thing a run tells, in the order it happened.
 #[derive(Debug)]
@@ -84,17 +84,8 @@ pub enum Exit {
     NotStarted(String),
     /// Nobody saw it end: why.
     Unseen(String),
-}
-
-/// How an agent says that it ended, by `wavemark finish` or in `result.json`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Finish {
-    /// Its work is done.
-    Complete,
-    /// It could not do its work.
-    Failed,
-    /// It waits for people.
-    Feedback,
+    /// It ended elsewhere: what is known of that.
+    Elsewhere(String),
 }
 
 /// All that is known about a run that ended.

@@ -31,6 +31,8 @@ struct Surroundings {
     runs: Json<Vec<RunRow>>,
     failures: Json<Vec<FailureRow>>,
     feedback: Json<Vec<FeedbackRow>>,
+    /// Whether any run goes on elsewhere, or said after all how it ended.
+    any_elsewhere: bool,
 }
 
 #[derive(Deserialize)]
@@ -125,7 +127,7 @@ pub(super) fn assemble(
     reading: Reading,
 ) -> Result<(Snapshot, HashMap<AgentName, AgentId>)> {
     let Reading { around, present, changed, manual } = reading;
-    known.update(changed, &present);
+    known.update(changed, &present, around.any_elsewhere);
 
     let waves: HashMap<WaveId, WaveRow> =
         around.waves.0.into_iter().map(|row| (row.id, row)).collect();
@@ -290,7 +292,14 @@ async fn surroundings(tx: &mut Tx, project: &Project, whose: Whose) -> Result<Su
                  where f.kind = 'review' and f.applied_at is not null
                      and a.project_id = $1 and f.generation = a.generation
                  order by 2
-             ) t) as feedback
+             ) t) as feedback,
+             exists (
+                 select from public.runs r
+                 join public.agents a on a.id = r.agent_id and a.epoch = r.epoch
+                 where r.project_id = $1 and r.remote
+                     and (r.finished_at is null or r.outcome = 'lost')
+                     and (r.finished_at is null or r.reported is not null)
+             ) as any_elsewhere
          from (
              -- Those that left the plan while they run still need looking after.
              select coalesce(array_agg(id), '{}') as agents,
