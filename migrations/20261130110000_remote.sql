@@ -91,7 +91,8 @@ $$;
 
 create function wavemark.setting(project uuid, name text, otherwise bigint) returns bigint
 language sql stable set search_path = '' as $$
-    select coalesce((select (settings ->> name)::bigint from public.projects where id = project), otherwise)
+    -- By their numbers: a column goes before a parameter of the same name.
+    select coalesce((select (p.settings ->> $2)::bigint from public.projects p where p.id = $1), $3)
 $$;
 
 -- A run, locked, for one that has its token.

@@ -175,25 +175,36 @@ mod tests {
         exit 0             | succeeded   failed       paused
         exit 0   complete  | succeeded   failed       paused
         exit 0   failed    | failed      failed       paused
+        exit 0   refused   | refused     refused      paused
+        exit 0   deferred  | deferred    deferred     paused
         exit 0   feedback  | failed      failed       paused
         exit 1             | failed      failed       paused
         exit 1   complete  | succeeded   failed       paused
         exit 1   failed    | failed      failed       paused
+        exit 1   refused   | refused     refused      paused
+        exit 1   deferred  | deferred    deferred     paused
         exit 1   feedback  | failed      failed       paused
         exit 75            | deferred    deferred     paused
         exit 75  complete  | succeeded   failed       paused
         exit 75  failed    | failed      failed       paused
+        exit 75  refused   | refused     refused      paused
+        exit 75  deferred  | deferred    deferred     paused
         exit 75  feedback  | failed      failed       paused
         exit 78            | refused     refused      paused
         exit 78  complete  | succeeded   failed       paused
         exit 78  failed    | failed      failed       paused
+        exit 78  refused   | refused     refused      paused
+        exit 78  deferred  | deferred    deferred     paused
         exit 78  feedback  | failed      failed       paused
         SIGKILL            | failed      failed       paused
         SIGKILL  complete  | succeeded   failed       paused
         SIGKILL  failed    | failed      failed       paused
+        SIGKILL  refused   | refused     refused      paused
+        SIGKILL  deferred  | deferred    deferred     paused
         SIGKILL  feedback  | failed      failed       paused
 
         paused: asked a question
+        deferred: asked to be tried again
         failed: died of SIGKILL: somebody killed it, or the machine ran out of memory
         succeeded: everything declared is stored
         failed: exited 0 but did not produce doc/x.md
@@ -203,6 +214,7 @@ mod tests {
         failed: said that it failed
         failed: said that it finished but did not produce doc/x.md
         failed: said that it waits for feedback, but asked nothing: use `wavemark ask`
+        refused: said that trying again is pointless
         ");
     }
 

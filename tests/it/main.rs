@@ -22,12 +22,14 @@
 //! | `views` | what a script reads |
 //! | `postgres`, `pooler`, `commits` | other servers, and trouble on the way to them |
 //! | `story` | one with everything in it, and the record that it leaves |
+//! | `calls` | programs that nobody here starts |
 //! | `supabase`, `api` | on a Supabase project; rows that others write there |
 //! | `tidy` | the architecture, executable |
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 #![expect(clippy::print_stderr, reason = "what cannot be tidied up is told, and fails nothing")]
 
 mod api;
+mod calls;
 mod changes;
 mod checking;
 mod client;

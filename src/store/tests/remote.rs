@@ -1,7 +1,7 @@
 //! The functions that runs elsewhere call, in plain SQL: who may, what it does,
 //! and what doing it twice does.
 
-use sqlx::{AssertSqlSafe, Row as _, error::DatabaseError};
+use sqlx::{AssertSqlSafe, Row as _};
 
 use crate::{
     model::{Outcome, Status::Ready},
@@ -206,7 +206,17 @@ async fn what_cannot_be_an_artifact_is_refused() {
         let answer = called(&store, "anon", &call).await;
         told.push(if answer.starts_with('{') { "stored".to_owned() } else { answer });
     }
-    insta::assert_snapshot!(told.join("\n"), @"");
+    insta::assert_snapshot!(told.join("\n"), @"
+    PT413 doc/a.md has 5 bytes, and at most 4 are taken
+    PT422 doc/a.md has no content
+    PT422 'doc/../a' is not an artifact
+    PT422 'doc/.git' is not an artifact
+    PT422 'image/a.png' is not an artifact
+    PT422 'a.md' is not an artifact
+    PT422 NULL is not an artifact
+    PT422 an idempotency key has 1 to 200 characters
+    stored
+    ");
 }
 
 #[tokio::test]
