@@ -77,6 +77,18 @@ impl Environment {
         self.word("WAVEMARK_APP_ID").zip(self.word("WAVEMARK_APP_KEY"))
     }
 
+    /// Where programs elsewhere call the functions of the database over HTTP.
+    pub fn api(&self) -> Option<Api> {
+        let url = match (self.word("WAVEMARK_API_URL"), self.word("SUPABASE_URL")) {
+            (Some(url), _) => url.trim_end_matches('/').to_owned(),
+            (None, Some(url)) => format!("{}/rest/v1", url.trim_end_matches('/')),
+            (None, None) => return None,
+        };
+        let keys = ["WAVEMARK_API_KEY", "SUPABASE_PUBLISHABLE_KEY", "SUPABASE_ANON_KEY"];
+        let key = keys.iter().find_map(|name| self.word(name)).map(ToOwned::to_owned);
+        Some(Api { url, key })
+    }
+
     /// Who speaks on GitHub.
     fn github_auth(&self) -> anyhow::Result<Option<Auth>> {
         if let Some((id, key)) = self.github_app() {
@@ -135,6 +147,15 @@ impl Settings {
         };
         self.environment.github(&Manners::default(), remote)
     }
+}
+
+/// The REST API in front of the database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Api {
+    /// Its address, up to `/rest/v1`.
+    pub url: String,
+    /// What it wants to see of everybody: no secret.
+    pub key: Option<String>,
 }
 
 /// The names of the variables only: half of a night's secrets are among them.

@@ -14,6 +14,7 @@ mod outlook;
 mod pass;
 mod plan;
 mod publish;
+mod remote;
 mod requests;
 mod review;
 mod supervise;
@@ -24,13 +25,14 @@ pub mod views;
 mod workspace;
 
 pub use attend::attend;
-pub use context::{Context, Environment, Settings};
+pub use context::{Api, Context, Environment, Settings};
 pub use database::{access, open_store};
 pub use dispatch::{Due, WorkflowFile, dispatch_next};
 pub use equip::runs_folder;
 pub use mail::{Exchanged, Mail};
 pub use plan::{BadPast, propose, propose_against};
 pub use publish::{Published, Publisher};
+pub use remote::{Call, Called, call};
 pub use review::{
     Commented, NoGithub, NothingReviewed, Reviewed, SeveralPulls, Target, comment, reviewed,
 };

@@ -16,8 +16,8 @@ use uuid::Uuid;
 use super::pass::Pass;
 use crate::{
     archive::{self, Archive, Delivery, Entry, Written},
-    model::{ArtifactKey, ProjectId},
-    store::{Block, Pending, Stamp, Store},
+    model::{ArtifactKey, ProjectId, credential},
+    store::{Block, Exposed, Pending, Stamp, Store},
 };
 
 /// How long a publisher may be silent. A push that takes longer is not lost:
@@ -112,6 +112,10 @@ impl Publisher {
     }
 
     async fn publish_batch(&self, pending: Vec<Pending>) -> anyhow::Result<usize> {
+        let pending = self.without_secrets(pending).await?;
+        if pending.is_empty() {
+            return Ok(0);
+        }
         let known = self.store.last_commit(self.project).await?;
         let entries: Vec<Entry> = pending.into_iter().map(entry).collect();
         for Entry { agent, key, version, content, .. } in &entries {
@@ -157,12 +161,38 @@ impl Publisher {
     }
 }
 
+impl Publisher {
+    /// Holds back what must not be committed: what runs elsewhere and people
+    /// store was read by nobody yet.
+    async fn without_secrets(&self, pending: Vec<Pending>) -> anyhow::Result<Vec<Pending>> {
+        let mut exposed = Vec::new();
+        let mut rest = Vec::with_capacity(pending.len());
+        for artifact in pending {
+            match credential::kind(&artifact.content) {
+                Some(secret) => {
+                    let (agent, key) = (&artifact.agent, artifact_key(&artifact));
+                    warn!(agent.name = %agent, "left {key} of `{agent}` out of git: it seems to contain {secret}");
+                    exposed.push(Exposed { id: artifact.id, secret });
+                }
+                None => rest.push(artifact),
+            }
+        }
+        self.store.hold_back(self.project, &exposed).await?;
+        Ok(rest)
+    }
+}
+
+fn artifact_key(pending: &Pending) -> ArtifactKey {
+    ArtifactKey { kind: pending.artifact_type, name: pending.name.clone() }
+}
+
 fn entry(pending: Pending) -> Entry {
+    let key = artifact_key(&pending);
     Entry {
         id: pending.id,
         wave: pending.wave,
         agent: pending.agent,
-        key: ArtifactKey { kind: pending.artifact_type, name: pending.name },
+        key,
         version: pending.version,
         sha256: pending.sha256,
         content: pending.content,

@@ -12,8 +12,11 @@ use clap::Args;
 use super::{Outcome, output, run_directory};
 use crate::{
     app::{Context, Settings, nudge},
-    model::{AgentName, ArtifactKey, ArtifactType, FeedbackKind, FileName, Resolution, credential},
-    runner::{Finish, Headway, Percent, client::Client},
+    model::{
+        AgentName, ArtifactKey, ArtifactType, FeedbackKind, FileName, Finish, Resolution,
+        credential,
+    },
+    runner::{Headway, Percent, client::Client},
     store::{Kept, Maker},
 };
 

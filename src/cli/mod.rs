@@ -6,6 +6,7 @@
 
 mod agent;
 mod artifacts;
+mod call;
 mod check;
 mod comment;
 mod db;
@@ -162,6 +163,7 @@ enum Command {
     Tick(run::TickArgs),
     Run(run::RunArgs),
     Build(run::BuildArgs),
+    Call(call::CallArgs),
     Feedback(feedback::FeedbackArgs),
     Approve(feedback::ApproveArgs),
     SendBack(feedback::SendBackArgs),
@@ -221,6 +223,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Tick(args) => run::tick(settings, &args).await,
         Command::Run(args) => run::run(settings, &args).await,
         Command::Build(args) => run::build(settings, &args).await,
+        Command::Call(args) => call::call(settings, &args).await,
         Command::Feedback(args) => feedback::feedback(settings, args).await,
         Command::Approve(args) => feedback::approve(settings, &args).await,
         Command::SendBack(args) => feedback::send_back(settings, &args).await,

@@ -125,14 +125,7 @@ impl Session {
 
 /// The same where there is no session yet.
 pub(super) fn clean(text: &str) -> String {
-    let mut kept = String::new();
-    let mut end = 0;
-    for found in credential::find(text.as_bytes()) {
-        kept += text.get(end..found.start).unwrap_or_default();
-        kept += "***";
-        end = found.end;
-    }
-    kept += text.get(end..).unwrap_or_default();
+    let kept = credential::without(text);
     let line = kept.chars().map(|c| if c.is_control() { ' ' } else { c });
     line.take(LONGEST).collect::<String>().trim().to_owned()
 }

@@ -29,7 +29,7 @@ pub use issue::{Account, CloseReason, Issue, IssueComment, IssueNumber, IssueSta
 pub use manners::Manners;
 pub use name::{AgentName, BadName, PoolName, ProjectName, WaveName};
 pub use role::Role;
-pub use run::{Epoch, Generation, Outcome, RunToken, StopReason};
+pub use run::{Epoch, Finish, Generation, Outcome, RunToken, StopReason};
 pub use status::Status;
 pub use tick::{LastTick, TickEnd};
 pub use usage::{BadUsd, Cost, CostBasis, Usage, Usd};

@@ -18,9 +18,8 @@ use super::{
     control::{ANSWER, Answer, REQUEST, Request},
     dir::RunDir,
     headway::Headway,
-    report::Finish,
 };
-use crate::model::{ArtifactKey, Digest, FeedbackNumber};
+use crate::model::{ArtifactKey, Digest, FeedbackNumber, Finish};
 
 /// How long an answer may take: the database may be far away, or away for a
 /// moment.

@@ -23,13 +23,13 @@ use super::{
     launch::Limits,
     outbox::{New, Outbox, Sweep, Taken, Took},
     redact::Redactor,
-    report::{Finish, Rejection, Reply, Report},
+    report::{Rejection, Reply, Report},
     result,
     stop::Progress,
     supervise::LINE,
     watch::{Seen, Watch},
 };
-use crate::model::{ArtifactKey, ArtifactType, FeedbackNumber};
+use crate::model::{ArtifactKey, ArtifactType, FeedbackNumber, Finish};
 
 /// How often everything is looked at, in case an event was lost.
 const OFTEN: Duration = Duration::from_secs(2);

@@ -7,8 +7,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{headway::Headway, report::Finish};
-use crate::model::{ArtifactKey, FeedbackNumber};
+use super::headway::Headway;
+use crate::model::{ArtifactKey, FeedbackNumber, Finish};
 
 /// How the name of a request ends.
 pub(super) const REQUEST: &str = ".request";

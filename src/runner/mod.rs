@@ -58,7 +58,7 @@ pub use dir::RunDir;
 pub use headway::{BadPercent, Headway, Percent};
 pub use launch::{Host, Launch, Limits, Patience};
 pub use processes::kill_leftovers;
-pub use report::{Evidence, Exit, Finish, Rejection, Reply, Report};
+pub use report::{Evidence, Exit, Rejection, Reply, Report};
 pub use stop::{StopWhen, Stopper};
 pub use supervise::{Running, start};
 pub use verdict::{Verdict, verdict};

@@ -5,7 +5,7 @@
 
 use tokio::sync::oneshot;
 
-use crate::model::{ArtifactKey, Digest, FeedbackNumber, StopReason, Usage, words};
+use crate::model::{ArtifactKey, Digest, FeedbackNumber, Finish, StopReason, Usage};
 
 /// One thing a run tells, in the order it happened.
 #[derive(Debug)]
@@ -95,18 +95,8 @@ pub enum Exit {
     NotStarted(String),
     /// Nobody saw it end: why.
     Unseen(String),
-}
-
-words! {
-    /// How an agent says that it ended, by `wavemark finish` or in `result.json`.
-    pub enum Finish("status of a run that ends") {
-        /// Its work is done.
-        Complete = "complete",
-        /// It could not do its work.
-        Failed = "failed",
-        /// It waits for people.
-        Feedback = "feedback",
-    }
+    /// It ended elsewhere: what is known of that.
+    Elsewhere(String),
 }
 
 /// All that is known about a run that ended.

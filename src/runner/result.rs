@@ -8,8 +8,9 @@ use serde::Deserialize;
 use super::{
     dir::RunDir,
     files::{Folder, Unread},
-    report::{Finish, Rejection},
+    report::Rejection,
 };
+use crate::model::Finish;
 
 /// The largest of either that is read, in bytes.
 const LARGEST: u64 = 1024 * 1024;

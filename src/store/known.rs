@@ -44,6 +44,7 @@ pub(super) struct AgentRow {
 #[derive(Debug, Default)]
 pub struct Known {
     rows: HashMap<AgentId, (Version, AgentRow)>,
+    any_elsewhere: bool,
 }
 
 /// The transaction that wrote a row.
@@ -51,6 +52,11 @@ pub struct Known {
 pub(super) struct Version(pub(super) i64);
 
 impl Known {
+    /// Whether any run goes on elsewhere, so that somebody has to follow it.
+    pub fn any_elsewhere(&self) -> bool {
+        self.any_elsewhere
+    }
+
     /// Reads the agents whose versions are not those known.
     pub(super) async fn read_changed(
         &self,
@@ -69,7 +75,13 @@ impl Known {
     }
 
     /// Takes in what was read, and forgets what is gone.
-    pub(super) fn update(&mut self, changed: Vec<AgentRow>, present: &HashMap<AgentId, Version>) {
+    pub(super) fn update(
+        &mut self,
+        changed: Vec<AgentRow>,
+        present: &HashMap<AgentId, Version>,
+        any_elsewhere: bool,
+    ) {
+        self.any_elsewhere = any_elsewhere;
         self.rows.retain(|id, _| present.contains_key(id));
         for row in changed {
             if let Some(&version) = present.get(&row.id) {

@@ -46,10 +46,10 @@ pub use known::Known;
 pub use mail::{
     Desk, Holder, Mailbox, Marked, NewState, News, Obstacles, Saying, ToOpen, ToPost, Visited,
 };
-pub use outbox::{Block, Pending, Stamp};
+pub use outbox::{Block, Exposed, Pending, Stamp};
 pub use plan::Retire;
 pub use projects::Project;
-pub use runs::{Beat, Claim, Claimed, Ending, Pulse};
+pub use runs::{Beat, Claim, Claimed, Ending, Pulse, RemoteRun, Reported};
 pub use sql::Tx;
 pub use ticks::Tick;
 pub use views::{AgentRow, FeedbackRow, FeedbackSpan, RunSpan};

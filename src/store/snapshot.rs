@@ -33,6 +33,8 @@ struct Surroundings {
     failures: Json<Vec<FailureRow>>,
     feedback: Json<Vec<FeedbackRow>>,
     spending: Json<SpendingRow>,
+    /// Whether any run goes on elsewhere, or said after all how it ended.
+    any_elsewhere: bool,
 }
 
 #[derive(Deserialize)]
@@ -144,7 +146,7 @@ pub(super) fn assemble(
     reading: Reading,
 ) -> Result<(Snapshot, HashMap<AgentName, AgentId>)> {
     let Reading { around, present, changed, manual } = reading;
-    known.update(changed, &present);
+    known.update(changed, &present, around.any_elsewhere);
 
     let waves: HashMap<WaveId, WaveRow> =
         around.waves.0.into_iter().map(|row| (row.id, row)).collect();
@@ -369,7 +371,14 @@ async fn surroundings(tx: &mut Tx, project: &Project, whose: Whose) -> Result<Su
                  'day', (
                      select coalesce(sum(usd), 0) from cost where at > now() - interval '24 hours'
                  )
-             )) as spending
+             )) as spending,
+             exists (
+                 select from public.runs r
+                 join public.agents a on a.id = r.agent_id and a.epoch = r.epoch
+                 where r.project_id = $1 and r.remote
+                     and (r.finished_at is null or r.outcome = 'lost')
+                     and (r.finished_at is null or r.reported is not null)
+             ) as any_elsewhere
          from (
              -- Those that left the plan while they run still need looking after.
              select coalesce(array_agg(id), '{}') as agents,

@@ -24,6 +24,7 @@
 //! | `views` | what a script reads |
 //! | `postgres`, `pooler`, `commits` | other servers, and trouble on the way to them |
 //! | `story` | one with everything in it, and the record that it leaves |
+//! | `calls` | programs that nobody here starts |
 //! | `supabase`, `api` | on a Supabase project; rows that others write there |
 //! | `workflows` | what GitHub runs: the workflows of this repo, run here |
 //! | `tidy` | the architecture, executable |
@@ -31,6 +32,7 @@
 #![expect(clippy::print_stderr, reason = "what cannot be tidied up is told, and fails nothing")]
 
 mod api;
+mod calls;
 mod changes;
 mod checking;
 mod client;

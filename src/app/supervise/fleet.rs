@@ -14,9 +14,9 @@ use tracing::{debug, error, warn};
 
 use super::{Budget, Ended, Progress};
 use crate::{
-    app::{apply::Begun, context::Context, equip},
-    model::{AgentName, ArtifactKey, Outcome, RunId, RunToken, StopReason, Usage},
-    runner::{self, Evidence, Exit, Reply, Report, StopWhen, Stopper, verdict},
+    app::{apply::Begun, context::Context, equip, remote::ending},
+    model::{AgentName, ArtifactKey, RunId, RunToken, StopReason, Usage},
+    runner::{self, Evidence, Exit, Reply, Report, StopWhen, Stopper},
     store::{Beat, Ending, Kept, Maker},
 };
 
@@ -412,24 +412,9 @@ impl Over {
             |key: &ArtifactKey| stored.iter().any(|(run, have)| *run == self.run && have == key);
         let missing: Vec<ArtifactKey> =
             self.active.produces.iter().filter(|key| !has(key)).cloned().collect();
-        let verdict = verdict(&self.evidence, &missing, self.active.asked);
-        Ending {
-            run: self.run,
-            token: self.active.token.digest(),
-            outcome: verdict.outcome,
-            detail: verdict.detail,
-            exit_code: match self.evidence.exit {
-                Exit::Code(code) => Some(code),
-                // As a shell shows it.
-                Exit::Signal(signal) => Some(128 + signal),
-                Exit::NotStarted(_) | Exit::Unseen(_) => None,
-            },
-            log_tail: self.evidence.log_tail.clone(),
-            summary: (verdict.outcome == Outcome::Succeeded)
-                .then(|| self.evidence.summary.clone())
-                .flatten(),
-            usage: self.active.usage,
-        }
+        let whose = (self.run, self.active.token.digest());
+        let usage = self.active.usage;
+        Ending { usage, ..ending(whose, &self.evidence, &missing, self.active.asked) }
     }
 }
 

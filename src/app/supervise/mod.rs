@@ -15,7 +15,10 @@ mod fleet;
 mod launching;
 mod pusher;
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use tokio::{
@@ -34,11 +37,13 @@ use super::{
     apply::{Applied, Executor},
     context::Context,
     mail::Exchanged,
+    remote::{Judged, Remote},
 };
 use crate::{
-    engine::{Decision, Effect, Wait, decide},
+    engine::{Decision, Effect, Snapshot, Wait, decide},
     model::{
-        AgentName, ArtifactKey, FeedbackNumber, Instant as DbInstant, LastTick, Outcome, TickEnd,
+        AgentId, AgentName, ArtifactKey, FeedbackNumber, Instant as DbInstant, LastTick, Outcome,
+        TickEnd,
     },
     runner::StopWhen,
     store::Known,
@@ -177,6 +182,7 @@ pub(super) async fn supervise(
         cx,
         known: Known::default(),
         fleet: Fleet::new(cx, options.budget),
+        remote: Remote::new(cx),
         pusher: Pusher::new(cx.publisher()?),
         launched: false,
         told: 0,
@@ -223,6 +229,7 @@ struct Supervisor<'a> {
     /// told at any moment, also while it decides.
     told: u32,
     fleet: Fleet<'a>,
+    remote: Remote<'a>,
     pusher: Pusher,
     /// Whether the one decision of [`Until::Once`] and [`Until::Built`] was
     /// made.
@@ -277,8 +284,11 @@ impl Supervisor<'_> {
     /// Writes down what ended, decides, and obeys.
     async fn round(&mut self, observe: &mut dyn FnMut(Progress)) -> anyhow::Result<Round> {
         self.session.ended.extend(self.fleet.settle(observe).await?);
-        let look = self.cx.store.look_again(&self.cx.project, &mut self.known);
-        let (snapshot, ids) = look.await.context("cannot read the facts")?;
+        let mut look = self.look().await?;
+        if self.known.any_elsewhere() && self.settle_elsewhere(observe).await? {
+            look = self.look().await?;
+        }
+        let (snapshot, ids) = look;
         let taken_at = snapshot.taken_at;
         for run in snapshot.agents.values().filter_map(|agent| agent.run) {
             // Somebody else may have asked: a person's command, another tick.
@@ -296,8 +306,13 @@ impl Supervisor<'_> {
             host: &self.cx.settings.environment.host,
         };
         let applied = executor.apply(&effects).await;
-        let changed = applied.changes > 0;
+        let mut changed = applied.changes > 0;
         let overtaken = launching::lost_a_race(&effects, &applied);
+        let stops = effects.iter().any(|effect| matches!(effect, Effect::Stop { .. }));
+        if stops && self.known.any_elsewhere() {
+            // What nobody supervises is over once it is to stop at once.
+            changed |= self.settle_elsewhere(observe).await?;
+        }
         if !self.launched {
             self.session.first.clone_from(&decision);
             self.session.startable =
@@ -309,6 +324,25 @@ impl Supervisor<'_> {
         self.obey(applied, &effects, observe);
         self.session.decision = decision;
         Ok(Round { taken_at, changed, held_back })
+    }
+
+    async fn look(&mut self) -> anyhow::Result<(Snapshot, HashMap<AgentName, AgentId>)> {
+        let look = self.cx.store.look_again(&self.cx.project, &mut self.known);
+        look.await.context("cannot read the facts")
+    }
+
+    /// Judges the runs that are over elsewhere; says whether there were any.
+    async fn settle_elsewhere(
+        &mut self,
+        observe: &mut dyn FnMut(Progress),
+    ) -> anyhow::Result<bool> {
+        let judged = self.remote.settle().await?;
+        let any = !judged.is_empty();
+        for Judged { ended, detail } in judged {
+            observe(Progress::Ended(ended.agent.clone(), ended.outcome, detail, ended.took));
+            self.session.ended.push(ended);
+        }
+        Ok(any)
     }
 
     fn obey(&mut self, applied: Applied, effects: &[Effect], observe: &mut dyn FnMut(Progress)) {

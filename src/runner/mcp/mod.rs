@@ -43,7 +43,8 @@ use self::{
     resources::{Address, Told},
     tools::{Call, Source},
 };
-use super::{client::Client, report::Finish};
+use super::client::Client;
+use crate::model::Finish;
 
 /// The longest message that is read, in bytes. An artifact can be larger than
 /// that only as a file.

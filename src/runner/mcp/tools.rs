@@ -11,8 +11,8 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use crate::{
-    model::{ArtifactKey, ArtifactType, FileName, words},
-    runner::{BadPercent, Finish, Headway, Percent},
+    model::{ArtifactKey, ArtifactType, FileName, Finish, words},
+    runner::{BadPercent, Headway, Percent},
 };
 
 words! {

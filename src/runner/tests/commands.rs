@@ -3,9 +3,9 @@
 use std::{fs, path::PathBuf};
 
 use crate::{
-    model::{ArtifactKey, Digest, StopReason},
+    model::{ArtifactKey, Digest, Finish, StopReason},
     runner::{
-        Finish, Headway, Reply, Report, StopWhen,
+        Headway, Reply, Report, StopWhen,
         client::{Client, ClientError, Stored},
         testing::{Agent, Story, let_go, waiting},
     },

@@ -9,6 +9,7 @@ mod feedback;
 mod matrix;
 mod migrate;
 mod outbox;
+mod remote;
 mod runs;
 mod schema;
 mod snapshot;
