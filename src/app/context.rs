@@ -13,7 +13,7 @@ use super::{
     workspace::Workspace,
 };
 use crate::{
-    archive::{Archive, Place, Remote, remote_of},
+    archive::{Archive, Place, Remote, origin_of, remote_of},
     github::{self, Auth, Github, Repo, web_host},
     model::Manners,
     store::{Insecure, Project, Store},
@@ -55,6 +55,13 @@ impl Environment {
         self.variables.get(name)?.to_str().filter(|word| !word.is_empty())
     }
 
+    /// Where people see this job of GitHub Actions, if it is one.
+    pub(super) fn job(&self) -> Option<String> {
+        let [server, repo, run] =
+            ["GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID"].map(|name| self.word(name));
+        Some(format!("{}/{}/actions/runs/{}", server?, repo?, run?))
+    }
+
     /// Whether this is a step of GitHub Actions, which says so itself.
     pub fn in_actions(&self) -> bool {
         self.word("GITHUB_ACTIONS") == Some("true")
@@ -94,6 +101,39 @@ impl Environment {
                 .context("WAVEMARK_GITHUB_TIMEOUT is not a duration, such as 10s")?;
         }
         Ok(manners)
+    }
+
+    /// The repo on GitHub: the one that is named, or the one of `remote`; none if
+    /// nothing says who speaks, or where. `planned` is how much is asked at a
+    /// time.
+    fn github(
+        &self,
+        planned: &Manners,
+        remote: impl FnOnce() -> anyhow::Result<Option<Remote>>,
+    ) -> anyhow::Result<Option<Github>> {
+        let Some(auth) = self.github_auth()? else { return Ok(None) };
+        let web_host = web_host(self.api_url())?;
+        let repo: Option<Repo> = match self.word("GITHUB_REPOSITORY") {
+            Some(named) => Some(named.parse().context("GITHUB_REPOSITORY names no repository")?),
+            None => remote()?.and_then(|remote| Repo::of_remote(&remote.url, &web_host)),
+        };
+        let Some(repo) = repo else { return Ok(None) };
+        let manners = self.manners(planned)?;
+        let settings =
+            github::Settings { manners, ..github::Settings::new(self.api_url(), repo, auth) };
+        Ok(Some(Github::new(&settings)?))
+    }
+}
+
+impl Settings {
+    /// The repo on GitHub, of whatever project the folder is in, if the
+    /// environment says who speaks and where.
+    pub(super) fn github(&self) -> anyhow::Result<Option<Github>> {
+        let remote = || match self.git_remote.as_deref().filter(|url| !url.is_empty()) {
+            Some(named) => Ok(Some(Remote::at(named))),
+            None => Ok(origin_of(&self.directory)?),
+        };
+        self.environment.github(&Manners::default(), remote)
     }
 }
 
@@ -194,13 +234,8 @@ impl Context {
     /// The project's repo on GitHub, if the environment says who speaks and
     /// where.
     pub(super) fn github(&self) -> anyhow::Result<Option<Github>> {
-        let environment = &self.settings.environment;
-        let Some(auth) = environment.github_auth()? else { return Ok(None) };
-        let api_url = environment.api_url();
-        let Some(repo) = self.repo(&web_host(api_url)?)? else { return Ok(None) };
-        let manners = environment.manners(&self.project.settings.github)?;
-        let settings = github::Settings { manners, ..github::Settings::new(api_url, repo, auth) };
-        Ok(Some(Github::new(&settings)?))
+        let planned = &self.project.settings.github;
+        self.settings.environment.github(planned, || Ok(Some(self.remote()?)))
     }
 
     /// The project's conversation on GitHub, if the environment says who speaks
@@ -214,15 +249,6 @@ impl Context {
         };
         let blobs = format!("{server}/{}/blob", github.repo());
         Ok(Some(Mail::new(self.store.clone(), self.project.clone(), github, blobs)))
-    }
-
-    /// The repo on GitHub: the one that is named, or the one of the git remote.
-    fn repo(&self, web_host: &str) -> anyhow::Result<Option<Repo>> {
-        if let Some(named) = self.settings.environment.word("GITHUB_REPOSITORY") {
-            return Ok(Some(named.parse().context("GITHUB_REPOSITORY names no repository")?));
-        }
-        let remote = self.remote()?;
-        Ok(Repo::of_remote(&remote.url, web_host))
     }
 
     /// Who is at the keyboard, for the record.

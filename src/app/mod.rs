@@ -15,6 +15,7 @@ mod pass;
 mod plan;
 mod publish;
 mod requests;
+mod review;
 mod supervise;
 mod sync;
 #[cfg(test)]
@@ -28,8 +29,11 @@ pub use database::{access, open_store};
 pub use dispatch::{Due, WorkflowFile, dispatch_next};
 pub use equip::runs_folder;
 pub use mail::{Exchanged, Mail};
-pub use plan::propose;
+pub use plan::{BadPast, propose, propose_against};
 pub use publish::{Published, Publisher};
+pub use review::{
+    Commented, NoGithub, NothingReviewed, Reviewed, SeveralPulls, Target, comment, reviewed,
+};
 pub use supervise::{Budget, Ended, Options, Progress, Session, Until, Where, nudge, preview};
 pub use sync::{PlanMoved, Synced, expect, sync};
 pub use workspace::{NoWorkspace, Workspace};

@@ -27,6 +27,7 @@ mod objects;
 mod pack;
 mod refusal;
 mod remote;
+mod revision;
 mod server;
 mod sift;
 mod smart;
@@ -52,7 +53,8 @@ pub use error::{Error, Trouble};
 pub use history::Commit;
 pub use message::Mark;
 pub use refusal::{About, Refusal};
-pub use remote::{Remote, remote_of};
+pub use remote::{Remote, origin_of, remote_of};
+pub use revision::{NoRevision, Past, Revision};
 pub use source::{Edits, Source, source_of};
 pub use verify::{Claim, Fault};
 

@@ -1,7 +1,7 @@
 //! Renders a failure for a terminal: the error, its causes, and what to try.
 
 use crate::{
-    app::{NoWorkspace, PlanMoved},
+    app::{BadPast, NoGithub, NoWorkspace, NothingReviewed, PlanMoved, SeveralPulls},
     archive, embedded, github, store,
 };
 
@@ -39,7 +39,30 @@ fn hint(err: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
         );
     }
     if err.downcast_ref::<PlanMoved>().is_some() {
-        return Some("nothing was changed; look at `wavemark plan` again");
+        return Some(
+            "nothing was changed; look at `wavemark plan`, and if it is what you want, run the \
+             `wavemark sync --expect` that it ends with",
+        );
+    }
+    if err.downcast_ref::<NothingReviewed>().is_some() {
+        return Some(
+            "nothing was changed; look at `wavemark plan`, and if it is what you want, run the \
+             `wavemark sync --expect` that it ends with",
+        );
+    }
+    if err.downcast_ref::<NoGithub>().is_some() {
+        return Some(
+            "set GITHUB_TOKEN and, unless `origin` is on GitHub, GITHUB_REPOSITORY=owner/name",
+        );
+    }
+    if err.downcast_ref::<SeveralPulls>().is_some() {
+        return Some("say which one with --pull-request");
+    }
+    if err.downcast_ref::<BadPast>().is_some() {
+        return Some("compare with an earlier revision, such as its parent");
+    }
+    if let Some(err) = err.downcast_ref::<archive::NoRevision>() {
+        return of_revision(err);
     }
     if let Some(err) = err.downcast_ref::<embedded::Error>() {
         return err.hint();
@@ -82,18 +105,33 @@ fn of_store(err: &store::Error) -> Option<&'static str> {
     })
 }
 
+fn of_revision(err: &archive::NoRevision) -> Option<&'static str> {
+    use archive::NoRevision;
+    Some(match err {
+        NoRevision::NoRepository(_) => "leave `--against` out to compare with the database",
+        NoRevision::Unknown { .. } => "is it spelled so, and was it fetched? `git fetch origin`",
+        NoRevision::Shallow { .. } => {
+            "fetch it: `git fetch --unshallow`; with actions/checkout, `fetch-depth: 0`"
+        }
+        NoRevision::Git(_) => return None,
+    })
+}
+
 fn of_github(err: &github::Error) -> Option<&'static str> {
     use github::Error;
     Some(match err {
         Error::RateLimited { .. } | Error::EnoughWrites { .. } => {
-            "nothing is lost: the next tick goes on from here"
+            "nothing is lost: the next tick, or running this again then, goes on from here"
         }
-        Error::Unknown(_) => "the next tick looks whether it was made before it tries again",
+        Error::Unknown(_) => {
+            "the next tick, or running this again, looks whether it was made before it tries again"
+        }
         Error::Unreachable(_) => {
-            "check GITHUB_API_URL and the network; the next tick tries again, and nothing is lost"
+            "check GITHUB_API_URL and the network, and run this again; a tick tries again by itself"
         }
         Error::NoAnswer(_) => {
-            "the next tick tries again; https://www.githubstatus.com says how GitHub is"
+            "run this again; a tick tries again by itself; https://www.githubstatus.com says how \
+             GitHub is"
         }
         Error::Unauthorized => {
             "GITHUB_TOKEN may have expired: make a new one; for a GitHub App, compare \
@@ -103,6 +141,7 @@ fn of_github(err: &github::Error) -> Option<&'static str> {
             "in a workflow, add it below the job's `permissions:`; for a fine-grained token or a \
              GitHub App, add it in its settings on GitHub (an App's owner then accepts it once)"
         }
+        Error::Locked { .. } => "unlock the conversation on GitHub, or leave it as it is",
         Error::NoSuchRepo { .. } => {
             "check GITHUB_REPOSITORY; a fine-grained token must have this repository among its \
              own"
@@ -169,7 +208,7 @@ mod tests {
         insta::assert_snapshot!(explain(&err.into()), @"
         error: GitHub may or may not have made the change
           because GitHub answered 502
-        hint: the next tick looks whether it was made before it tries again
+        hint: the next tick, or running this again, looks whether it was made before it tries again
         ");
     }
 }

@@ -7,6 +7,7 @@
 mod agent;
 mod artifacts;
 mod check;
+mod comment;
 mod db;
 mod demo;
 mod explain;
@@ -152,6 +153,7 @@ enum Command {
     Check(check::CheckArgs),
     Schema(schema::SchemaArgs),
     Plan(plan::PlanArgs),
+    Comment(comment::CommentArgs),
     Sync(sync::SyncArgs),
     Status(status::StatusArgs),
     Why(status::WhyArgs),
@@ -208,6 +210,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Check(args) => check::check(&settings, &args),
         Command::Schema(args) => schema::schema(&args),
         Command::Plan(args) => plan::plan(&settings, &args).await,
+        Command::Comment(args) => comment::comment(&settings, args).await,
         Command::Sync(args) => sync::sync(&settings, &args).await,
         Command::Status(args) => status::status(settings, &args).await,
         Command::Why(args) => status::why(settings, &args).await,

@@ -65,6 +65,14 @@ pub enum Error {
         /// In GitHub's words.
         message: String,
     },
+    /// Nobody may say anything more about it.
+    #[error("{what} of {repo} is locked")]
+    Locked {
+        /// Where.
+        repo: Repo,
+        /// What is locked.
+        what: String,
+    },
     /// The repository does not exist, or the token cannot see it.
     #[error("GitHub has no repository {repo}, or the token cannot see it")]
     NoSuchRepo {
@@ -169,6 +177,7 @@ impl Error {
             | Self::Refused { .. }
             | Self::Missing { .. }
             | Self::Forbidden { .. }
+            | Self::Locked { .. }
             | Self::Renamed { .. }
             | Self::IssuesDisabled { .. }
             | Self::Archived { .. } => false,

@@ -1,4 +1,4 @@
-//! GitHub: issues, comments, permissions, dispatch.
+//! GitHub: issues, pull requests, comments, permissions, dispatch.
 //!
 //! [`Github`] is where and who; a [`Visit`] is one tick's work there. It holds
 //! the budget and the manners: questions are asked up to three times, a change
@@ -23,6 +23,7 @@ mod limit;
 mod link;
 mod people;
 mod project;
+mod pulls;
 mod reading;
 mod repo;
 mod session;
@@ -41,6 +42,7 @@ pub use error::{Error, Trouble};
 pub use issue::{Comment, Issue, Labeling, State, StateReason, User, UserKind};
 pub use people::Scopes;
 pub use project::{Label, Permissions, Repository, Workflow, WorkflowState};
+pub use pulls::{BadHeadBranch, End, HeadBranch, Ourselves, PullRequest};
 pub use reading::{Changes, Found};
 pub use repo::{BadRepo, Repo};
 pub use session::Auth;

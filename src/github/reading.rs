@@ -16,6 +16,7 @@ use crate::model::Instant;
 const MOST_PAGES: usize = 300;
 
 const READ_ISSUES: &str = "issues: read";
+const READ_COMMENTS: &str = "issues: read, or pull-requests: read on a pull request";
 
 /// What became of something that was there once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,7 +102,7 @@ impl Visit {
         since: Option<Instant>,
     ) -> Result<Vec<Comment>, Error> {
         let path = format!("/issues/{number}/comments?per_page=100{}", from(since));
-        let route = self.route(path, format!("issue {number}"), READ_ISSUES);
+        let route = self.route(path, format!("issue {number}"), READ_COMMENTS);
         self.pages(route, |page: Vec<Comment>| page, |_| false).await
     }
 
@@ -176,7 +177,7 @@ impl Visit {
         &mut self,
         mut route: Route,
         unpack: impl Fn(P) -> Vec<T>,
-        enough: impl Fn(&[T]) -> bool,
+        mut enough: impl FnMut(&[T]) -> bool,
     ) -> Result<Vec<T>, Error> {
         let mut all = Vec::new();
         let mut pages = Pages::default();

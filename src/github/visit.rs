@@ -301,6 +301,7 @@ impl Visit {
             401 => Error::Unauthorized,
             403 if says("archived") => Error::Archived { repo },
             403 if says("access blocked") => Error::Blocked { repo, message },
+            403 if says("locked") => Error::Locked { repo, what: route.what.clone() },
             403 => {
                 let needs = answer.head.needs.clone();
                 let needs = needs.unwrap_or_else(|| route.needs.to_owned());

@@ -284,6 +284,12 @@ pub struct ProjectSettings {
     /// How long a run that gives no sign of life is left alone.
     #[serde(with = "seconds")]
     pub stall_timeout: Duration,
+    /// How often something else than a person is to tick.
+    ///
+    /// Left out where nobody said otherwise: plans from before it was there have
+    /// the digests that they had.
+    #[serde(with = "seconds", skip_serializing_if = "is_every_six_hours")]
+    pub tick_every: Duration,
     /// How long a supervisor may be silent before its runs count as lost.
     #[serde(with = "seconds")]
     pub lease: Duration,
@@ -309,6 +315,7 @@ impl Default for ProjectSettings {
             backoff: Duration::from_secs(10),
             backoff_cap: Duration::from_secs(30 * 60),
             stall_timeout: Duration::from_secs(30 * 60),
+            tick_every: SIX_HOURS,
             lease: Duration::from_secs(120),
             max_artifact_bytes: 5 * 1024 * 1024,
             budget: None,
@@ -316,6 +323,12 @@ impl Default for ProjectSettings {
             github: Manners::default(),
         }
     }
+}
+
+const SIX_HOURS: Duration = Duration::from_secs(6 * 3600);
+
+fn is_every_six_hours(every: &Duration) -> bool {
+    *every == SIX_HOURS
 }
 
 /// A duration as whole seconds.

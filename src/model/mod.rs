@@ -15,6 +15,7 @@ mod name;
 mod role;
 mod run;
 mod status;
+mod tick;
 mod usage;
 
 pub use artifact::{ArtifactKey, ArtifactType, BadArtifactKey, FileName, GitState};
@@ -30,6 +31,7 @@ pub use name::{AgentName, BadName, PoolName, ProjectName, WaveName};
 pub use role::Role;
 pub use run::{Epoch, Generation, Outcome, RunToken, StopReason};
 pub use status::Status;
+pub use tick::{LastTick, TickEnd};
 pub use usage::{BadUsd, Cost, CostBasis, Usage, Usd};
 
 /// An instant of the database's clock.

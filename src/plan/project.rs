@@ -48,6 +48,9 @@ mapping! {
         /// How long a run that gives no sign of life is left alone.
         #[default = "30m"]
         stall_timeout: Duration,
+        /// How often a workflow ticks: more than that without a tick is late.
+        #[default = "6h"]
+        tick_every: Duration,
         /// How long a machine may be silent before its runs count as lost.
         #[default = "2m"]
         lease: Duration,
@@ -163,6 +166,7 @@ impl DraftProject {
                 backoff_cap: fields.backoff_cap.map_or(default.backoff_cap, |at| at.value),
                 stall_timeout: fields.stall_timeout.unwrap_or(default.stall_timeout),
                 lease: fields.lease.unwrap_or(default.lease),
+                tick_every: fields.tick_every.unwrap_or(default.tick_every),
                 max_artifact_bytes: artifacts.max_size.map_or(default.max_artifact_bytes, |s| s.0),
                 budget: fields.budget_usd,
                 budget_per_day: fields.budget_usd_per_day,

@@ -29,6 +29,7 @@ mod artifacts;
 mod compare;
 mod events;
 mod feedback;
+mod late;
 #[cfg(test)]
 mod laws;
 mod live;
@@ -49,6 +50,7 @@ pub use artifacts::{ArtifactView, ArtifactsView, HistoryView};
 pub use compare::{ComparedView, ComparisonView};
 pub use events::{EventView, EventsView};
 pub use feedback::{FeedbackListView, FeedbackRef, FeedbackView, ThreadView};
+pub use late::LateView;
 pub use live::LiveView;
 pub use reason::Reason;
 pub use status::{StatusView, Totals, WaveView};

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::{
     agent::AgentView,
     feedback::FeedbackView,
+    late::LateView,
     page::{Align, BOLD, DIM, PLAIN, Page, Span},
     table::{Column, Table},
     text::one_line,
@@ -23,6 +24,9 @@ pub struct StatusView {
     pub taken_at: Instant,
     /// When the scheduler last looked; absent if it never did.
     pub last_tick_at: Option<Instant>,
+    /// How late the next tick in GitHub Actions is, if it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub late: Option<LateView>,
     /// The waves, in the order to show them.
     pub waves: Vec<WaveView>,
     /// What waits for a person.
@@ -113,7 +117,7 @@ impl StatusView {
         let usages = waves.iter().flat_map(|wave| &wave.agents).filter_map(|agent| agent.usage);
         let usage = usages.reduce(Add::add);
         let totals = Totals::of(&waves);
-        Self { project, taken_at, last_tick_at, totals, usage, waves, open_feedback }
+        Self { project, taken_at, last_tick_at, late: None, totals, usage, waves, open_feedback }
     }
 
     /// How many agents stand where.
@@ -134,6 +138,9 @@ impl StatusView {
                 },
             ),
         ]);
+        if let Some(late) = &self.late {
+            page.paragraph(0, PLAIN, &late.warning());
+        }
         if !self.waves.is_empty() {
             page.blank();
             self.table().print(&mut page);

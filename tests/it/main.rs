@@ -45,6 +45,7 @@ mod order;
 mod plans;
 mod pooler;
 mod postgres;
+mod pull_requests;
 mod remote;
 mod resolving;
 mod retries;

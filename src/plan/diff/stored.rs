@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     model::{AgentName, Definition, Digest, Usd, WaveName},
-    plan::Project,
+    plan::{Plan, Project},
 };
 
 /// What the database has of a plan, retired things included.
@@ -16,6 +16,36 @@ pub struct Stored {
     pub waves: BTreeMap<WaveName, StoredWave>,
     /// Its agents.
     pub agents: BTreeMap<AgentName, StoredAgent>,
+}
+
+impl Stored {
+    /// What the database has where `plan` was synced and all of it is built.
+    pub fn built(plan: &Plan) -> Self {
+        let waves = plan.waves.values().map(|wave| {
+            let stored = StoredWave {
+                title: wave.title.clone(),
+                after: wave.after.clone(),
+                position: wave.position,
+                budget: wave.budget,
+                retired: false,
+            };
+            (wave.name.clone(), stored)
+        });
+        let agents = plan.agents.values().map(|agent| {
+            let stored = StoredAgent {
+                wave: agent.wave.clone(),
+                definition: Some(agent.definition.clone()),
+                retired: false,
+                building: Building::Finished(Some(agent.definition.work_digest())),
+            };
+            (agent.name.clone(), stored)
+        });
+        Self {
+            project: Some(plan.project.clone()),
+            waves: waves.collect(),
+            agents: agents.collect(),
+        }
+    }
 }
 
 /// A wave as the database has it.
