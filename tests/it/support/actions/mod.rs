@@ -119,9 +119,9 @@ impl JobRun {
 impl fmt::Display for Run {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "═══ {}", self.title)?;
-        self.jobs.iter().try_for_each(|job| {
-            writeln!(f, "═ {} {}\n{}", job.name, job.result.name(), job.log())
-        })
+        self.jobs
+            .iter()
+            .try_for_each(|job| writeln!(f, "═ {} {}\n{}", job.name, job.result.name(), job.log()))
     }
 }
 
