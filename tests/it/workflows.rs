@@ -137,17 +137,6 @@ fn slow(trap: &str) -> String {
     )
 }
 
-/// How many processes of runs of this project there are.
-fn alive(project: &Project) -> usize {
-    let runs = project.sql("select id from runs");
-    let marks: Vec<String> = runs.lines().map(|run| format!("WAVEMARK_RUN={run}")).collect();
-    let is_ours = |process: &fs::DirEntry| {
-        let environ = fs::read(process.path().join("environ")).unwrap_or_default();
-        environ.split(|byte| *byte == 0).any(|it| marks.iter().any(|mark| mark.as_bytes() == it))
-    };
-    fs::read_dir("/proc").unwrap().filter(|process| is_ours(process.as_ref().unwrap())).count()
-}
-
 #[test]
 fn a_cancelled_job_loses_nothing_and_leaves_nothing_behind() {
     for trap in ["trap \"exit 1\" TERM INT", "trap \"\" TERM INT"] {
@@ -163,7 +152,7 @@ fn a_cancelled_job_loses_nothing_and_leaves_nothing_behind() {
         let cancelled = hosted.actions.job("build reel");
         assert_eq!(cancelled.result, Conclusion::Cancelled, "{}", hosted.logs());
         assert_eq!(hosted.project.outcomes("reel"), "interrupted", "{}", hosted.logs());
-        assert_eq!(alive(&hosted.project), 0);
+        assert_eq!(hosted.project.alive(), 0);
 
         hosted.after("schedule", json!({}));
 
