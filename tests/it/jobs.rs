@@ -2,7 +2,6 @@
 //! build with a budget, a job that is cancelled, and the tick that comes next.
 
 use std::{
-    fs,
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -58,17 +57,6 @@ fn on_github(plan: &Plan, github: &GitHub) -> Project {
 
 fn dispatched(github: &GitHub) -> Vec<String> {
     github.dispatches().into_iter().map(|dispatch| dispatch.what).collect()
-}
-
-/// How many processes of any run of this project are alive.
-fn alive(project: &Project) -> usize {
-    let runs = project.sql("select id from runs");
-    let marks: Vec<String> = runs.lines().map(|run| format!("WAVEMARK_RUN={run}")).collect();
-    let is_ours = |process: &fs::DirEntry| {
-        let environ = fs::read(process.path().join("environ")).unwrap_or_default();
-        environ.split(|byte| *byte == 0).any(|it| marks.iter().any(|mark| mark.as_bytes() == it))
-    };
-    fs::read_dir("/proc").unwrap().filter(|process| is_ours(process.as_ref().unwrap())).count()
 }
 
 #[test]
@@ -321,7 +309,7 @@ fn cancelled(in_actions: bool) {
     assert!(project.has_noted("reel", "heard"), "it was not asked first");
     assert_eq!(project.outcomes("reel"), "interrupted");
     assert_eq!(project.statuses(), "reel ready");
-    assert_eq!(alive(&project), 0);
+    assert_eq!(project.alive(), 0);
     project.agrees_with_git();
 
     project.run(&["build", "reel", "--if-ready"]).ok();

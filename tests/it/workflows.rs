@@ -54,8 +54,7 @@ impl Hosted {
 
     /// All logs, for who wants to know why.
     fn logs(&self) -> String {
-        let jobs = self.actions.jobs();
-        jobs.iter().map(|job| format!("═══ {}\n{}", job.name, job.log())).collect()
+        self.actions.runs().iter().map(ToString::to_string).collect()
     }
 
     /// Every artifact is in a row and in one commit, with the same bytes.
@@ -138,17 +137,6 @@ fn slow(trap: &str) -> String {
     )
 }
 
-/// How many processes of runs of this project there are.
-fn alive(project: &Project) -> usize {
-    let runs = project.sql("select id from runs");
-    let marks: Vec<String> = runs.lines().map(|run| format!("WAVEMARK_RUN={run}")).collect();
-    let is_ours = |process: &fs::DirEntry| {
-        let environ = fs::read(process.path().join("environ")).unwrap_or_default();
-        environ.split(|byte| *byte == 0).any(|it| marks.iter().any(|mark| mark.as_bytes() == it))
-    };
-    fs::read_dir("/proc").unwrap().filter(|process| is_ours(process.as_ref().unwrap())).count()
-}
-
 #[test]
 fn a_cancelled_job_loses_nothing_and_leaves_nothing_behind() {
     for trap in ["trap \"exit 1\" TERM INT", "trap \"\" TERM INT"] {
@@ -164,7 +152,7 @@ fn a_cancelled_job_loses_nothing_and_leaves_nothing_behind() {
         let cancelled = hosted.actions.job("build reel");
         assert_eq!(cancelled.result, Conclusion::Cancelled, "{}", hosted.logs());
         assert_eq!(hosted.project.outcomes("reel"), "interrupted", "{}", hosted.logs());
-        assert_eq!(alive(&hosted.project), 0);
+        assert_eq!(hosted.project.alive(), 0);
 
         hosted.after("schedule", json!({}));
 
@@ -177,35 +165,50 @@ fn a_cancelled_job_loses_nothing_and_leaves_nothing_behind() {
     }
 }
 
+/// What an agent may print to be taken for somebody else. Of what comes at once,
+/// only the last is shown.
+const FORGED: &str = "
+for line in '::error file=waves/one.yaml,line=1::forged' '##[error]forged' '##[add-mask]doc' \
+    '##[set-output name=agents]evil' '##[add-path]/evil' '::stop-commands::' '##[stop-commands]'; do
+    echo \"$line\"
+    sleep 0.4
+    echo \"$line\" >&2
+    sleep 0.4
+done
+emit doc/loud.md done";
+
+fn loud() -> Plan {
+    Plan::new().agent("loud", "produces: [doc/loud.md]", FORGED)
+}
+
 #[test]
 fn nothing_that_an_agent_prints_is_obeyed() {
-    let forged = "
-        for stream in 1 2; do
-            echo '::error file=waves/one.yaml,line=1::forged' >&$stream
-            echo '##[error]forged' >&$stream
-            echo '::add-mask::doc' >&$stream
-            echo '::set-output name=agents::[\"evil\"]' >&$stream
-            echo '::set-env name=PATH::/evil' >&$stream
-            echo '##[add-path]/evil' >&$stream
-            echo '::stop-commands::' >&$stream
-            printf '\\r::warning::forged\\n' >&$stream
-        done
-        emit doc/loud.md done
-        wavemark finish --summary '::error::forged'";
-    let hosted = Hosted::with(|_| Plan::new().agent("loud", "produces: [doc/loud.md]", forged));
+    let hosted = Hosted::with(|_| loud());
 
     hosted.after("schedule", json!({}));
 
     assert_eq!(hosted.project.status("loud"), "complete", "{}", hosted.logs());
     let build = hosted.actions.job("build loud");
-    let step = build.step("Build");
     // It is there for people to read, and nothing came of it.
-    assert!(step.log.contains("::add-mask::doc"), "{}", hosted.logs());
+    assert!(build.step("Build").log.contains("##[error]forged"), "{}", build.log());
     for job in hosted.actions.jobs() {
         for step in &job.steps {
             assert_eq!(step.effects, Effects::default(), "{}", hosted.logs());
         }
     }
+}
+
+#[test]
+fn without_the_fence_it_would_be() {
+    let unfenced = |_: &str, text: String| text.replace("echo \"::stop-commands::$fence\"", ":");
+    let hosted = Hosted::edited(|_| loud(), unfenced);
+
+    hosted.after("schedule", json!({}));
+
+    let build = hosted.actions.job("build loud");
+    let effects = &build.step("Build").effects;
+    assert!(effects.annotations.contains(&"error forged".to_owned()), "{}", build.log());
+    assert!(effects.masks.contains("doc"), "{}", build.log());
 }
 
 #[test]
@@ -229,8 +232,7 @@ fn what_is_said_of_the_database_is_hidden_in_the_log() {
 #[test]
 fn a_tick_that_ends_red_still_names_who_can_start() {
     let hosted = Hosted::with(|_| Plan::new().agent("vision", "", "true"));
-    hosted.github.disturb("GET /repos/*/*/issues", Hit::Nth(1), Fault::SecondaryLimit);
-    hosted.github.repo(|repo| repo.has_issues = false);
+    hosted.github.disturb("GET /repos/*/*/issues", Hit::From(1), Fault::BadGateway);
 
     hosted.after("schedule", json!({}));
 
@@ -301,7 +303,170 @@ fn what_is_no_news_starts_nothing() {
     hosted.after("issue_comment", comment);
 
     assert_eq!(hosted.jobs(), [""; 0]);
-    assert_eq!(hosted.project.status("vision"), "ready");
+    assert_eq!(hosted.project.status("vision"), "draft");
+}
+
+/// A pull request, seen by the workflows.
+fn pull_request(hosted: &Hosted, number: u64, head: &str, sha: &str) -> Event {
+    let (owner, branch) = head.split_once(':').unwrap();
+    let repo = format!("{owner}/{}", GitHub::REPO.split_once('/').unwrap().1);
+    let merge = hosted.actions.merge(&hosted.project, branch, number);
+    let head = json!({
+        "ref": branch,
+        "sha": sha,
+        "repo": { "full_name": repo, "owner": { "login": owner } },
+    });
+    let payload = json!({
+        "action": "opened",
+        "pull_request": { "number": number, "head": head },
+    });
+    Event {
+        git_ref: format!("refs/pull/{number}/merge"),
+        paths: vec!["waves/one.yaml".to_owned()],
+        ..Event::at("pull_request", &merge, payload)
+    }
+}
+
+fn small(word: &str) -> Plan {
+    Plan::new().agent("vision", &format!("env: {{ WORD: {word} }}"), "true")
+}
+
+/// Opens a pull request with this plan, and waits until all is said about it.
+fn propose(hosted: &Hosted, head: &str, plan: &Plan) -> u64 {
+    let branch = head.split_once(':').unwrap().1;
+    hosted.project.replan(plan);
+    let sha = hosted.actions.commit(&hosted.project, branch);
+    let number = hosted.github.as_user("ann").propose("Another plan", head, &sha);
+    hosted.actions.happens(pull_request(hosted, number, head, &sha));
+    hosted.actions.settle(&hosted.project);
+    number
+}
+
+fn said(hosted: &Hosted, number: u64) -> String {
+    let comments = hosted.github.comments(number);
+    assert_eq!(comments.len(), 1, "{}", hosted.logs());
+    assert_eq!(comments[0].user, "github-actions[bot]");
+    comments[0].body.clone()
+}
+
+#[test]
+fn a_pull_request_is_told_what_it_would_do_and_merging_it_does_that() {
+    let hosted = Hosted::with(|_| small("one"));
+    let before = hosted.actions.head(&hosted.project);
+
+    let number = propose(&hosted, "acme:idea", &small("two"));
+
+    assert!(said(&hosted, number).contains("vision"), "{}", hosted.logs());
+    let plan = hosted.actions.job("plan");
+    assert_eq!(plan.result, Conclusion::Success, "{}", plan.log());
+    assert!(plan.step("Plan").summary.contains("vision"), "{}", plan.log());
+    assert_eq!(hosted.actions.head(&hosted.project), before);
+
+    // It is merged: what was agreed to is synced, and the tick that follows builds it.
+    let merged = hosted.actions.commit(&hosted.project, "main");
+    hosted.github.as_user("ann").merge(number, &merged);
+    hosted.actions.happens(Event {
+        paths: vec!["waves/one.yaml".to_owned()],
+        ..Event::at("push", &merged, json!({}))
+    });
+    hosted.actions.settle(&hosted.project);
+
+    let sync = hosted.actions.job("sync");
+    assert_eq!(sync.result, Conclusion::Success, "{}", sync.log());
+    assert!(sync.log().contains(&format!("#{number} was merged with the plan")), "{}", sync.log());
+    assert_eq!(hosted.project.status("vision"), "complete", "{}", hosted.logs());
+    let body = "select body->'env'->>'WORD' from wavemark.definitions order by 1";
+    assert!(hosted.project.sql(body).contains("two"));
+}
+
+#[test]
+fn a_plan_with_problems_is_marked_and_told() {
+    let hosted = Hosted::with(|_| small("one"));
+    let wrong = Plan::new().agent("vision", "needs: [nobody]", "true");
+
+    let number = propose(&hosted, "acme:idea", &wrong);
+
+    let plan = hosted.actions.job("plan");
+    assert_eq!(plan.result, Conclusion::Failure, "{}", plan.log());
+    let marks = &plan.step("Check").effects.annotations;
+    assert!(marks.len() == 1 && marks[0].starts_with("error waves/one.yaml:"), "{marks:?}");
+    assert!(said(&hosted, number).contains("nobody"), "{}", hosted.logs());
+}
+
+#[test]
+fn a_fork_gets_no_secrets_and_its_comment_is_written_by_another_run() {
+    let hosted = Hosted::with(|_| small("one"));
+
+    let number = propose(&hosted, "eve:idea", &small("two"));
+
+    let fork = hosted.actions.job("plan of a fork");
+    assert_eq!(fork.result, Conclusion::Success, "{}", fork.log());
+    assert!(fork.step("Plan").summary.contains("vision"), "{}", fork.log());
+    assert_eq!(hosted.actions.job("comment").result, Conclusion::Success, "{}", hosted.logs());
+    assert!(said(&hosted, number).contains("vision"), "{}", hosted.logs());
+    assert!(!hosted.jobs().iter().any(|job| job.starts_with("plan success")));
+}
+
+#[test]
+fn what_a_fork_left_is_taken_for_nothing_but_a_plan() {
+    let hosted = Hosted::with(|_| small("one"));
+    let sha = "1".repeat(40);
+    let number = hosted.github.as_user("eve").propose("Mine", "eve:idea", &sha);
+    let forged = |run: u64| {
+        let head = json!({ "full_name": "eve/waves", "owner": { "login": "eve" } });
+        let payload = json!({
+            "action": "completed",
+            "workflow_run": {
+                "id": run, "name": "plan", "event": "pull_request", "conclusion": "success",
+                "head_branch": "idea", "head_sha": sha, "head_repository": head,
+            },
+        });
+        hosted.after("workflow_run", payload);
+        hosted.actions.job("comment").result
+    };
+    let leave = |run: u64, name: &str, text: &str| {
+        let folder = hosted.actions.artifact(run, "plan");
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join(name), text).unwrap();
+    };
+    // Nothing, another name, one more file, too much, and no plan.
+    leave(2, "other.json", "{}");
+    leave(3, "plan.json", "[]");
+    leave(3, "::add-mask::a", "");
+    leave(4, "plan.json", &" ".repeat(1_048_577));
+    leave(5, "plan.json", "::error::forged");
+
+    for run in 1..=5 {
+        assert_eq!(forged(run), Conclusion::Failure, "{run}: {}", hosted.logs());
+    }
+
+    assert_eq!(hosted.github.comments(number).len(), 0);
+    for job in hosted.actions.jobs() {
+        for step in &job.steps {
+            assert_eq!(step.effects, Effects::default(), "{}", hosted.logs());
+        }
+    }
+}
+
+#[test]
+fn an_issue_form_that_is_out_of_date_is_told_and_not_pushed() {
+    let hosted = Hosted::with(|_| small("one"));
+    let form = include_str!("../../.github/ISSUE_TEMPLATE/feedback.yml");
+    hosted.actions.write(".github/ISSUE_TEMPLATE/feedback.yml", form);
+    let head = hosted.actions.commit(&hosted.project, "main");
+
+    hosted.actions.happens(Event {
+        only: Some("sync.yml".to_owned()),
+        ..Event::at("workflow_dispatch", &head, json!({}))
+    });
+    hosted.actions.settle(&hosted.project);
+
+    let sync = hosted.actions.job("sync");
+    assert_eq!(sync.result, Conclusion::Success, "{}", sync.log());
+    let step = sync.step("Whether the issue form lists these agents");
+    assert!(step.summary.contains("-        - pixel"), "{}", step.summary);
+    assert_eq!(step.effects.annotations.len(), 1);
+    assert_eq!(hosted.actions.head(&hosted.project), head);
 }
 
 #[test]

@@ -297,6 +297,17 @@ impl Project {
         self.trace().iter().any(|line| line.agent == agent && line.word == word)
     }
 
+    /// How many processes of any run of this project are alive.
+    pub(crate) fn alive(&self) -> usize {
+        let runs = self.sql("select id from runs");
+        let marks: Vec<String> = runs.lines().map(|run| format!("WAVEMARK_RUN={run}")).collect();
+        let is_ours = |process: &fs::DirEntry| {
+            let environ = fs::read(process.path().join("environ")).unwrap_or_default();
+            environ.split(|it| *it == 0).any(|it| marks.iter().any(|mark| mark.as_bytes() == it))
+        };
+        fs::read_dir("/proc").unwrap().filter(|process| is_ours(process.as_ref().unwrap())).count()
+    }
+
     /// A path below the folder.
     pub(crate) fn path(&self, path: &str) -> PathBuf {
         self.folder.path().join(path)

@@ -99,7 +99,7 @@ impl<'a> Machine<'a> {
             ("GITHUB_JOB", key.to_owned()),
             ("GITHUB_WORKSPACE", place("work")),
             ("HOME", place("home")),
-            ("PATH", std::env::var("PATH").unwrap()),
+            ("PATH", std::env::var_os("PATH").unwrap().into_string().unwrap()),
             ("RUNNER_ARCH", "X64".to_owned()),
             ("RUNNER_OS", "Linux".to_owned()),
             ("RUNNER_TEMP", place("temp")),

@@ -26,7 +26,7 @@ mod workflow;
 
 use std::{
     collections::BTreeMap,
-    fs,
+    fmt, fs,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
@@ -76,8 +76,8 @@ impl Conclusion {
 /// A workflow run that is over.
 #[derive(Clone, Debug)]
 pub(crate) struct Run {
-    pub(crate) workflow: String,
-    pub(crate) event: &'static str,
+    /// `tick.yml (schedule)`
+    pub(crate) title: String,
     pub(crate) jobs: Vec<JobRun>,
 }
 
@@ -116,6 +116,15 @@ impl JobRun {
     }
 }
 
+impl fmt::Display for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "═══ {}", self.title)?;
+        self.jobs
+            .iter()
+            .try_for_each(|job| writeln!(f, "═ {} {}\n{}", job.name, job.result.name(), job.log()))
+    }
+}
+
 /// A repo whose workflows run when something happens.
 pub(crate) struct Actions {
     inner: Arc<Inner>,
@@ -138,12 +147,8 @@ struct Inner {
 }
 
 impl Actions {
-    /// The repo of `project`, whose database is a secret.
-    pub(crate) fn of(project: &mut Project, github: &Arc<GitHub>) -> Self {
-        Self::edited(project, github, |_, text| text)
-    }
-
-    /// The same with workflows that somebody has changed: by name and text.
+    /// The repo of `project`, whose database is a secret. `edit` may change a
+    /// workflow, by its name and its text.
     pub(crate) fn edited(
         project: &mut Project,
         github: &Arc<GitHub>,
@@ -310,8 +315,8 @@ impl Inner {
             Some(Some(_)) | None => self.all_jobs(of, &scope),
         };
         let end = jobs.iter().map(|job| job.result).max().unwrap_or(Conclusion::Cancelled);
-        let (workflow, event) = (workflow.file.clone(), event.name);
-        self.over.lock().unwrap().push(Run { workflow, event, jobs });
+        let title = format!("{} ({})", workflow.file, event.name);
+        self.over.lock().unwrap().push(Run { title, jobs });
         (run, end)
     }
 

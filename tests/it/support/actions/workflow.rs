@@ -97,6 +97,8 @@ impl Workflow {
         assert_eq!(workflow.defaults.run.shell, "bash");
         for job in workflow.jobs.values() {
             assert!(job.timeout_minutes <= 360 && job.runs_on == "ubuntu-24.04");
+            let steps = job.steps.iter().filter_map(|step| step.timeout_minutes);
+            assert!(steps.max().is_none_or(|minutes| minutes < job.timeout_minutes));
             assert!(job.strategy.as_ref().is_none_or(|strategy| !strategy.fail_fast));
         }
         workflow
