@@ -352,7 +352,7 @@ mod tests {
         nothing was done: a percentage is a whole number from 0 to 100. `progress` takes `text`, a string, and `percent`, a number.
         nothing was done: a percentage is a whole number from 0 to 100. `progress` takes `text`, a string, and `percent`, a number.
         nothing was done: invalid type: string "40", expected f64. `progress` takes `text`, a string, and `percent`, a number.
-        nothing was done: `done` is not a status of a run that ends: use one of complete, failed, feedback. `finish` takes `status` and `summary`, both of them strings.
+        nothing was done: `done` is not a way to end: use one of complete, failed, refused, deferred, feedback. `finish` takes `status` and `summary`, both of them strings.
         nothing was done: missing field `status`. `finish` takes `status` and `summary`, both of them strings.
         "#);
     }
