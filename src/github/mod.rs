@@ -37,9 +37,9 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use secrecy::SecretString;
 
-pub use changes::{CloseReason, NewIssue, Reaction};
+pub use changes::NewIssue;
 pub use error::{Error, Trouble};
-pub use issue::{Comment, Issue, Labeling, State, StateReason, User, UserKind};
+pub use issue::{Comment, Issue, Labeling, State, User, UserKind};
 pub use people::Scopes;
 pub use project::{Label, Permissions, Repository, Workflow, WorkflowState};
 pub use pulls::{BadHeadBranch, End, HeadBranch, Ourselves, PullRequest};

@@ -9,9 +9,12 @@ use std::{
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::github::{
-    CloseReason, Error, Github, NewIssue, Reaction, Settings, Trouble,
-    testing::{Act, Server, answer, comment, issue, message, repository, with},
+use crate::{
+    github::{
+        Error, Github, NewIssue, Settings, Trouble,
+        testing::{Act, Server, answer, comment, issue, message, repository, with},
+    },
+    model::{CloseReason, Reaction},
 };
 
 fn new_issue() -> NewIssue {
@@ -205,7 +208,7 @@ async fn every_change_is_one_request_of_the_documented_shape() {
     visit.comment(1, "c").await.unwrap();
     visit.edit_comment(9, "d").await.unwrap();
     visit.delete_comment(9).await.unwrap();
-    visit.react(9, Reaction::PlusOne).await.unwrap();
+    visit.react(9, Reaction::Done).await.unwrap();
     visit.ensure_label("agent:x", "ededed", "For x").await.unwrap();
     let inputs = BTreeMap::from([("agent".to_owned(), "x".to_owned())]);
     visit.dispatch("tick.yml", "main", &inputs).await.unwrap();

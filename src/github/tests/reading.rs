@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 
 use crate::{
     github::{
-        Error, Found, Github, Settings, State, StateReason, Trouble, UserKind, WorkflowState,
+        Error, Found, Github, Settings, Trouble, UserKind, WorkflowState,
         testing::{Act, Request, Server, answer, comment, issue, message, repository, with},
     },
-    model::{Instant, Role},
+    model::{CloseReason, Instant, IssueState, Role},
 };
 
 fn at(second: i64) -> Instant {
@@ -328,11 +328,33 @@ async fn an_answer_may_leave_out_or_add_whatever_it_likes() {
     let issues = server.visit().issues_since(None).await.unwrap().issues;
 
     assert_eq!(numbers(&issues), [1, 2, 3]);
-    assert_eq!((issues[0].state, issues[1].state), (State::Other, State::Other));
+    assert!(issues.iter().all(|issue| issue.state == IssueState::Open));
     let future = &issues[2];
-    assert_eq!((future.state, future.state_reason), (State::Other, Some(StateReason::Other)));
     assert_eq!(future.user.as_ref().unwrap().kind, UserKind::Other);
     assert_eq!(future.labels, ["plain", "object"]);
+}
+
+#[tokio::test]
+async fn how_an_issue_was_closed_is_read_in_our_words() {
+    let reasons = [json!(null), json!("completed"), json!("not_planned"), json!("duplicate")];
+    let reasons = reasons.into_iter().chain([json!("aliens")]);
+    let issues: Vec<Value> = (1..)
+        .zip(reasons)
+        .map(|(number, reason)| {
+            let mut issue = issue(number, 0);
+            issue["state"] = json!("closed");
+            issue["state_reason"] = reason;
+            issue
+        })
+        .collect();
+    let server = Server::start(move |_, _| answer(200, json!(issues))).await;
+
+    let read = server.visit().issues_since(None).await.unwrap().issues;
+
+    use CloseReason::{Completed, Duplicate, NotPlanned};
+    let closed: Vec<IssueState> = read.iter().map(|issue| issue.state).collect();
+    let wanted = [Completed, Completed, NotPlanned, Duplicate, Completed];
+    assert_eq!(closed, wanted.map(IssueState::Closed));
 }
 
 #[tokio::test]

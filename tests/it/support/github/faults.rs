@@ -202,7 +202,9 @@ impl Calls {
         match self.hit {
             Hit::Nth(nth) => self.seen == nth,
             Hit::From(nth) => self.seen >= nth,
-            Hit::Every { first, step } => self.seen >= first && (self.seen - first) % step == 0,
+            Hit::Every { first, step } => {
+                self.seen >= first && (self.seen - first).is_multiple_of(step)
+            }
         }
     }
 }
