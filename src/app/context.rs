@@ -2,13 +2,18 @@
 
 use std::{collections::BTreeMap, ffi::OsString, fmt, path::PathBuf};
 
-use anyhow::Context as _;
 use secrecy::SecretString;
 
-use super::{database::open_store, mail::Mail, publish::Publisher, workspace::Workspace};
+use super::{
+    database::open_store,
+    mail::Mail,
+    outside::{self, OnGithub},
+    publish::Publisher,
+    workspace::Workspace,
+};
 use crate::{
-    archive::{Archive, Place, Remote, remote_of},
-    github::{self, Auth, Github, Repo, web_host},
+    archive::Archive,
+    github::Auth,
     store::{Insecure, Project, Store},
 };
 
@@ -49,7 +54,7 @@ impl Environment {
     }
 
     /// Who speaks on GitHub.
-    fn github_auth(&self) -> anyhow::Result<Option<Auth>> {
+    pub(super) fn github_auth(&self) -> anyhow::Result<Option<Auth>> {
         if let (Some(id), Some(key)) = (self.word("WAVEMARK_APP_ID"), self.word("WAVEMARK_APP_KEY"))
         {
             return Ok(Some(Auth::app(id, &SecretString::from(key))?));
@@ -95,45 +100,7 @@ impl Context {
 
     /// The artifact branch of the project.
     pub fn archive(&self) -> anyhow::Result<Archive> {
-        let private = self.workspace.make_private()?;
-        let remote = self.remote()?;
-        let archive = Archive::open(Place {
-            cache: private.join("artifacts.git"),
-            remote: self.with_token(remote),
-            branch: self.project.artifact_branch.clone(),
-        })
-        .context("cannot open the archive")?;
-        Ok(archive)
-    }
-
-    /// The git remote of the project.
-    fn remote(&self) -> anyhow::Result<Remote> {
-        let private = self.workspace.make_private()?;
-        remote_of(
-            self.workspace.root(),
-            self.settings.git_remote.as_deref(),
-            &private.join("remote.git"),
-            &self.project.artifact_branch,
-        )
-        .context("cannot find the git remote")
-    }
-
-    /// The remote with what it takes to be let in.
-    ///
-    /// A token of GitHub's is for the server that it is of, and for a remote that
-    /// was named to Wavemark: whatever else `origin` may be does not get to see it.
-    fn with_token(&self, remote: Remote) -> Remote {
-        let authorities = self.settings.environment.word("GIT_SSL_CAINFO").map(PathBuf::from);
-        let remote = Remote { authorities, ..remote };
-        let Some(token) = self.settings.environment.word("GITHUB_TOKEN") else { return remote };
-        let server =
-            self.settings.environment.word("GITHUB_SERVER_URL").unwrap_or("https://github.com");
-        let remote = remote.over_https(server);
-        let was_named = self.settings.git_remote.as_deref().is_some_and(|url| !url.is_empty());
-        match was_named || remote.is_at(server) {
-            true => Remote { token: Some(SecretString::from(token)), ..remote },
-            false => remote,
-        }
+        outside::archive(&self.settings, &self.workspace, &self.project.artifact_branch)
     }
 
     /// What brings artifacts to the archive.
@@ -145,38 +112,15 @@ impl Context {
     /// and where.
     pub fn mail(&self) -> anyhow::Result<Option<Mail>> {
         let environment = &self.settings.environment;
-        let Some(auth) = environment.github_auth()? else { return Ok(None) };
-        let api_url = environment.word("GITHUB_API_URL").unwrap_or("https://api.github.com");
-        let web_host = web_host(api_url)?;
-        let Some(repo) = self.repo(&web_host)? else { return Ok(None) };
-        let server = environment.word("GITHUB_SERVER_URL").map_or_else(
-            || format!("https://{web_host}"),
-            |url| url.trim_end_matches('/').to_owned(),
-        );
-        let blobs = format!("{server}/{repo}/blob");
-        let mut settings = github::Settings::new(api_url, repo, auth);
-        if let Some(writes) = environment.word("WAVEMARK_GITHUB_WRITES") {
-            settings.writes = writes.parse().context("WAVEMARK_GITHUB_WRITES is not a number")?;
+        if environment.github_auth()?.is_none() {
+            return Ok(None);
         }
-        if let Some(pause) = environment.word("WAVEMARK_GITHUB_PAUSE") {
-            settings.pause = humantime::parse_duration(pause)
-                .context("WAVEMARK_GITHUB_PAUSE is not a duration, such as 1s")?;
-        }
-        if let Some(patience) = environment.word("WAVEMARK_GITHUB_TIMEOUT") {
-            settings.patience = humantime::parse_duration(patience)
-                .context("WAVEMARK_GITHUB_TIMEOUT is not a duration, such as 10s")?;
-        }
-        let github = Github::new(&settings)?;
+        let Some(place) = OnGithub::of(&self.settings, self.workspace.root())? else {
+            return Ok(None);
+        };
+        let Some(github) = place.client(environment)? else { return Ok(None) };
+        let blobs = place.page("/blob");
         Ok(Some(Mail::new(self.store.clone(), self.project.clone(), github, blobs)))
-    }
-
-    /// The repo on GitHub: the one that is named, or the one of the git remote.
-    fn repo(&self, web_host: &str) -> anyhow::Result<Option<Repo>> {
-        if let Some(named) = self.settings.environment.word("GITHUB_REPOSITORY") {
-            return Ok(Some(named.parse().context("GITHUB_REPOSITORY names no repository")?));
-        }
-        let remote = self.remote()?;
-        Ok(Repo::of_remote(&remote.url, web_host))
     }
 
     /// Who is at the keyboard, for the record.

@@ -10,6 +10,7 @@ mod database;
 mod equip;
 mod mail;
 mod outlook;
+mod outside;
 mod plan;
 mod publish;
 mod requests;

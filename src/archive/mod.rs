@@ -51,7 +51,7 @@ pub use error::{Error, Trouble};
 pub use history::Commit;
 pub use message::Mark;
 pub use refusal::{About, Refusal};
-pub use remote::{Remote, remote_of};
+pub use remote::{Remote, named_remote, remote_of};
 pub use source::{Edits, Source, source_of};
 pub use verify::{Claim, Fault};
 

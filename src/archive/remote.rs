@@ -123,29 +123,37 @@ fn by_ssh(url: &str) -> Option<(&str, &str)> {
 
 /// Finds the remote of the project in `root`.
 ///
-/// That is `configured` if given, else `origin` of the git repository that
-/// contains `root`, else a bare repository at `fallback`, made on demand with
-/// `branch` as the one that a plain `git clone` of it shows. A relative path is
-/// seen from `root`, or for an `origin` from the top of its work tree.
+/// That is the [named one](named_remote), else a bare repository at `fallback`,
+/// made on demand with `branch` as the one that a plain `git clone` of it shows.
 pub fn remote_of(
     root: &Path,
     configured: Option<&str>,
     fallback: &Path,
     branch: &str,
 ) -> Result<Remote, Error> {
-    if let Some(url) = configured.filter(|url| !url.is_empty()) {
-        return Ok(seen_from(root, url));
-    }
-    if let Some(repo) = super::source::open(root)? {
-        let base = repo.workdir().unwrap_or(repo.path()).to_owned();
-        match repo.find_remote("origin") {
-            Ok(origin) => return Ok(seen_from(&base, origin.url()?)),
-            Err(err) if err.code() == git2::ErrorCode::NotFound => (),
-            Err(err) => return Err(err.into()),
-        }
+    if let Some(named) = named_remote(root, configured)? {
+        return Ok(named);
     }
     make_bare(fallback, branch)?;
     Ok(Remote::at(fallback.to_string_lossy()))
+}
+
+/// The remote of the project in `root` that somebody named.
+///
+/// That is `configured` if given, else `origin` of the git repository that
+/// contains `root`. A relative path is seen from `root`, or for an `origin` from
+/// the top of its work tree.
+pub fn named_remote(root: &Path, configured: Option<&str>) -> Result<Option<Remote>, Error> {
+    if let Some(url) = configured.filter(|url| !url.is_empty()) {
+        return Ok(Some(seen_from(root, url)));
+    }
+    let Some(repo) = super::source::open(root)? else { return Ok(None) };
+    let base = repo.workdir().unwrap_or(repo.path()).to_owned();
+    match repo.find_remote("origin") {
+        Ok(origin) => Ok(Some(seen_from(&base, origin.url()?))),
+        Err(err) if err.code() == git2::ErrorCode::NotFound => Ok(None),
+        Err(err) => Err(err.into()),
+    }
 }
 
 fn seen_from(base: &Path, url: &str) -> Remote {
