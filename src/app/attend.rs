@@ -7,7 +7,8 @@ use tokio::sync::watch;
 
 use super::{
     context::Context,
-    supervise::{Options, Progress, Session, Until, supervise},
+    mail::{Exchanged, Mail},
+    supervise::{Budget, Options, Progress, Session, Until, supervise},
 };
 
 /// How often a session that lasts looks at GitHub: sixty of the thousand
@@ -18,7 +19,7 @@ const EVERY: Duration = Duration::from_secs(60);
 ///
 /// # Errors
 ///
-/// When the database fails. Trouble with GitHub is in the session.
+/// When the database fails for long. Trouble with GitHub is in the session.
 pub async fn attend(
     cx: &Context,
     options: Options,
@@ -27,23 +28,43 @@ pub async fn attend(
 ) -> anyhow::Result<Session> {
     // What one agent's machine does for it alone is told by the next tick.
     let mail = match options.until {
-        Until::Built(_) => None,
-        _ => cx.mail()?,
+        Until::Built(_) => Ok(None),
+        _ => cx.mail(),
     };
-    let Some(mail) = mail else {
-        return supervise(cx, options, observe, interrupt).await;
-    };
+    match mail {
+        Ok(Some(mail)) => converse(cx, &mail, options, observe, interrupt).await,
+        Ok(None) => supervise(cx, options, observe, interrupt).await,
+        Err(err) => {
+            let mut session = supervise(cx, options, observe, interrupt).await?;
+            session.github = Exchanged::failed(&err);
+            Ok(session)
+        }
+    }
+}
+
+async fn converse(
+    cx: &Context,
+    mail: &Mail,
+    options: Options,
+    observe: &mut dyn FnMut(Progress),
+    interrupt: watch::Receiver<u32>,
+) -> anyhow::Result<Session> {
     let (stop, stopped) = watch::channel(false);
-    let mut told = interrupt.clone();
+    let (mut told, budget) = (interrupt.clone(), options.budget);
     let forward = tokio::spawn(async move {
-        if told.wait_for(|times| *times > 0).await.is_ok() {
+        let asked = tokio::select! {
+            told = told.wait_for(|times| *times > 0) => told.is_ok(),
+            () = Budget::end(budget) => true,
+        };
+        if asked {
             stop.send_replace(true);
         }
         // Whoever looks at it later is to see it.
         stop.closed().await;
     });
     let lasts = matches!(options.until, Until::Quiet | Until::Interrupted);
-    let mut exchanged = mail.exchange(&stopped).await?;
+    // Whether the database is to blame shows below.
+    let mut exchanged = mail.exchange(&stopped).await.unwrap_or_else(|err| Exchanged::failed(&err));
     let (finish, finished) = watch::channel(false);
     let work = async {
         let session = supervise(cx, options, observe, interrupt).await;
@@ -55,7 +76,7 @@ pub async fn attend(
         false => work.await?,
     };
     if exchanged.goes_on() {
-        exchanged.add(mail.send(&stopped).await?);
+        exchanged.add(mail.send(&stopped).await.unwrap_or_else(|err| Exchanged::failed(&err)));
     }
     forward.abort();
     session.github = exchanged;

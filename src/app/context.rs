@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     archive::Archive,
-    github::Auth,
+    github::{Auth, Github},
     store::{Insecure, Project, Store},
 };
 
@@ -51,6 +51,11 @@ impl Environment {
     /// A variable that is set to some text.
     pub fn word(&self, name: &str) -> Option<&str> {
         self.variables.get(name)?.to_str().filter(|word| !word.is_empty())
+    }
+
+    /// Whether this is a step of GitHub Actions, which says so itself.
+    pub fn in_actions(&self) -> bool {
+        self.word("GITHUB_ACTIONS") == Some("true")
     }
 
     /// Who speaks on GitHub.
@@ -111,6 +116,14 @@ impl Context {
     /// The project's conversation on GitHub, if the environment says who speaks
     /// and where.
     pub fn mail(&self) -> anyhow::Result<Option<Mail>> {
+        let Some((github, web)) = self.github()? else { return Ok(None) };
+        let blobs = format!("{web}/blob");
+        Ok(Some(Mail::new(self.store.clone(), self.project.clone(), github, blobs)))
+    }
+
+    /// The project's repo on GitHub, and where people see it, if the environment
+    /// says who speaks and where.
+    pub(super) fn github(&self) -> anyhow::Result<Option<(Github, String)>> {
         let environment = &self.settings.environment;
         if environment.github_auth()?.is_none() {
             return Ok(None);
@@ -118,9 +131,7 @@ impl Context {
         let Some(place) = OnGithub::of(&self.settings, self.workspace.root())? else {
             return Ok(None);
         };
-        let Some(github) = place.client(environment)? else { return Ok(None) };
-        let blobs = place.page("/blob");
-        Ok(Some(Mail::new(self.store.clone(), self.project.clone(), github, blobs)))
+        Ok(place.client(environment)?.map(|github| (github, place.page(""))))
     }
 
     /// Who is at the keyboard, for the record.

@@ -7,7 +7,16 @@ use crate::{
 
 /// The error, its causes and a hint, a line each.
 pub(super) fn explain(err: &anyhow::Error) -> String {
-    let mut text = format!("error: {err}\n");
+    tell("error", err)
+}
+
+/// The same for an error that fails nothing.
+pub(super) fn warn(err: &anyhow::Error) -> String {
+    tell("warning", err)
+}
+
+fn tell(what: &str, err: &anyhow::Error) -> String {
+    let mut text = format!("{what}: {err}\n");
     for cause in err.chain().skip(1).map(ToString::to_string) {
         // Some libraries repeat their cause in their own message.
         if !text.trim_end().ends_with(&cause) {

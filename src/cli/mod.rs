@@ -13,6 +13,7 @@ mod explain;
 mod feedback;
 mod inside;
 mod log;
+mod next;
 mod output;
 mod plan;
 mod progress;

@@ -102,6 +102,11 @@ impl Effect {
         }
     }
 
+    /// Whether it starts an agent.
+    pub fn is_launch(&self) -> bool {
+        matches!(self, Self::Launch { .. })
+    }
+
     /// What is left of it where nothing is to be started: an agent that could
     /// be launched is ready, and people are to see that.
     pub fn without_launching(self) -> Option<Self> {

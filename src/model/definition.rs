@@ -54,6 +54,17 @@ pub enum Runner {
     Manual {},
 }
 
+impl RunnerKind {
+    /// Whether it works on the machine of whoever starts it, any machine will
+    /// do, and `wavemark build` there is what starts it.
+    pub fn needs_a_machine(self) -> bool {
+        match self {
+            Self::Exec => true,
+            Self::Manual => false,
+        }
+    }
+}
+
 impl Runner {
     /// Which runner it is.
     pub fn kind(&self) -> RunnerKind {

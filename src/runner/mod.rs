@@ -53,7 +53,7 @@ use std::{io, path::PathBuf};
 
 pub use contract::{Artifact, Contract, Dep, Input};
 pub use dir::RunDir;
-pub use launch::{Host, Launch, Limits};
+pub use launch::{Host, Launch, Limits, Patience};
 pub use processes::kill_leftovers;
 pub use report::{Evidence, Exit, Finish, Rejection, Reply, Report};
 pub use stop::{StopWhen, Stopper};

@@ -10,7 +10,6 @@ use tokio::{
     io::AsyncReadExt as _,
     net::unix::pipe,
     sync::{mpsc, oneshot, watch},
-    time::timeout,
 };
 
 use super::{
@@ -182,15 +181,13 @@ async fn stop(
     let mut descendants = leader.descendants();
     let rungs = [(Signal::INT, limits.after_interrupt), (Signal::TERM, limits.after_terminate)];
     let mut exit = None;
-    for (signal, wait) in rungs {
+    for (signal, patience) in rungs {
         leader.signal(signal);
-        let ended = async {
-            tokio::select! {
-                exit = child.exit() => Some(exit),
-                () = orders.no_mercy() => None,
-            }
+        let sent = Instant::now();
+        exit = tokio::select! {
+            exit = child.exit() => Some(exit),
+            () = orders.impatience(sent, patience) => None,
         };
-        exit = timeout(wait, ended).await.ok().flatten();
         if exit.is_some() {
             break;
         }

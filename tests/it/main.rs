@@ -14,6 +14,7 @@
 //! | `crash`, `signals` | what a killed or interrupted process leaves |
 //! | `git_server` | publishing to a git host, and all that it may say |
 //! | `ticks`, `remote` | doing it again, doing it without git |
+//! | `jobs` | machines that come and go: budgets, cancels, dispatched ticks |
 //! | `feedback`, `review`, `resolving` | what people say, and what it does |
 //! | `retries`, `contract`, `secrets` | agents, good ones and bad ones |
 //! | `client`, `conversation` | the client of GitHub, by its description; feedback as issues |
@@ -38,6 +39,7 @@ mod crash;
 mod crowd;
 mod feedback;
 mod git_server;
+mod jobs;
 mod order;
 mod plans;
 mod pooler;

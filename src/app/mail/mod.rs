@@ -60,6 +60,11 @@ pub struct Exchanged {
 }
 
 impl Exchanged {
+    /// Nothing was done, and this is why.
+    pub(super) fn failed(why: &anyhow::Error) -> Self {
+        Self { trouble: Some(format!("{why:#}")), ..Self::default() }
+    }
+
     /// Whether another visit may do more.
     pub(super) fn goes_on(&self) -> bool {
         self.paused_until.is_none() && self.trouble.is_none()

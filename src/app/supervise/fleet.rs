@@ -5,13 +5,14 @@ use std::{
     time::Duration,
 };
 
+use chrono::TimeDelta;
 use tokio::{
     sync::mpsc,
     time::{Instant, sleep_until},
 };
 use tracing::{debug, error, warn};
 
-use super::{Ended, Progress};
+use super::{Budget, Ended, Progress};
 use crate::{
     app::{apply::Begun, context::Context, equip},
     model::{AgentName, ArtifactKey, Outcome, RunId, RunToken, StopReason},
@@ -64,6 +65,7 @@ struct Over {
 
 pub(super) struct Fleet<'a> {
     cx: &'a Context,
+    budget: Option<Budget>,
     active: BTreeMap<RunId, Active>,
     over: Vec<Over>,
     reports: mpsc::Receiver<(RunId, Report)>,
@@ -73,10 +75,11 @@ pub(super) struct Fleet<'a> {
 }
 
 impl<'a> Fleet<'a> {
-    pub(super) fn new(cx: &'a Context) -> Self {
+    pub(super) fn new(cx: &'a Context, budget: Option<Budget>) -> Self {
         let (sender, reports) = mpsc::channel(256);
         Self {
             cx,
+            budget,
             active: BTreeMap::new(),
             over: Vec::new(),
             reports,
@@ -106,7 +109,7 @@ impl<'a> Fleet<'a> {
 
     /// Starts a run that was claimed. That it cannot be started is evidence
     /// too.
-    pub(super) fn start(&mut self, begun: Begun, observe: &mut dyn FnMut(Progress)) {
+    pub(super) fn start(&mut self, mut begun: Begun, observe: &mut dyn FnMut(Progress)) {
         let now = Instant::now();
         self.first_start.get_or_insert(now);
         let run = begun.claimed.id;
@@ -121,6 +124,10 @@ impl<'a> Fleet<'a> {
         }
         equip::prune(self.cx, &agent);
         let allowed = begun.claimed.deadline_at - begun.claimed.claimed_at;
+        if let Some(left) = self.budget.and_then(|it| TimeDelta::from_std(it.left()).ok()) {
+            let deadline = &mut begun.claimed.deadline_at;
+            *deadline = (*deadline).min(begun.claimed.claimed_at + left);
+        }
         let definition = begun.claimed.definition.as_ref().map(|definition| &definition.0);
         let mut active = Active {
             agent,
@@ -165,17 +172,10 @@ impl<'a> Fleet<'a> {
         stopper.stop(reason, when);
     }
 
-    /// Asks every run here to stop.
-    pub(super) fn stop_all(&self, reason: StopReason) {
-        for run in self.active.keys() {
-            self.stop(*run, reason);
-        }
-    }
-
-    /// Ends every run here without waiting for anything.
-    pub(super) fn kill_all(&self) {
+    /// Asks every run here to stop because this process is to end.
+    pub(super) fn interrupt_all(&self, when: StopWhen) {
         for stopper in self.active.values().filter_map(|active| active.stopper.as_ref()) {
-            stopper.stop(StopReason::Interrupted, StopWhen::Kill);
+            stopper.stop(StopReason::Interrupted, when);
         }
     }
 

@@ -10,7 +10,9 @@
 //! at their end is stored. A database that does not answer for a while stops
 //! nothing that is running.
 
+mod budget;
 mod fleet;
+mod launching;
 mod pusher;
 
 use std::{collections::BTreeSet, time::Duration};
@@ -22,7 +24,9 @@ use tokio::{
 };
 use tracing::{info, warn};
 
+pub use self::{budget::Budget, launching::Where};
 use self::{
+    budget::Stage,
     fleet::{Fleet, News},
     pusher::Pusher,
 };
@@ -33,7 +37,8 @@ use super::{
 };
 use crate::{
     engine::{Decision, Effect, Wait, decide},
-    model::{AgentName, ArtifactKey, FeedbackNumber, Instant as DbInstant, Outcome, StopReason},
+    model::{AgentName, ArtifactKey, FeedbackNumber, Instant as DbInstant, Outcome},
+    runner::StopWhen,
     store::Known,
 };
 
@@ -41,6 +46,8 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(5 * 60);
 /// The wait before a failed round is tried again.
 const PAUSE: Duration = Duration::from_secs(1);
+/// How often the one launch of a session is tried when others are faster.
+const RACES: u32 = 5;
 
 /// How far to go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +71,10 @@ pub struct Options {
     pub jobs: usize,
     /// How often to look for news from outside.
     pub poll: Duration,
+    /// How long all of it may take.
+    pub budget: Option<Budget>,
+    /// Where what can start is started.
+    pub launches: Where,
 }
 
 /// One thing that happened, for whoever watches.
@@ -113,8 +124,13 @@ pub struct Session {
     pub failed: BTreeSet<AgentName>,
     /// Why artifacts are not in git yet, if they are not.
     pub unpublished: Option<anyhow::Error>,
+    /// The agents that can start on other machines, most important first:
+    /// those that [`Where::Elsewhere`] left to them.
+    pub startable: Vec<AgentName>,
     /// Whether it ended because it was told to.
     pub interrupted: bool,
+    /// Whether it would have gone on with a larger budget.
+    pub out_of_time: bool,
     /// What was read from GitHub and written there.
     pub github: Exchanged,
 }
@@ -136,9 +152,11 @@ pub(super) async fn supervise(
     let supervisor = Supervisor {
         cx,
         known: Known::default(),
-        fleet: Fleet::new(cx),
+        fleet: Fleet::new(cx, options.budget),
         pusher: Pusher::new(cx.publisher()?),
         launched: false,
+        races: 0,
+        stage: Stage::default(),
         session: Session::default(),
         options,
         interrupt,
@@ -181,6 +199,10 @@ struct Supervisor<'a> {
     /// Whether the one decision of [`Until::Once`] and [`Until::Built`] was
     /// made.
     launched: bool,
+    /// How often [`Until::Built`] was overtaken when it made it.
+    races: u32,
+    /// How far the budget is used up.
+    stage: Stage,
     session: Session,
 }
 
@@ -210,7 +232,7 @@ impl Supervisor<'_> {
                 Err(err) => {
                     let since = *failing.get_or_insert_with(Instant::now);
                     if since.elapsed() > PATIENCE || (self.fleet.is_idle() && !self.keeps_going()) {
-                        self.fleet.stop_all(StopReason::Interrupted);
+                        self.fleet.interrupt_all(StopWhen::Now);
                         self.fleet.drain(observe).await;
                         return Err(err);
                     }
@@ -237,7 +259,8 @@ impl Supervisor<'_> {
             }
         }
         let decision = decide(&snapshot);
-        let (effects, held_back) = self.allowed(&decision);
+        let launching::Allowed { effects, held_back, elsewhere } =
+            self.allowed(&decision, &snapshot);
         let executor = Executor {
             store: &self.cx.store,
             project: &self.cx.project,
@@ -246,49 +269,18 @@ impl Supervisor<'_> {
         };
         let applied = executor.apply(&effects).await;
         let changed = applied.changes > 0;
-        let held_back = held_back || lost_a_race(&effects, &applied);
+        let overtaken = launching::lost_a_race(&effects, &applied);
         if !self.launched {
             self.session.first.clone_from(&decision);
+            self.session.startable =
+                elsewhere.into_iter().filter(|agent| !applied.failed.contains(agent)).collect();
         }
+        self.races += u32::from(overtaken);
+        self.launched |= !overtaken || self.options.until == Until::Once;
+        let held_back = held_back || overtaken;
         self.obey(applied, &effects, observe);
         self.session.decision = decision;
         Ok(Round { taken_at, changed, held_back })
-    }
-
-    /// The effects that this session is there for, and whether a launch had to
-    /// be left out only because this machine has no room. An agent that is not
-    /// launched is ready all the same.
-    fn allowed(&self, decision: &Decision) -> (Vec<Effect>, bool) {
-        let mut room = self.options.jobs.saturating_sub(self.fleet.len());
-        let mut held_back = false;
-        let may_launch = !self.is_interrupted()
-            && match &self.options.until {
-                Until::Quiet | Until::Interrupted => true,
-                Until::Once | Until::Built(_) => !self.launched,
-            };
-        let mine = |effect: &Effect| match &self.options.until {
-            Until::Built(agent) => effect.agent() == agent,
-            _ => true,
-        };
-        let effects = decision
-            .effects
-            .iter()
-            .filter(|effect| mine(effect))
-            .cloned()
-            .filter_map(|effect| match effect {
-                Effect::Launch { .. } if !may_launch => effect.without_launching(),
-                Effect::Launch { .. } if room == 0 => {
-                    held_back = true;
-                    effect.without_launching()
-                }
-                Effect::Launch { .. } => {
-                    room -= 1;
-                    Some(effect)
-                }
-                _ => Some(effect),
-            })
-            .collect();
-        (effects, held_back)
     }
 
     fn obey(&mut self, applied: Applied, effects: &[Effect], observe: &mut dyn FnMut(Progress)) {
@@ -297,7 +289,6 @@ impl Supervisor<'_> {
                 self.fleet.stop(*run, *reason);
             }
         }
-        self.launched = true;
         if matches!(self.options.until, Until::Quiet | Until::Interrupted) {
             // Whatever was tried again went well this time, or fails again below.
             self.session.failed.retain(|agent| !effects.iter().any(|it| it.agent() == agent));
@@ -321,16 +312,41 @@ impl Supervisor<'_> {
         if !self.fleet.is_idle() {
             return false;
         }
-        if self.is_interrupted() {
+        if self.is_interrupted() || !self.has_time() {
             return true;
         }
-        match self.options.until {
+        match &self.options.until {
             Until::Interrupted => false,
-            Until::Once | Until::Built(_) => true,
-            Until::Quiet => {
-                let time_helps = self.session.decision.waiting.values().any(Wait::passes);
-                !round.changed && !round.held_back && !time_helps
+            Until::Once => true,
+            Until::Built(agent) => !self.tries_again(agent, round),
+            Until::Quiet => !round.changed && !round.held_back && !self.time_helps(),
+        }
+    }
+
+    /// Whether something goes on by itself after a while.
+    fn time_helps(&self) -> bool {
+        self.session.decision.waiting.values().any(Wait::passes)
+    }
+
+    /// Whether the budget allows that something is started.
+    fn has_time(&self) -> bool {
+        self.options.budget.is_none_or(|budget| budget.has_room(Duration::ZERO))
+    }
+
+    /// Whether [`Until::Built`] is to wait for another try: the last one was
+    /// overtaken, or it failed and the next one is due within the budget.
+    fn tries_again(&self, agent: &AgentName, round: &Round) -> bool {
+        if round.held_back {
+            return self.races < RACES;
+        }
+        let Some(budget) = self.options.budget.filter(|_| !self.session.ended.is_empty()) else {
+            return false;
+        };
+        match self.session.decision.waiting.get(agent) {
+            Some(Wait::Backoff(at)) => {
+                budget.has_room((*at - round.taken_at).to_std().unwrap_or_default())
             }
+            _ => false,
         }
     }
 
@@ -338,6 +354,9 @@ impl Supervisor<'_> {
     fn pause(&self, round: &Round) -> Duration {
         if round.changed && self.fleet.is_idle() {
             return Duration::ZERO;
+        }
+        if round.held_back && self.fleet.is_idle() {
+            return PAUSE.min(self.options.poll);
         }
         let due = self.session.decision.waiting.values().filter_map(|wait| match wait {
             Wait::Backoff(at) => (*at - round.taken_at).to_std().ok(),
@@ -367,17 +386,37 @@ impl Supervisor<'_> {
                 () = tokio::time::sleep_until(wake) => return,
                 _ = beat.tick() => self.fleet.heartbeat().await,
                 pushed = self.pusher.next() => observe_push(pushed, observe),
+                () = self.stage.over(self.options.budget) => {
+                    self.cut_short();
+                    return;
+                }
                 () = told_again(&mut self.interrupt, told) => {
                     if told == 0 {
                         info!("told to stop: ending the runs here gracefully");
-                        self.fleet.stop_all(StopReason::Interrupted);
+                        self.fleet.interrupt_all(match self.cx.settings.environment.in_actions() {
+                            // The platform kills this process 10 s later.
+                            true => StopWhen::Hurried,
+                            false => StopWhen::Now,
+                        });
                     } else {
                         info!("told to stop at once: killing the runs here");
-                        self.fleet.kill_all();
+                        self.fleet.interrupt_all(StopWhen::Kill);
                     }
                     return;
                 }
             }
+        }
+    }
+
+    /// The budget is used up, or nearly: the runs here end.
+    fn cut_short(&mut self) {
+        self.stage = self.stage.next();
+        if self.stage == Stage::Stopping {
+            info!("the budget is used up: ending the runs here gracefully");
+            self.fleet.interrupt_all(StopWhen::Now);
+        } else {
+            info!("the budget is used up: killing the runs here");
+            self.fleet.interrupt_all(StopWhen::Kill);
         }
     }
 
@@ -392,23 +431,18 @@ impl Supervisor<'_> {
             self.options.jobs = 0;
             self.round(observe).await?;
         }
-        match self.pusher.push_everything().await {
+        let left_out = self.session.decision.effects.iter().any(Effect::is_launch);
+        self.session.out_of_time =
+            !self.has_time() && (self.stage != Stage::Going || left_out || self.time_helps());
+        let push = Budget::within(self.options.budget, self.pusher.push_everything());
+        match push.await {
             Ok(0) => {}
             Ok(count) => observe(Progress::Published(count)),
             Err(err) => self.session.unpublished = Some(err),
         }
         self.session.makespan = self.fleet.makespan();
-        self.cx.store.record_tick(self.cx.project.id).await?;
         Ok(self.session)
     }
-}
-
-/// Whether a launch came to nothing only because another process was faster.
-fn lost_a_race(effects: &[Effect], applied: &Applied) -> bool {
-    let launches = effects.iter().filter(|effect| {
-        matches!(effect, Effect::Launch { .. }) && !applied.failed.contains(effect.agent())
-    });
-    launches.count() > applied.begun.len()
 }
 
 /// Returns when it is more urgent to stop than it was.
