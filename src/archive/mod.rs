@@ -298,6 +298,21 @@ impl Archive {
         Ok(head.map(|head| head.to_string()))
     }
 
+    /// Makes sure that the branch could be pushed to, as far as that can be told
+    /// without doing it: a rule for the branch shows only then. Changes nothing.
+    pub fn may_push(&self) -> Result<(), Error> {
+        let remote = &self.place.remote;
+        match &self.address {
+            Address::Folder(path) => local::may_write(remote, path),
+            Address::Server => smart::Session::open(remote, &self.refname)?.may_push(),
+        }
+    }
+
+    /// The remote that the branch is on.
+    pub fn remote(&self) -> &Remote {
+        &self.place.remote
+    }
+
     /// The newest `limit` commits of the branch, newest first.
     pub fn log(&self, limit: usize) -> Result<Vec<Commit>, Error> {
         self.reading(|repo, head| Ok(history::log(repo, head, limit)?))

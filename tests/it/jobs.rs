@@ -265,7 +265,9 @@ fn an_agent_that_cannot_be_built_now_is_left_alone_if_that_is_asked() {
     project.run(&["build", "done"]).ok();
     project.sql("update agents set retired_at = now() where name = 'gone'");
     let _builds: Vec<Running> = ["a", "b"].map(|agent| project.start(&["build", agent])).into();
-    wait_until("both are built", || project.sql("select count(*) from runs where finished_at is null") == "2");
+    wait_until("both are built", || {
+        project.sql("select count(*) from runs where finished_at is null") == "2"
+    });
 
     let mut said = String::new();
     for agent in ["a", "c", "needs-a", "asks", "held", "done", "gone"] {
@@ -350,8 +352,7 @@ fn the_next_tick_is_dispatched_for_what_people_are_to_be_told() {
     let github = GitHub::start();
     let project = on_github(&Plan::new().agent("asks", "", "wavemark ask 'Which?'"), &github);
 
-    let build =
-        project.run(&["build", "asks", "--next", ".github/workflows/tick.yml"]).ok();
+    let build = project.run(&["build", "asks", "--next", ".github/workflows/tick.yml"]).ok();
 
     assert!(build.stderr.contains("started tick.yml: something is to be told"), "{build}");
     assert_eq!(dispatched(&github), ["tick.yml"]);

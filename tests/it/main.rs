@@ -24,6 +24,7 @@
 //! | `postgres`, `pooler`, `commits` | other servers, and trouble on the way to them |
 //! | `story` | one with everything in it, and the record that it leaves |
 //! | `supabase`, `api` | on a Supabase project; rows that others write there |
+//! | `init`, `doctor` | the first day, and whether everything is there |
 //! | `tidy` | the architecture, executable |
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 #![expect(clippy::print_stderr, reason = "what cannot be tidied up is told, and fails nothing")]
@@ -37,8 +38,10 @@ mod contract;
 mod conversation;
 mod crash;
 mod crowd;
+mod doctor;
 mod feedback;
 mod git_server;
+mod init;
 mod jobs;
 mod order;
 mod plans;

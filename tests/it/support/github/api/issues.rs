@@ -136,3 +136,8 @@ fn state(call: &Call<'_>) -> Option<Change> {
         _ => Some(Change::Reopen),
     }
 }
+
+/// Nobody has any.
+pub(super) fn no_pulls(call: &mut Call<'_>) -> Outcome {
+    Ok(call.page(Vec::new()))
+}
