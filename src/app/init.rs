@@ -374,8 +374,8 @@ fn secrets(github: Option<&OnGithub>, named: &Named) -> Vec<SecretView> {
         secret(
             "WAVEMARK_DATABASE_CA",
             "the certificate of its authority: on Supabase, download it (dashboard, Database, \
-             Settings, SSL); not needed for one that every system knows",
-            " < prod-ca-2021.crt",
+             Settings, SSL); none is needed for one that every system knows",
+            " < ca.crt",
         ),
     ];
     secrets.extend(named.secrets.iter().map(|name| secret(name.as_str(), "an agent uses it", "")));

@@ -24,6 +24,7 @@ pub struct Finding {
     /// What was looked at.
     pub check: &'static str,
     /// How it is.
+    #[serde(rename = "status")]
     pub health: Health,
     /// What was found.
     pub found: String,
@@ -69,7 +70,7 @@ impl Health {
             Self::Ok => "ok",
             Self::Skip => "-",
             Self::Warn => "warn",
-            Self::Fail => "FAIL",
+            Self::Fail => "fail",
         }
     }
 
@@ -157,13 +158,26 @@ mod tests {
 
     #[test]
     fn an_examination_reads_line_by_line() {
-        insta::assert_snapshot!(anstream::adapter::strip_str(&view().render(80)), @"");
+        insta::assert_snapshot!(anstream::adapter::strip_str(&view().render(80)), @"
+        plan
+          ok    waves       tested: 2 agents in 1 wave
+        database
+          fail  connection  cannot connect to Postgres at db.example:5432/postgres: the
+                            host's name could not be looked up
+                            next: check the host in DATABASE_URL
+          -     schema      not looked at: there is no connection
+        GitHub
+          warn  labels      agent:echo is missing
+                            next: wavemark init
+
+        1 check failed, with 1 warning.
+        ");
     }
 
     #[test]
     fn a_script_gets_the_same() {
         let json = serde_json::to_string(&DoctorView { findings: view().findings[3..].to_vec() });
-        insta::assert_snapshot!(json.unwrap(), @"");
+        insta::assert_snapshot!(json.unwrap(), @r#"{"healthy":true,"checks":[{"area":"GitHub","check":"labels","status":"warn","found":"agent:echo is missing","next":"wavemark init"}]}"#);
         assert!(!view().is_healthy());
     }
 }

@@ -97,6 +97,7 @@ impl InitView {
         let current = self.files.iter().filter(|file| file.fate == Fate::Current).count();
         if current > 0 {
             let verb = if current == 1 { "is" } else { "are" };
+            page.blank();
             page.line([Span::new(DIM, format!("{} {verb} up to date", count(current, "file")))]);
         }
         self.left(&mut page);
@@ -106,6 +107,7 @@ impl InitView {
                 page.paragraph(2, PLAIN, &labels.join(", "));
             }
             Some(Labels::Not(why)) => {
+                page.blank();
                 page.item("the labels at GitHub: ", 0, ALERT, why);
             }
             Some(Labels::Present) | None => {}
@@ -189,14 +191,57 @@ mod tests {
     #[test]
     fn everything_that_was_done_is_told_and_what_is_left_to_do() {
         let text = view().render(72);
-        insta::assert_snapshot!(anstream::adapter::strip_str(&text), @"");
+        insta::assert_snapshot!(anstream::adapter::strip_str(&text), @"
+        /home/ada/waves
+
+        wrote
+          waves/project.yaml
+
+        brought up to date
+          waves/schema.json
+
+        1 file is up to date
+
+        left alone
+          .github/workflows/tick.yml
+            it is not Wavemark's
+
+        made the labels
+          wavemark, agent:echo
+
+        secrets to set, once the repo is on GitHub (Settings, Secrets and
+        variables, Actions)
+          DATABASE_URL  where the database is
+            gh secret set DATABASE_URL
+
+        next
+          1. wavemark run
+             builds the first wave here
+        ");
     }
 
     #[test]
     fn a_preview_says_would() {
         let view = InitView { is_preview: true, secrets: vec![], steps: vec![], ..view() };
         let text = view.render(72);
-        insta::assert_snapshot!(anstream::adapter::strip_str(&text), @"");
+        insta::assert_snapshot!(anstream::adapter::strip_str(&text), @"
+        /home/ada/waves
+
+        would write
+          waves/project.yaml
+
+        would bring up to date
+          waves/schema.json
+
+        1 file is up to date
+
+        left alone
+          .github/workflows/tick.yml
+            it is not Wavemark's
+
+        would make the labels
+          wavemark, agent:echo
+        ");
         assert!(view.is_busy());
     }
 }

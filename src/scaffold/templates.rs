@@ -63,7 +63,27 @@ mod tests {
         );
         let text = action(&release.unwrap());
         let (inputs, _) = text.split_once("\nruns:").unwrap();
-        insta::assert_snapshot!(inputs, @"");
+        insta::assert_snapshot!(inputs, @"
+        # Puts this release of wavemark on the PATH of a job, after checking that it is the one.
+        # A newer `wavemark init` pins a newer one.
+        name: setup wavemark
+        description: Puts a released wavemark on the PATH, after checking that it is the one
+
+        inputs:
+          version:
+            description: Which release, such as 0.1.0; as a rule the one that this action is of
+            default: '1.2.3'
+          releases:
+            description: Where releases are; as a rule those of the repository that this action is of
+            default: 'https://github.com/acme/wavemark/releases/download'
+          checksums:
+            description: The SHA-256 of the archive for each target, a line each, as in SHA256SUMS
+            default: |
+              0000000000000000000000000000000000000000000000000000000000000004  wavemark-aarch64-apple-darwin.tar.gz
+              0000000000000000000000000000000000000000000000000000000000000002  wavemark-aarch64-unknown-linux-musl.tar.gz
+              0000000000000000000000000000000000000000000000000000000000000003  wavemark-x86_64-apple-darwin.tar.gz
+              0000000000000000000000000000000000000000000000000000000000000001  wavemark-x86_64-unknown-linux-musl.tar.gz
+        ");
         assert!(!text.contains(UNTOLD), "{text}");
     }
 

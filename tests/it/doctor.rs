@@ -32,8 +32,8 @@ fn on_github(github: &GitHub, token: &str) -> Project {
     for file in ["tick.yml", "plan.yml", "plan-comment.yml", "sync.yml"] {
         github.add_workflow(file, Some(&[]));
     }
-    project.run(&["sync"]).ok();
     project.run(&["run"]).ok();
+    project.run(&["tick"]).ok();
     project.env("GITHUB_TOKEN", token);
     project
 }
@@ -46,19 +46,21 @@ fn told(project: &Project, code: i32, check: &str) -> String {
     let finding = checks.iter().find(|finding| finding["check"] == check);
     let finding = finding.unwrap_or_else(|| panic!("no {check} in {answer:#}"));
     let word = |field: &str| finding[field].as_str().unwrap_or_default().to_owned();
-    format!("{}: {} ({})", word("health"), word("found"), word("next"))
+    format!("{}: {} ({})", word("status"), word("found"), word("next"))
 }
 
 /// Every check that is not ok.
 fn unwell(project: &Project) -> Vec<String> {
     let answer: Value = project.run(&["doctor", "--json"]).json();
     let checks = answer["checks"].as_array().unwrap().iter();
-    let unwell = checks.filter(|finding| finding["health"] != "ok");
-    unwell.map(|it| format!("{} {}", it["health"], it["check"]).replace('"', "")).collect()
+    let unwell = checks.filter(|finding| finding["status"] != "ok");
+    unwell.map(|it| format!("{} {}", it["status"], it["check"]).replace('"', "")).collect()
 }
 
 #[track_caller]
 fn says(text: &str, words: &[&str]) {
+    // Wherever lines were broken.
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     for word in words {
         assert!(text.contains(word), "{word} is not in: {text}");
     }
@@ -69,7 +71,8 @@ fn on_a_laptop_everything_is_well_or_not_used() {
     let project = Project::on_its_own(&plan());
     project.run(&["run"]).ok();
     let output = project.run(&["doctor"]).ok();
-    let bad = output.stdout.lines().any(|line| line.contains("FAIL") || line.contains("warn "));
+    let bad =
+        output.stdout.lines().any(|line| line.contains("  fail  ") || line.contains("  warn  "));
     assert!(!bad, "{output}");
     says(&output.stdout, &["PostgreSQL", "every migration is applied", "not used"]);
 }
@@ -86,7 +89,7 @@ fn a_project_that_was_never_used_is_told_what_to_do_first() {
 fn a_folder_without_a_project_is_sent_to_init() {
     let project = Project::elsewhere(&plan());
     fs::remove_dir_all(project.path("waves")).unwrap();
-    says(&told(&project, 1, "project"), &["fail", "wavemark init"]);
+    says(&told(&project, 1, "project"), &["fail:", "wavemark init"]);
 }
 
 #[test]
@@ -115,7 +118,10 @@ fn a_permission_that_is_missing_is_named() {
         let rest = NEEDED.into_iter().filter(|it| *it != missing);
         let rest: Vec<(&str, Access)> = rest.map(|it| (it, Access::Write)).collect();
         project.env("GITHUB_TOKEN", &github.token(Token::of_actions(&rest)));
-        says(&told(&project, 1, check), &["fail", &format!("{}: read", missing.replace('_', "-"))]);
+        says(
+            &told(&project, 1, check),
+            &["fail:", &format!("{}: read", missing.replace('_', "-"))],
+        );
     }
 }
 
@@ -123,13 +129,13 @@ fn a_permission_that_is_missing_is_named() {
 fn what_a_token_may_write_is_told_only_where_it_can_be() {
     let github = GitHub::start();
     let mut project = on_github(&github, &github.actions_token());
-    says(&told(&project, 0, "issues"), &["ok", "cannot be told without writing"]);
+    says(&told(&project, 0, "issues"), &["ok:", "cannot be told without writing"]);
     project.env("GITHUB_TOKEN", &github.token(Token::of("ann")));
     says(&told(&project, 0, "issues"), &["ok: may be read and written"]);
     says(&told(&project, 0, "token"), &["of ann", "repo, workflow"]);
     github.add_collaborator("bob", Role::Read);
     project.env("GITHUB_TOKEN", &github.token(Token::of("bob")));
-    says(&told(&project, 1, "contents"), &["fail", "may only read"]);
+    says(&told(&project, 1, "contents"), &["fail:", "may only read"]);
 }
 
 #[test]
@@ -138,10 +144,10 @@ fn a_wrong_token_is_told_and_the_rest_is_looked_at_all_the_same() {
     let project = on_github(&github, "ghs_wrong");
     says(
         &told(&project, 1, "token"),
-        &["fail", "did not accept the token", "GITHUB_TOKEN may have expired"],
+        &["fail:", "did not accept the token", "GITHUB_TOKEN may have expired"],
     );
-    says(&told(&project, 1, "repo"), &["skip", "not looked at"]);
-    says(&told(&project, 1, "schema"), &["ok"]);
+    says(&told(&project, 1, "repo"), &["skip:", "not looked at"]);
+    says(&told(&project, 1, "schema"), &["ok:"]);
 }
 
 #[test]
@@ -149,11 +155,11 @@ fn a_repo_that_is_archived_has_no_issues_or_is_not_there_is_told() {
     let github = GitHub::start();
     let mut project = on_github(&github, &github.actions_token());
     github.repo(|repo| repo.has_issues = false);
-    says(&told(&project, 1, "issues"), &["fail", "switched off", "settings"]);
+    says(&told(&project, 1, "issues"), &["fail:", "switched off", "settings"]);
     github.repo(|repo| (repo.has_issues, repo.archived) = (true, true));
-    says(&told(&project, 1, "repo"), &["fail", "archived"]);
+    says(&told(&project, 1, "repo"), &["fail:", "archived"]);
     project.env("GITHUB_REPOSITORY", "acme/nothing");
-    says(&told(&project, 1, "repo"), &["fail", "no repository acme/nothing"]);
+    says(&told(&project, 1, "repo"), &["fail:", "no repository acme/nothing"]);
 }
 
 #[test]
@@ -163,22 +169,22 @@ fn a_workflow_that_is_switched_off_unknown_stale_or_missing_is_told() {
     github.repo(|repo| repo.workflows[0].disabled = true);
     says(
         &told(&project, 1, "enabled"),
-        &["fail", "switched off: .github/workflows/tick.yml", "gh workflow enable"],
+        &["fail:", "switched off: .github/workflows/tick.yml", "gh workflow enable"],
     );
     github.repo(|repo| drop(repo.workflows.remove(0)));
     says(
         &told(&project, 1, "enabled"),
-        &["fail", "does not know .github/workflows/tick.yml", "main"],
+        &["fail:", "does not know .github/workflows/tick.yml", "main"],
     );
 
     project.replan(&plan().agent("reel", "secrets: [A_TOKEN]", "true"));
-    says(&told(&project, 1, "files"), &["warn", "tick.yml", "wavemark init"]);
-    says(&told(&project, 1, "secrets"), &["fail", "A_TOKEN"]);
-    says(&told(&project, 1, "labels"), &["warn", "agent:reel", "wavemark init"]);
+    says(&told(&project, 1, "files"), &["warn:", "tick.yml", "wavemark init"]);
+    says(&told(&project, 1, "secrets"), &["fail:", "A_TOKEN"]);
+    says(&told(&project, 1, "labels"), &["warn:", "agent:reel", "wavemark init"]);
     project.run(&["init"]).ok();
-    says(&told(&project, 1, "secrets"), &["ok", "A_TOKEN"]);
+    says(&told(&project, 1, "secrets"), &["ok:", "A_TOKEN"]);
     fs::remove_file(project.path(".github/workflows/sync.yml")).unwrap();
-    says(&told(&project, 1, "files"), &["fail", "sync.yml"]);
+    says(&told(&project, 1, "files"), &["fail:", "sync.yml"]);
 }
 
 #[test]
@@ -188,17 +194,17 @@ fn a_table_without_row_security_fails_and_how_to_switch_it_on_is_told() {
     let said = told(&project, 1, "row security");
     says(
         &said,
-        &["fail", "public.artifacts", "alter table public.artifacts enable row level security"],
+        &["fail:", "public.artifacts", "alter table public.artifacts enable row level security"],
     );
     project.sql("alter table artifacts enable row level security");
-    says(&told(&project, 0, "row security"), &["ok"]);
+    says(&told(&project, 0, "row security"), &["ok:"]);
 }
 
 #[test]
 fn on_supabase_the_api_may_do_no_more_than_it_should() {
     let project = Project::on_supabase(&plan(), Grants::Everything);
     project.run(&["sync"]).ok();
-    says(&told(&project, 0, "API roles"), &["ok"]);
+    says(&told(&project, 0, "API roles"), &["ok:"]);
     project.psql("grant delete on public.artifacts to service_role");
     project.psql("grant select on public.agents to anon");
     let said = told(&project, 1, "API roles");
@@ -221,21 +227,21 @@ fn an_old_schema_is_told_and_left_as_it_is() {
         "delete from {history} where version = (select max(version) from {history})"
     ));
     let count = project.sql(&format!("select count(*) from {history}"));
-    says(&told(&project, 0, "schema"), &["warn", "1 migration to be applied", "wavemark sync"]);
+    says(&told(&project, 0, "schema"), &["warn:", "1 migration to be applied", "wavemark sync"]);
     assert_eq!(project.sql(&format!("select count(*) from {history}")), count);
     let never = Project::unsynced(&plan());
-    says(&told(&never, 0, "schema"), &["warn", "no tables yet"]);
+    says(&told(&never, 0, "schema"), &["warn:", "no tables yet"]);
     assert_eq!(never.sql("select to_regclass('public.agents') is null"), "t");
 }
 
 #[test]
 fn a_pooler_is_told_by_what_it_does() {
     let mut project = Project::with(&plan());
-    says(&told(&project, 0, "connection"), &["ok", "direct"]);
+    says(&told(&project, 0, "connection"), &["ok:", "direct"]);
     let pooler = project.through_pooler();
-    says(&told(&project, 0, "connection"), &["ok", "transaction pooler"]);
+    says(&told(&project, 0, "connection"), &["ok:", "transaction pooler"]);
     pooler.spoil();
-    says(&told(&project, 0, "connection"), &["ok", "transaction pooler"]);
+    says(&told(&project, 0, "connection"), &["ok:", "transaction pooler"]);
 }
 
 #[test]
@@ -245,7 +251,7 @@ fn a_database_that_cannot_be_reached_fails_and_holds_up_nothing() {
     let output = project.run(&["doctor"]).exits(1);
     says(
         &output.stdout,
-        &["FAIL", "nothing listens there", "next: check the host", "not looked at"],
+        &["fail", "nothing listens there", "next: check the host", "not looked at"],
     );
     says(&output.stdout, &["1 agent in 1 wave", "1 check failed"]);
     assert!(!format!("{output}").contains("hunter2"), "{output}");
@@ -255,19 +261,19 @@ fn a_database_that_cannot_be_reached_fails_and_holds_up_nothing() {
 fn clocks_that_are_apart_are_told() {
     let github = GitHub::start();
     let project = on_github(&github, &github.actions_token());
-    says(&told(&project, 0, "clock"), &["ok", "the database and GitHub"]);
+    says(&told(&project, 0, "clock"), &["ok:", "the database and GitHub"]);
     github.pass(TimeDelta::minutes(10));
-    says(&told(&project, 0, "clock"), &["warn", "behind that of GitHub"]);
+    says(&told(&project, 0, "clock"), &["warn:", "behind that of GitHub"]);
 }
 
 #[test]
 fn a_schedule_that_has_stopped_is_told() {
     let github = GitHub::start();
     let project = on_github(&github, &github.actions_token());
-    says(&told(&project, 0, "last tick"), &["ok"]);
+    says(&told(&project, 0, "last tick"), &["ok:"]);
     for (ago, code, health) in [("8 hours", 0, "warn"), ("13 hours", 1, "fail")] {
         project.sql(&format!("update projects set last_tick_at = now() - interval '{ago}'"));
-        says(&told(&project, code, "last tick"), &[health, "tick"]);
+        says(&told(&project, code, "last tick"), &[&format!("{health}:"), "tick"]);
     }
 }
 
@@ -281,12 +287,15 @@ fn a_git_host_that_would_refuse_the_push_is_told_before_it_does() {
     let host = GitHttp::serve(&project.path("hub"));
     host.wants("ghs_16C7e42F292c6912E7710c838347Ae178B4a");
     project.env("WAVEMARK_GIT_REMOTE", &host.url("acme/waves.git"));
-    says(&told(&project, 1, "branch"), &["fail", "did not accept the credentials", "GITHUB_TOKEN"]);
+    says(
+        &told(&project, 1, "branch"),
+        &["fail:", "did not accept the credentials", "GITHUB_TOKEN"],
+    );
     project.env("GITHUB_TOKEN", "ghs_16C7e42F292c6912E7710c838347Ae178B4a");
-    says(&told(&project, 0, "branch"), &["ok", "wavemark/artifacts may be pushed"]);
+    says(&told(&project, 0, "branch"), &["ok:", "wavemark/artifacts may be pushed"]);
     host.says(403, "Permission to acme/waves.git denied to github-actions[bot].");
-    says(&told(&project, 1, "branch"), &["fail", "denied"]);
+    says(&told(&project, 1, "branch"), &["fail:", "denied"]);
     host.works();
     host.says(403, "This repository was archived so it is read-only.");
-    says(&told(&project, 1, "branch"), &["fail", "archived"]);
+    says(&told(&project, 1, "branch"), &["fail:", "archived"]);
 }

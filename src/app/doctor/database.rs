@@ -175,7 +175,11 @@ async fn protection(exam: &mut Exam<'_>, store: &Store, has_schema: bool) {
     }
     match within(store.unprotected_tables()).await {
         Ok((tables, bare)) if bare.is_empty() => {
-            exam.ok(AREA, "row security", format!("on for all of {}", count(tables, "table")));
+            exam.ok(
+                AREA,
+                "row security",
+                format!("on for {}, which are all", count(tables, "table")),
+            );
         }
         Ok((_, bare)) => {
             let next: Vec<String> = bare
@@ -220,6 +224,7 @@ pub(super) async fn last_tick(
     plan: Option<&Plan>,
     repo: &super::github::Seen,
 ) {
+    const AREA: &str = "workflows";
     const CHECK: &str = "last tick";
     let (Some(store), Some(plan)) = (store, plan) else {
         exam.skip(AREA, CHECK, "not looked at: there is no database with this plan");

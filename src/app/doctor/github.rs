@@ -253,7 +253,7 @@ async fn labels(exam: &mut Exam<'_>, visit: &mut Visit, plan: Option<&Plan>) {
     let total = wanted.len();
     let missing: Vec<String> = wanted.into_iter().filter(|label| !is_there(label)).collect();
     if missing.is_empty() {
-        exam.ok(AREA, "labels", format!("all of {} are there", count(total, "label")));
+        exam.ok(AREA, "labels", format!("{}, all there", count(total, "label")));
     } else {
         let found = format!("missing: {}", listed(&missing, 5));
         exam.warn(AREA, "labels", found, "`wavemark init` makes them");

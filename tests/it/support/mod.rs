@@ -31,7 +31,7 @@ pub(crate) use self::{
     git_rules::Rule,
     plan::Plan,
     pooler::Pooler,
-    process::Running,
+    process::{Output, Running},
     project::{Project, Traced},
     rest::Rest,
     supabase::Grants,
