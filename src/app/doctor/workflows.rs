@@ -14,15 +14,14 @@ use crate::{
 const AREA: &str = "workflows";
 const ADD: &str = "`wavemark init`, then commit and push";
 
-/// Looks at the workflows, if the project is on GitHub or has any.
+/// Looks at the workflows, if the project is on GitHub.
 pub(super) async fn examine(
     exam: &mut Exam<'_>,
     workspace: &Workspace,
     plan: Option<&Plan>,
     repo: &Seen,
 ) {
-    let root = workspace.root();
-    if !repo.is_there() && !root.join(WORKFLOWS).exists() {
+    if !repo.is_there() {
         return exam.skip(AREA, "files", "not used: the project is not on GitHub");
     }
     let named = plan.map(named);
