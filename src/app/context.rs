@@ -58,6 +58,13 @@ impl Environment {
         self.word("GITHUB_ACTIONS") == Some("true")
     }
 
+    /// Where people see this job of GitHub Actions, if it is one.
+    pub(super) fn job(&self) -> Option<String> {
+        let [server, repo, run] =
+            ["GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID"].map(|name| self.word(name));
+        Some(format!("{}/{}/actions/runs/{}", server?, repo?, run?))
+    }
+
     /// Who speaks on GitHub.
     pub(super) fn github_auth(&self) -> anyhow::Result<Option<Auth>> {
         if let (Some(id), Some(key)) = (self.word("WAVEMARK_APP_ID"), self.word("WAVEMARK_APP_KEY"))

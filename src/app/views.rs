@@ -15,7 +15,7 @@ use crate::{
     report::{
         Activity, AgentView, ArtifactView, ArtifactsView, ComparedView, ComparisonView,
         CompletedView, EventView, EventsView, FeedbackListView, FeedbackRef, FeedbackView,
-        HistoryView, Reason, RunSummaryView, RunView, SpanView, StatusView, ThreadView,
+        HistoryView, LateView, Reason, RunSummaryView, RunView, SpanView, StatusView, ThreadView,
         TimelineRow, TimelineView, WaitingView, WaveView, WhyView,
     },
     store::{AgentRow, ArtifactRow, FeedbackRow},
@@ -40,13 +40,15 @@ pub async fn status(cx: &Context) -> anyhow::Result<StatusView> {
             }
         }
     }
-    Ok(StatusView::new(
+    let mut view = StatusView::new(
         project.name,
         snapshot.taken_at,
         project.last_tick_at,
         waves,
         feedback.into_iter().map(feedback_view).collect(),
-    ))
+    );
+    view.late = cx.store.last_tick(&cx.project).await?.as_ref().and_then(LateView::of);
+    Ok(view)
 }
 
 /// `wavemark why AGENT`.
@@ -346,6 +348,7 @@ pub async fn summary(cx: &Context, session: &Session) -> anyhow::Result<RunSumma
         completed,
         open_feedback: status.open_feedback,
         waiting,
+        late: status.late,
         makespan: session.makespan,
         sequential: session.ended.iter().map(|run| run.took).sum::<Duration>(),
     })

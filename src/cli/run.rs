@@ -17,6 +17,7 @@ use crate::{
     },
     engine::Wait,
     model::{AgentName, Outcome as RunOutcome},
+    report::LateView,
     store::{self, Retire},
 };
 
@@ -294,6 +295,11 @@ pub(super) async fn go(
     }
     if let Some(until) = session.github.paused_until {
         output::complain(&format!("GitHub wants to be left alone until {until}\n"));
+    }
+    if let Some(late) = session.before.as_ref().and_then(LateView::of) {
+        let scheduled = cx.settings.environment.word("GITHUB_EVENT_NAME").is_some();
+        let text = if scheduled { late.catching_up() } else { late.warning() };
+        output::complain(&format!("{text}\n"));
     }
     if session.out_of_time {
         output::complain(

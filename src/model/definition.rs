@@ -286,6 +286,18 @@ pub struct ProjectSettings {
     pub lease: Duration,
     /// The largest artifact, in bytes.
     pub max_artifact_bytes: u64,
+    /// How often something else than a person is to tick.
+    ///
+    /// Left out where nobody said otherwise: plans from before it was there have
+    /// the digests that they had.
+    #[serde(with = "seconds", skip_serializing_if = "is_every_six_hours")]
+    pub tick_every: Duration,
+}
+
+const SIX_HOURS: Duration = Duration::from_secs(6 * 3600);
+
+fn is_every_six_hours(every: &Duration) -> bool {
+    *every == SIX_HOURS
 }
 
 impl Default for ProjectSettings {
@@ -298,6 +310,7 @@ impl Default for ProjectSettings {
             stall_timeout: Duration::from_secs(30 * 60),
             lease: Duration::from_secs(120),
             max_artifact_bytes: 5 * 1024 * 1024,
+            tick_every: SIX_HOURS,
         }
     }
 }

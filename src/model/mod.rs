@@ -14,6 +14,7 @@ mod name;
 mod role;
 mod run;
 mod status;
+mod tick;
 mod usage;
 
 pub use artifact::{ArtifactKey, ArtifactType, BadArtifactKey, FileName, GitState};
@@ -28,6 +29,7 @@ pub use name::{AgentName, BadName, PoolName, ProjectName, WaveName};
 pub use role::Role;
 pub use run::{Epoch, Generation, Outcome, RunToken, StopReason};
 pub use status::Status;
+pub use tick::{LastTick, TickEnd};
 pub use usage::{BadUsd, Cost, CostBasis, Usage, Usd};
 
 /// An instant of the database's clock.

@@ -54,6 +54,9 @@ mapping! {
         /// How many runs may be lost with their machines before people are asked.
         #[default = 10]
         infra_retries: Whole<0, 1000>,
+        /// How often a workflow ticks: more than that without a tick is late.
+        #[default = "6h"]
+        tick_every: Duration,
         /// Who may steer agents by issues.
         trust: Trust,
     }
@@ -131,6 +134,7 @@ impl DraftProject {
                 backoff_cap: fields.backoff_cap.map_or(default.backoff_cap, |at| at.value),
                 stall_timeout: fields.stall_timeout.unwrap_or(default.stall_timeout),
                 lease: fields.lease.unwrap_or(default.lease),
+                tick_every: fields.tick_every.unwrap_or(default.tick_every),
                 max_artifact_bytes: artifacts.max_size.map_or(default.max_artifact_bytes, |s| s.0),
             },
             trusted_role: fields.trust.and_then(|trust| trust.role).unwrap_or(Role::Triage),

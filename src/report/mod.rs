@@ -33,6 +33,7 @@ mod doctor;
 mod events;
 mod feedback;
 mod init;
+mod late;
 #[cfg(test)]
 mod laws;
 mod live;
@@ -55,6 +56,7 @@ pub use doctor::{DoctorView, Finding, Health};
 pub use events::{EventView, EventsView};
 pub use feedback::{FeedbackListView, FeedbackRef, FeedbackView, ThreadView};
 pub use init::{Fate, FileView, InitView, Labels, SecretView};
+pub use late::LateView;
 pub use live::LiveView;
 pub use reason::Reason;
 pub use status::{StatusView, Totals, WaveView};

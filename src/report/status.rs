@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::{
     agent::AgentView,
     feedback::FeedbackView,
+    late::LateView,
     page::{Align, BOLD, DIM, PLAIN, Page, Span},
     table::{Column, Table},
     text::one_line,
@@ -21,6 +22,9 @@ pub struct StatusView {
     pub taken_at: Instant,
     /// When the scheduler last looked; absent if it never did.
     pub last_tick_at: Option<Instant>,
+    /// How late the next tick in GitHub Actions is, if it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub late: Option<LateView>,
     /// The waves, in the order to show them.
     pub waves: Vec<WaveView>,
     /// What waits for a person.
@@ -105,7 +109,8 @@ impl StatusView {
         waves: Vec<WaveView>,
         open_feedback: Vec<FeedbackView>,
     ) -> Self {
-        Self { project, taken_at, last_tick_at, totals: Totals::of(&waves), waves, open_feedback }
+        let totals = Totals::of(&waves);
+        Self { project, taken_at, last_tick_at, late: None, totals, waves, open_feedback }
     }
 
     /// How many agents stand where.
@@ -126,6 +131,9 @@ impl StatusView {
                 },
             ),
         ]);
+        if let Some(late) = &self.late {
+            page.paragraph(0, PLAIN, &late.warning());
+        }
         if !self.waves.is_empty() {
             page.blank();
             self.table().print(&mut page);

@@ -30,6 +30,7 @@ mod sql;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod ticks;
 mod views;
 
 pub use access::{
@@ -50,6 +51,7 @@ pub use plan::Retire;
 pub use projects::Project;
 pub use runs::{Beat, Claim, Claimed, Ending, Pulse};
 pub use sql::Tx;
+pub use ticks::Tick;
 pub use views::{AgentRow, FeedbackRow, FeedbackSpan, RunSpan};
 
 /// What a query gives: a row or rows, or why not.

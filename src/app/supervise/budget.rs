@@ -15,6 +15,9 @@ const RESERVE: Duration = Duration::from_secs(5 * 60);
 /// The least that starting a run is worth, at most.
 const SLICE: Duration = Duration::from_secs(15 * 60);
 
+/// The least that is left for the last writes, however late it is.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
 /// The moments that a budget has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
@@ -65,7 +68,7 @@ impl Budget {
         work: impl Future<Output = anyhow::Result<T>>,
     ) -> anyhow::Result<T> {
         let Some(budget) = budget else { return work.await };
-        match timeout_at(budget.ends_at, work).await {
+        match timeout_at(budget.ends_at.max(Instant::now() + LAST_WORDS), work).await {
             Ok(done) => done,
             Err(_) => bail!("the budget is used up: the next tick sees to it"),
         }
@@ -125,6 +128,13 @@ mod tests {
                 "{total}: stops {reserve:?} before, starts nothing {slice:?} before that\n"
             );
         }
-        insta::assert_snapshot!(table, @"");
+        insta::assert_snapshot!(table, @"
+        335m: stops 300s before, starts nothing 900s before that
+        6h: stops 300s before, starts nothing 900s before that
+        1h: stops 300s before, starts nothing 180s before that
+        10m: stops 60s before, starts nothing 30s before that
+        1m: stops 6s before, starts nothing 3s before that
+        10s: stops 1s before, starts nothing 500ms before that
+        ");
     }
 }

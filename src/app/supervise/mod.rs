@@ -37,7 +37,9 @@ use super::{
 };
 use crate::{
     engine::{Decision, Effect, Wait, decide},
-    model::{AgentName, ArtifactKey, FeedbackNumber, Instant as DbInstant, Outcome},
+    model::{
+        AgentName, ArtifactKey, FeedbackNumber, Instant as DbInstant, LastTick, Outcome, TickEnd,
+    },
     runner::StopWhen,
     store::Known,
 };
@@ -133,6 +135,26 @@ pub struct Session {
     pub out_of_time: bool,
     /// What was read from GitHub and written there.
     pub github: Exchanged,
+    /// The last tick in GitHub Actions before this one.
+    pub before: Option<LastTick>,
+}
+
+impl Session {
+    /// What of it did not end as it should, for the record.
+    pub(super) fn shortfall(&self) -> Option<(TickEnd, String)> {
+        let mut all = Vec::new();
+        if !self.failed.is_empty() {
+            let names: Vec<&str> = self.failed.iter().map(AgentName::as_str).collect();
+            all.push(format!("could not advance {}", names.join(", ")));
+        }
+        all.extend(self.unpublished.as_ref().map(|why| format!("{why:#}")));
+        all.extend(self.github.trouble.clone());
+        match all.is_empty() {
+            true if self.interrupted => Some((TickEnd::Interrupted, "told to stop".to_owned())),
+            true => None,
+            false => Some((TickEnd::Failed, all.join("; "))),
+        }
+    }
 }
 
 /// Goes on with the project of `cx` as far as `options` say, or until

@@ -174,6 +174,7 @@ fn settings(project: &Project) -> BTreeMap<String, String> {
         stall_timeout,
         lease,
         max_artifact_bytes,
+        tick_every,
     } = settings;
     let mut all = BTreeMap::from([
         ("artifacts.branch".to_owned(), artifact_branch.clone()),
@@ -184,6 +185,7 @@ fn settings(project: &Project) -> BTreeMap<String, String> {
         ("backoff_cap".to_owned(), span(backoff_cap)),
         ("lease".to_owned(), span(lease)),
         ("stall_timeout".to_owned(), span(stall_timeout)),
+        ("tick_every".to_owned(), span(tick_every)),
         ("infra_retries".to_owned(), infra_retries.to_string()),
     ]);
     all.extend(pools.iter().map(|(pool, cap)| (format!("pools.{pool}"), cap.to_string())));

@@ -13,4 +13,5 @@ mod runs;
 mod schema;
 mod snapshot;
 mod sync;
+mod ticks;
 mod views;
