@@ -33,6 +33,8 @@ fn on_github(github: &GitHub, token: &str) -> Project {
         github.add_workflow(file, Some(&[]));
     }
     project.run(&["run"]).ok();
+    project.env("GITHUB_ACTIONS", "true");
+    project.env("GITHUB_EVENT_NAME", "schedule");
     project.run(&["tick"]).ok();
     project.env("GITHUB_TOKEN", token);
     project
@@ -270,10 +272,15 @@ fn clocks_that_are_apart_are_told() {
 fn a_schedule_that_has_stopped_is_told() {
     let github = GitHub::start();
     let project = on_github(&github, &github.actions_token());
-    says(&told(&project, 0, "last tick"), &["ok:"]);
+    says(&told(&project, 0, "last tick"), &["ok:", "done"]);
     for (ago, code, health) in [("8 hours", 0, "warn"), ("13 hours", 1, "fail")] {
-        project.sql(&format!("update projects set last_tick_at = now() - interval '{ago}'"));
-        says(&told(&project, code, "last tick"), &[&format!("{health}:"), "tick"]);
+        project.sql(&format!(
+            "update wavemark.ticks set began_at = now() - interval '{ago}', ended_at = now() - interval '{ago}'"
+        ));
+        says(
+            &told(&project, code, "last tick"),
+            &[&format!("{health}:"), "gh workflow run tick.yml"],
+        );
     }
 }
 

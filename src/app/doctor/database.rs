@@ -1,13 +1,14 @@
 //! The way to the database, its schema, and who may do what in it.
 
-use chrono::TimeDelta;
+use std::time::Duration;
 
-use super::{Exam, Health, here, listed, within};
+use super::{Exam, here, listed, within};
 use crate::{
     app::{database::access, workspace::Workspace},
     embedded::Embedded,
+    model::{Instant, TickEnd},
     plan::Plan,
-    report::{Finding, count},
+    report::count,
     store::{self, Connection, Error, Schema, Store, Target, TlsMode},
 };
 
@@ -16,8 +17,6 @@ const AREA: &str = "database";
 const CHECKS: [&str; 4] = ["server", "schema", "row security", "API roles"];
 /// The oldest that our SQL runs on.
 const OLDEST: i32 = 15;
-/// How often a schedule ticks.
-const INTERVAL: TimeDelta = TimeDelta::hours(6);
 
 /// Looks at the database, and returns it if it can be used.
 pub(super) async fn examine(exam: &mut Exam<'_>, workspace: Option<&Workspace>) -> Option<Store> {
@@ -122,7 +121,7 @@ fn encryption(exam: &mut Exam<'_>, is_local: bool, (mode, risk): (TlsMode, Optio
     }
 }
 
-async fn server(exam: &mut Exam<'_>, store: &Store, asked: crate::model::Instant) {
+async fn server(exam: &mut Exam<'_>, store: &Store, asked: Instant) {
     match within(store.server()).await {
         Ok(server) => {
             exam.clock("the database", server.now, asked);
@@ -217,7 +216,7 @@ async fn protection(exam: &mut Exam<'_>, store: &Store, has_schema: bool) {
     }
 }
 
-/// Looks when somebody ticked last. Only a schedule can be late.
+/// Looks when GitHub ticked last. Where it never did, nobody expects it to.
 pub(super) async fn last_tick(
     exam: &mut Exam<'_>,
     store: Option<&Store>,
@@ -227,53 +226,50 @@ pub(super) async fn last_tick(
     const AREA: &str = "workflows";
     const CHECK: &str = "last tick";
     let (Some(store), Some(plan)) = (store, plan) else {
-        exam.skip(AREA, CHECK, "not looked at: there is no database with this plan");
-        return;
+        return exam.skip(AREA, CHECK, "not looked at: there is no database with this plan");
     };
-    let (project, now) = match within(async {
+    let last = async {
         let project = store.project(&plan.project.name).await?;
-        Ok::<_, Error>((project, store.server().await?.now))
-    })
-    .await
-    {
-        Ok(found) => found,
+        store.last_tick(&project).await
+    };
+    let last = match within(last).await {
+        Ok(Some(last)) => last,
+        Ok(None) if repo.is_there() => {
+            let next = "set the secrets and push, then `gh workflow run tick.yml`";
+            return exam.warn(AREA, CHECK, "there was none in GitHub Actions yet", next);
+        }
+        Ok(None) => return exam.skip(AREA, CHECK, "not used: there was none in GitHub Actions"),
         Err(err) if matches!(err.downcast_ref(), Some(Error::NoProject(_))) => {
             let found = "the plan was never brought into the database";
-            exam.warn(AREA, CHECK, found, "`wavemark sync`");
-            return;
+            return exam.warn(AREA, CHECK, found, "`wavemark sync`");
+        }
+        Err(err) if matches!(err.downcast_ref(), Some(Error::Older(_) | Error::Database(_))) => {
+            return exam.skip(AREA, CHECK, "not looked at: the schema is not up to date");
         }
         Err(err) => return exam.wrong(AREA, CHECK, err),
     };
-    let next = "look at the runs of the workflow `tick` on GitHub; `wavemark tick` does one here";
-    let Some(last) = project.last_tick_at else {
-        let health = if repo.is_there() { Health::Warn } else { Health::Ok };
-        let finding = Finding::new(AREA, CHECK, health, "there was none yet");
-        return exam.note(Finding { next: repo.is_there().then(|| next.to_owned()), ..finding });
-    };
-    let age = (now - last).max(TimeDelta::zero());
-    let found = format!("{} ago", spoken(age));
-    match () {
-        () if !repo.is_there() => exam.ok(AREA, CHECK, found),
-        () if age > INTERVAL * 2 => {
-            exam.fail(
-                AREA,
-                CHECK,
-                format!("{found}: more than twice as long as a schedule leaves"),
-                next,
-            );
-        }
-        () if age > INTERVAL + TimeDelta::hours(1) => {
-            exam.warn(AREA, CHECK, format!("{found}: GitHub is late"), next);
-        }
-        () => exam.ok(AREA, CHECK, found),
+    let found = format!("{} ago, {} ({})", spoken(last.age), last.end, last.place);
+    let next = "see whether the workflow `tick` is enabled, and how its runs ended; \
+                `gh workflow run tick.yml` starts one";
+    if last.age > last.every * 2 {
+        let every = spoken(last.every);
+        exam.fail(AREA, CHECK, format!("{found}; there is to be one every {every}"), next);
+    } else if let Some(late) = last.late() {
+        exam.warn(AREA, CHECK, format!("{found}; the next is {} late", spoken(late)), next);
+    } else if last.end == TickEnd::Failed {
+        let why = last.detail.unwrap_or_default();
+        exam.warn(AREA, CHECK, format!("{found}: {why}"), "look at its log");
+    } else {
+        exam.ok(AREA, CHECK, found);
     }
 }
 
 /// A length of time to the minute.
-fn spoken(time: TimeDelta) -> String {
-    match (time.num_hours(), time.num_minutes()) {
-        (0, 0) => format!("{} s", time.num_seconds()),
+fn spoken(time: Duration) -> String {
+    match (time.as_secs() / 3600, time.as_secs() / 60) {
+        (0, 0) => format!("{} s", time.as_secs()),
         (0, minutes) => format!("{minutes} min"),
+        (hours @ ..48, minutes) if minutes % 60 == 0 => format!("{hours} h"),
         (hours @ ..48, minutes) => format!("{hours} h {} min", minutes % 60),
         (hours, _) => format!("{} days", hours / 24),
     }
