@@ -43,10 +43,12 @@ fn disk(exam: &mut Exam<'_>, workspace: &Workspace) {
         mib => format!("{} GiB are free", mib / 1024),
     };
     let next = "make room; old run directories are in .wavemark/runs";
-    match space {
-        ..NOTHING => exam.fail(AREA, "disk", found, next),
-        ..LITTLE => exam.warn(AREA, "disk", found, next),
-        _ => exam.ok(AREA, "disk", found),
+    if space < NOTHING {
+        exam.fail(AREA, "disk", found, next);
+    } else if space < LITTLE {
+        exam.warn(AREA, "disk", found, next);
+    } else {
+        exam.ok(AREA, "disk", found);
     }
 }
 

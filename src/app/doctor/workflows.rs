@@ -46,8 +46,12 @@ fn files(exam: &mut Exam<'_>, workspace: &Workspace, named: Option<&Named>) {
             Step::Edited | Step::Foreign | Step::Newer(_) => own.push(name()),
         }
     }
-    if !workspace.root().join(ACTION_PATH).exists() {
-        missing.push(ACTION_PATH.to_owned());
+    if missing.is_empty() && !workspace.root().join(ACTION_PATH).exists() {
+        let found =
+            format!("missing: {ACTION_PATH}, which brings this binary to GitHub's machines");
+        let next = "`wavemark init`; a binary that is no release itself has to be told where they \
+                    are, with `--releases URL`";
+        return exam.fail(AREA, "files", found, next);
     }
     match (missing.is_empty(), stale.is_empty(), own.is_empty()) {
         (false, ..) => exam.fail(AREA, "files", format!("missing: {}", listed(&missing, 5)), ADD),
