@@ -119,6 +119,7 @@ pub async fn init(settings: &Settings, beginning: &Beginning) -> anyhow::Result<
         labels,
         secrets: secrets(github.as_ref(), &named),
         secrets_page: github.as_ref().map(|github| github.page("/settings/secrets/actions")),
+        trouble: release.err().map(|err| format!("{err:#}")),
         steps: Vec::new(),
     };
     view.steps = steps(&ground, github.as_ref(), &view);

@@ -15,7 +15,8 @@ use crate::app::{self, Beginning, Mode, Settings};
 ///
 /// Ends with the secrets to set, and where, and what to do next.
 ///
-/// Exits 0 when done; with `--dry-run`, 3 when there would be something to do.
+/// Exits 0 when done, 1 when the release was not to be had (everything else is
+/// written all the same); with `--dry-run`, 3 when there would be something to do.
 #[derive(Debug, Args)]
 pub(super) struct InitArgs {
     /// Only print what it would write
@@ -34,6 +35,10 @@ pub(super) async fn init(settings: &Settings, args: &InitArgs) -> anyhow::Result
     let mode = if args.dry_run { Mode::Preview } else { Mode::Write };
     let view = app::init(settings, &Beginning { releases: args.releases.clone(), mode }).await?;
     output::say(&view.render(output::width()))?;
+    if let Some(trouble) = &view.trouble {
+        output::complain(&format!("error: no release is pinned\n  because {trouble}\n"));
+        return Ok(Outcome::Failed);
+    }
     Ok(match args.dry_run && view.is_busy() {
         true => Outcome::Found,
         false => Outcome::Done,

@@ -20,6 +20,8 @@ pub struct InitView {
     pub secrets: Vec<SecretView>,
     /// The repo's page for secrets; none where it is not known.
     pub secrets_page: Option<String>,
+    /// Why not everything was done that was asked for.
+    pub trouble: Option<String>,
     /// What to do next, in order: a command, and what it does.
     pub steps: Vec<(String, String)>,
 }
@@ -184,6 +186,7 @@ mod tests {
                 command: "gh secret set DATABASE_URL".to_owned(),
             }],
             secrets_page: None,
+            trouble: None,
             steps: vec![("wavemark run".to_owned(), "builds the first wave here".to_owned())],
         }
     }

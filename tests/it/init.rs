@@ -196,10 +196,10 @@ fn a_release_is_pinned_by_its_checksums() {
 #[test]
 fn a_release_that_is_not_there_is_told_and_everything_else_is_written() {
     let project = blank();
-    let said = project.run(&["init", "--releases", &releases("999.0.0")]).ok();
+    let said = project.run(&["init", "--releases", &releases("999.0.0")]).exits(1);
     says(&said, &["there is no http://127.0.0.1"]);
     assert!(!project.path(ACTION).exists() && project.path(TICK).exists());
-    let said = project.run(&["init", "--releases", "http://releases.example"]).ok();
+    let said = project.run(&["init", "--releases", "http://releases.example"]).exits(1);
     says(&said, &["plain http is for this machine only"]);
 }
 
