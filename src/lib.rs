@@ -23,17 +23,20 @@
 //! | [`engine`] | facts → what should happen next, and why nothing does | `model` |
 //! | [`report`] | views → text and JSON for people | `model` |
 //! | [`mail`] | what an issue on GitHub means, and what is written there | `model` |
+//! | [`scaffold`] | the files that Wavemark writes into a repo | `model`, `plan`, `mail` |
 //! | [`store`] | the Postgres half of the record | `model`, `plan`, `engine`, `mail` |
 //! | [`archive`] | the git half of the record | `model` |
 //! | [`github`] | issues, comments, permissions and dispatch, at GitHub | `model` |
 //! | [`runner`] | one run of a program, from its first process to its last | `model` |
 //! | [`embedded`] | a private Postgres | nothing |
+//! | [`releases`] | the checksums of a release of Wavemark | nothing |
 //! | [`app`] | load, decide, apply: one file per use case | all of the above |
 //! | [`cli`] | words and exit codes | all of the above |
 //!
 //! # Invariants
 //!
-//! - `model`, `plan`, `engine`, `report` and `mail` do no IO and read no clock.
+//! - `model`, `plan`, `engine`, `report`, `mail` and `scaffold` do no IO and read
+//!   no clock.
 //! - SQL is written in `store`, git is spoken in `archive`, GitHub is asked in
 //!   `github`, processes are started in `runner`, printing is done in `cli`.
 //!   They know the model and not each other; only `app` sees more than one.
@@ -58,6 +61,9 @@ pub mod github;
 pub mod mail;
 pub mod model;
 pub mod plan;
+pub mod releases;
 pub mod report;
 pub mod runner;
+pub mod scaffold;
 pub mod store;
+mod trust;

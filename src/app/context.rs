@@ -8,13 +8,14 @@ use secrecy::SecretString;
 use super::{
     database::open_store,
     mail::Mail,
-    pass::{App, Pass},
+    outside::{self, OnGithub},
+    pass::Pass,
     publish::Publisher,
     workspace::Workspace,
 };
 use crate::{
-    archive::{Archive, Place, Remote, origin_of, remote_of},
-    github::{self, Auth, Github, Repo, web_host},
+    archive::Archive,
+    github::{Auth, Github},
     model::Manners,
     store::{Insecure, Project, Store},
 };
@@ -68,12 +69,12 @@ impl Environment {
     }
 
     /// Where GitHub's API is.
-    fn api_url(&self) -> &str {
+    pub(super) fn api_url(&self) -> &str {
         self.word("GITHUB_API_URL").unwrap_or("https://api.github.com")
     }
 
     /// The id and the key of a GitHub App.
-    fn github_app(&self) -> Option<(&str, &str)> {
+    pub(super) fn github_app(&self) -> Option<(&str, &str)> {
         self.word("WAVEMARK_APP_ID").zip(self.word("WAVEMARK_APP_KEY"))
     }
 
@@ -90,7 +91,7 @@ impl Environment {
     }
 
     /// Who speaks on GitHub.
-    fn github_auth(&self) -> anyhow::Result<Option<Auth>> {
+    pub(super) fn github_auth(&self) -> anyhow::Result<Option<Auth>> {
         if let Some((id, key)) = self.github_app() {
             return Ok(Some(Auth::app(id, &SecretString::from(key))?));
         }
@@ -99,7 +100,7 @@ impl Environment {
 
     /// How much is asked of GitHub at a time: what the plan says, unless this
     /// machine says otherwise.
-    fn manners(&self, planned: &Manners) -> anyhow::Result<Manners> {
+    pub(super) fn manners(&self, planned: &Manners) -> anyhow::Result<Manners> {
         let mut manners = planned.clone();
         if let Some(writes) = self.word("WAVEMARK_GITHUB_WRITES") {
             manners.writes = writes.parse().context("WAVEMARK_GITHUB_WRITES is not a number")?;
@@ -114,38 +115,16 @@ impl Environment {
         }
         Ok(manners)
     }
-
-    /// The repo on GitHub: the one that is named, or the one of `remote`; none if
-    /// nothing says who speaks, or where. `planned` is how much is asked at a
-    /// time.
-    fn github(
-        &self,
-        planned: &Manners,
-        remote: impl FnOnce() -> anyhow::Result<Option<Remote>>,
-    ) -> anyhow::Result<Option<Github>> {
-        let Some(auth) = self.github_auth()? else { return Ok(None) };
-        let web_host = web_host(self.api_url())?;
-        let repo: Option<Repo> = match self.word("GITHUB_REPOSITORY") {
-            Some(named) => Some(named.parse().context("GITHUB_REPOSITORY names no repository")?),
-            None => remote()?.and_then(|remote| Repo::of_remote(&remote.url, &web_host)),
-        };
-        let Some(repo) = repo else { return Ok(None) };
-        let manners = self.manners(planned)?;
-        let settings =
-            github::Settings { manners, ..github::Settings::new(self.api_url(), repo, auth) };
-        Ok(Some(Github::new(&settings)?))
-    }
 }
 
 impl Settings {
     /// The repo on GitHub, of whatever project the folder is in, if the
     /// environment says who speaks and where.
     pub(super) fn github(&self) -> anyhow::Result<Option<Github>> {
-        let remote = || match self.git_remote.as_deref().filter(|url| !url.is_empty()) {
-            Some(named) => Ok(Some(Remote::at(named))),
-            None => Ok(origin_of(&self.directory)?),
-        };
-        self.environment.github(&Manners::default(), remote)
+        match OnGithub::of(self, &self.directory)? {
+            Some(place) => place.client(&self.environment, &Manners::default()),
+            None => Ok(None),
+        }
     }
 }
 
@@ -207,69 +186,34 @@ impl Context {
 
     /// The artifact branch, and what opens it.
     fn archive_and_pass(&self) -> anyhow::Result<(Archive, Pass)> {
-        let private = self.workspace.make_private()?;
-        let (remote, pass) = self.let_in(self.remote()?);
-        let archive = Archive::open(Place {
-            cache: private.join("artifacts.git"),
-            remote,
-            branch: self.project.artifact_branch.clone(),
-        })
-        .context("cannot open the archive")?;
-        Ok((archive, pass))
-    }
-
-    /// The git remote of the project.
-    fn remote(&self) -> anyhow::Result<Remote> {
-        let private = self.workspace.make_private()?;
-        remote_of(
-            self.workspace.root(),
-            self.settings.git_remote.as_deref(),
-            &private.join("remote.git"),
-            &self.project.artifact_branch,
-        )
-        .context("cannot find the git remote")
-    }
-
-    /// The remote as it is reached, and what it takes to be let in.
-    ///
-    /// A token of GitHub's is for the server that it is of, and for a remote that
-    /// was named to Wavemark: whatever else `origin` may be does not get to see it.
-    fn let_in(&self, remote: Remote) -> (Remote, Pass) {
-        let environment = &self.settings.environment;
-        let authorities = environment.word("GIT_SSL_CAINFO").map(PathBuf::from);
-        let remote = Remote { authorities, ..remote };
-        let pass = match environment.word("GITHUB_TOKEN") {
-            Some(token) => Pass::Token(SecretString::from(token)),
-            None if environment.github_app().is_some() => Pass::App(App::of(self)),
-            None => return (remote, Pass::None),
-        };
-        let server = environment.word("GITHUB_SERVER_URL").unwrap_or("https://github.com");
-        let remote = remote.over_https(server);
-        let was_named = self.settings.git_remote.as_deref().is_some_and(|url| !url.is_empty());
-        match remote.is_server() && (was_named || remote.is_at(server)) {
-            true => (remote, pass),
-            false => (remote, Pass::None),
-        }
+        let planned = &self.project.settings.github;
+        outside::archive(&self.settings, &self.workspace, &self.project.artifact_branch, planned)
     }
 
     /// The project's repo on GitHub, if the environment says who speaks and
     /// where.
     pub(super) fn github(&self) -> anyhow::Result<Option<Github>> {
-        let planned = &self.project.settings.github;
-        self.settings.environment.github(planned, || Ok(Some(self.remote()?)))
+        match OnGithub::of(&self.settings, self.workspace.root())? {
+            Some(place) => place.client(&self.settings.environment, &self.project.settings.github),
+            None => Ok(None),
+        }
     }
 
     /// The project's conversation on GitHub, if the environment says who speaks
     /// and where.
     pub fn mail(&self) -> anyhow::Result<Option<Mail>> {
         let environment = &self.settings.environment;
-        let Some(github) = self.github()? else { return Ok(None) };
-        let server = match environment.word("GITHUB_SERVER_URL") {
-            Some(url) => url.trim_end_matches('/').to_owned(),
-            None => format!("https://{}", web_host(environment.api_url())?),
+        if environment.github_auth()?.is_none() {
+            return Ok(None);
+        }
+        let Some(place) = OnGithub::of(&self.settings, self.workspace.root())? else {
+            return Ok(None);
         };
-        let blobs = format!("{server}/{}/blob", github.repo());
-        Ok(Some(Mail::new(self.store.clone(), self.project.clone(), github, blobs)))
+        let Some(github) = place.client(environment, &self.project.settings.github)? else {
+            return Ok(None);
+        };
+        let (store, project) = (self.store.clone(), self.project.clone());
+        Ok(Some(Mail::new(store, project, github, place.page("/blob"))))
     }
 
     /// Who is at the keyboard, for the record.

@@ -4,14 +4,17 @@
 //! the remote asks for the token of that moment; a new one is made when the one
 //! before is about to run out, or was turned away.
 
-use std::sync::Arc;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::Context as _;
 use secrecy::SecretString;
 use tokio::sync::OnceCell;
 
-use super::context::Context;
-use crate::github::Github;
+use super::{context::Settings, outside::OnGithub};
+use crate::{github::Github, model::Manners};
 
 /// What opens the git remote.
 #[derive(Clone, Debug)]
@@ -28,19 +31,28 @@ pub(super) enum Pass {
 /// is then in the way of a push, and of nothing else.
 #[derive(Clone, Debug)]
 pub(super) struct App {
-    cx: Box<Context>,
+    settings: Settings,
+    root: PathBuf,
+    planned: Manners,
     github: Arc<OnceCell<Github>>,
 }
 
 impl App {
-    /// The one that the environment of `cx` names.
-    pub(super) fn of(cx: &Context) -> Self {
-        Self { cx: Box::new(cx.clone()), github: Arc::default() }
+    /// The one that the environment names, for the project in `root`.
+    pub(super) fn new(settings: &Settings, root: &Path, planned: &Manners) -> Self {
+        Self {
+            settings: settings.clone(),
+            root: root.to_owned(),
+            planned: planned.clone(),
+            github: Arc::default(),
+        }
     }
 
     async fn github(&self) -> anyhow::Result<&Github> {
         let make = async || {
-            self.cx.github()?.context(
+            let place = OnGithub::of(&self.settings, &self.root)?;
+            let client = place.map(|place| place.client(&self.settings.environment, &self.planned));
+            client.transpose()?.flatten().context(
                 "a GitHub App has a token for one repository: say which in GITHUB_REPOSITORY",
             )
         };

@@ -7,9 +7,9 @@ use tracing::info;
 
 use crate::{
     archive::{Edits, source_of},
-    mail::{FORM_PATH, form},
     model::Digest,
     plan::{Plan, diff::Changes},
+    scaffold::{self, Named},
     store::{Retire, Store},
 };
 
@@ -41,18 +41,29 @@ pub fn expect(plan: &Plan, expected: Digest) -> Result<(), PlanMoved> {
     }
 }
 
-/// Keeps the list of agents in the issue form up to date, where there is one
-/// that Wavemark wrote.
-fn keep_form(workspace: &Workspace, plan: &Plan) -> anyhow::Result<()> {
-    let path = workspace.root().join(FORM_PATH);
-    let Ok(before) = fs::read_to_string(&path) else { return Ok(()) };
-    let now = form(plan.agents.keys());
-    if before.lines().next() != now.lines().next() || before == now {
-        return Ok(());
+/// Keeps those parts of the files in the repo up to date that follow from the
+/// plan: where there is such a file, and it has such a part.
+fn keep_parts(workspace: &Workspace, plan: &Plan) -> anyhow::Result<()> {
+    let named = named(plan);
+    for path in scaffold::WITH_PARTS {
+        let full = workspace.root().join(path);
+        let Ok(before) = fs::read_to_string(&full) else { continue };
+        let now = scaffold::renew(path, &before, &named);
+        if now != before {
+            fs::write(&full, now).with_context(|| format!("cannot write {}", full.display()))?;
+            info!("brought {path} up to date: commit it");
+        }
     }
-    fs::write(&path, now).with_context(|| format!("cannot write {}", path.display()))?;
-    info!("brought {FORM_PATH} up to date: commit it");
     Ok(())
+}
+
+/// What of a plan shows in the files of its repo.
+pub(super) fn named(plan: &Plan) -> Named {
+    let definitions = plan.agents.values().map(|agent| &agent.definition);
+    Named {
+        agents: plan.agents.keys().cloned().collect(),
+        secrets: definitions.flat_map(|definition| definition.secrets.clone()).collect(),
+    }
 }
 
 /// Brings `plan` into the database in one transaction.
@@ -66,6 +77,6 @@ pub async fn sync(
     let commit = source.filter(|source| source.edits == Edits::None);
     let commit = commit.and_then(|source| source.commit);
     let changes = store.sync(plan, commit.as_deref(), retire).await?;
-    keep_form(workspace, plan)?;
+    keep_parts(workspace, plan)?;
     Ok(Synced { changes, commit })
 }

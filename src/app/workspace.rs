@@ -17,6 +17,8 @@ use crate::{
 
 /// The folder with the definitions in it.
 const WAVES: &str = "waves";
+/// The folder with what is not in git.
+pub(super) const PRIVATE: &str = ".wavemark";
 /// What is larger than this is not even looked at.
 const MAX_FILE: u64 = 64 * 1024 * 1024;
 
@@ -49,7 +51,7 @@ impl Workspace {
     /// Where this machine keeps what is not in git: the private database, run
     /// directories, caches.
     pub fn private(&self) -> PathBuf {
-        self.root.join(".wavemark")
+        self.root.join(PRIVATE)
     }
 
     /// Makes that folder, unless it is there, with a `.gitignore` that keeps all

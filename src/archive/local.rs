@@ -52,6 +52,16 @@ pub(super) fn open(remote: &Remote, path: &Path) -> Result<Repository, Error> {
     })
 }
 
+/// Makes sure that the repository at `path` is one, and that we may write there.
+pub(super) fn may_write(remote: &Remote, path: &Path) -> Result<(), Error> {
+    let repo = open(remote, path)?;
+    for folder in ["objects", "refs"].map(|name| repo.commondir().join(name)) {
+        rustix::fs::access(&folder, rustix::fs::Access::WRITE_OK)
+            .map_err(|err| Error::Disk { path: folder.clone(), source: err.into() })?;
+    }
+    Ok(())
+}
+
 /// Where the branch is; `None` before the first commit.
 pub(super) fn head(repo: &Repository, refname: &str) -> Result<Option<Oid>, git2::Error> {
     match repo.refname_to_id(refname) {

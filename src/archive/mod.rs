@@ -53,7 +53,7 @@ pub use error::{Error, Trouble};
 pub use history::Commit;
 pub use message::Mark;
 pub use refusal::{About, Refusal};
-pub use remote::{Remote, origin_of, remote_of};
+pub use remote::{Remote, named_remote, remote_of};
 pub use revision::{NoRevision, Past, Revision};
 pub use source::{Edits, Source, source_of};
 pub use verify::{Claim, Fault};
@@ -306,6 +306,21 @@ impl Archive {
             head => head?,
         };
         Ok(head.map(|head| head.to_string()))
+    }
+
+    /// Makes sure that the branch could be pushed to, as far as that can be told
+    /// without doing it: a rule for the branch shows only then. Changes nothing.
+    pub fn may_push(&self) -> Result<(), Error> {
+        let remote = &self.place.remote;
+        match &self.address {
+            Address::Folder(path) => local::may_write(remote, path),
+            Address::Server => smart::Session::open(remote, &self.refname)?.may_push(),
+        }
+    }
+
+    /// The remote that the branch is on.
+    pub fn remote(&self) -> &Remote {
+        &self.place.remote
     }
 
     /// The newest `limit` commits of the branch, newest first.

@@ -128,29 +128,31 @@ fn by_ssh(url: &str) -> Option<(&str, &str)> {
 
 /// Finds the remote of the project in `root`.
 ///
-/// That is `configured` if given, else `origin` of the git repository that
-/// contains `root`, else a bare repository at `fallback`, made on demand with
-/// `branch` as the one that a plain `git clone` of it shows. A relative path is
-/// seen from `root`, or for an `origin` from the top of its work tree.
+/// That is the [named one](named_remote), else a bare repository at `fallback`,
+/// made on demand with `branch` as the one that a plain `git clone` of it shows.
 pub fn remote_of(
     root: &Path,
     configured: Option<&str>,
     fallback: &Path,
     branch: &str,
 ) -> Result<Remote, Error> {
-    if let Some(url) = configured.filter(|url| !url.is_empty()) {
-        return Ok(seen_from(root, url));
-    }
-    if let Some(origin) = origin_of(root)? {
-        return Ok(origin);
+    if let Some(named) = named_remote(root, configured)? {
+        return Ok(named);
     }
     make_bare(fallback, branch)?;
     Ok(Remote::at(fallback.to_string_lossy()))
 }
 
-/// `origin` of the git repository that contains `path`, if there are such.
-pub fn origin_of(path: &Path) -> Result<Option<Remote>, Error> {
-    let Some(repo) = super::source::open(path)? else { return Ok(None) };
+/// The remote of the project in `root` that somebody named.
+///
+/// That is `configured` if given, else `origin` of the git repository that
+/// contains `root`. A relative path is seen from `root`, or for an `origin` from
+/// the top of its work tree.
+pub fn named_remote(root: &Path, configured: Option<&str>) -> Result<Option<Remote>, Error> {
+    if let Some(url) = configured.filter(|url| !url.is_empty()) {
+        return Ok(Some(seen_from(root, url)));
+    }
+    let Some(repo) = super::source::open(root)? else { return Ok(None) };
     let base = repo.workdir().unwrap_or(repo.path()).to_owned();
     match repo.find_remote("origin") {
         Ok(origin) => Ok(Some(seen_from(&base, origin.url()?))),

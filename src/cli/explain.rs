@@ -37,14 +37,13 @@ fn tell(what: &str, err: &anyhow::Error) -> String {
     text
 }
 
-fn hint(err: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
+/// What somebody can do about an error, if that is known.
+pub(super) fn hint(err: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
     if let Some(err) = err.downcast_ref::<store::Error>() {
         return of_store(err);
     }
     if err.downcast_ref::<NoWorkspace>().is_some() {
-        return Some(
-            "change to a project's folder, or write waves/project.yaml: `project: my-project`",
-        );
+        return Some("change to a project's folder, or begin one with `wavemark init`");
     }
     if err.downcast_ref::<PlanMoved>().is_some() {
         return Some(

@@ -11,8 +11,10 @@ mod check;
 mod comment;
 mod db;
 mod demo;
+mod doctor;
 mod explain;
 mod feedback;
+mod init;
 mod inside;
 mod log;
 mod mcp;
@@ -152,6 +154,8 @@ struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Init(init::InitArgs),
+    Doctor(doctor::DoctorArgs),
     Check(check::CheckArgs),
     Schema(schema::SchemaArgs),
     Plan(plan::PlanArgs),
@@ -212,6 +216,8 @@ pub fn main() -> ExitCode {
 async fn dispatch(cli: Cli) -> anyhow::Result<Outcome> {
     let settings = settings(cli.global);
     match cli.command {
+        Command::Init(args) => init::init(&settings, &args).await,
+        Command::Doctor(args) => doctor::doctor(&settings, &args).await,
         Command::Check(args) => check::check(&settings, &args),
         Command::Schema(args) => schema::schema(&args),
         Command::Plan(args) => plan::plan(&settings, &args).await,

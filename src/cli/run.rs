@@ -9,14 +9,18 @@ use tokio::{
     sync::watch,
 };
 
-use super::{Outcome, explain::Hinted, next::NextArgs, output, progress::Watcher};
+use super::{
+    Outcome, check::good_plan, explain::Hinted, next::NextArgs, output, progress::Watcher,
+};
 use crate::{
     app::{
-        Budget, Context, Options, Progress, Session, Settings, Until, Where, attend, preview, views,
+        self, Budget, Context, Options, Progress, Session, Settings, Until, Where, Workspace,
+        attend, open_store, preview, views,
     },
     engine::Wait,
     model::{AgentName, Outcome as RunOutcome},
     report::LateView,
+    store::{self, Retire},
 };
 
 /// Advance every agent that can move, and follow what that starts
@@ -55,7 +59,8 @@ pub(super) struct TickArgs {
 /// Goes on until nothing more can move, or with `--watch` for ever. Any number
 /// of these may run on one database: no agent is ever built twice at once.
 /// Ctrl-C ends the agents gracefully; they go on from their last checkpoint
-/// the next time.
+/// the next time. A plan that the database has never seen is brought into it
+/// first.
 ///
 /// Exits 0 when nothing more can move, 1 when something failed on the way or
 /// it was interrupted. An agent that failed for good is not a failure of `run`:
@@ -165,7 +170,10 @@ fn say_startable(agents: &[AgentName]) -> anyhow::Result<()> {
 
 pub(super) async fn run(settings: Settings, args: &RunArgs) -> anyhow::Result<Outcome> {
     let budget = args.budget.starting_now();
-    let cx = Context::open(settings).await?;
+    let cx = match open_for_the_first_time(settings).await? {
+        Ok(cx) => cx,
+        Err(outcome) => return Ok(outcome),
+    };
     let until = if args.watch { Until::Interrupted } else { Until::Quiet };
     let jobs = args.jobs.map_or(usize::MAX, |jobs| jobs as usize);
     let options = Options { jobs, poll: args.poll, budget, ..options(until) };
@@ -173,6 +181,24 @@ pub(super) async fn run(settings: Settings, args: &RunArgs) -> anyhow::Result<Ou
     let summary = views::summary(&cx, &session).await?;
     output::show(args.json, &summary, |width| summary.render(width))?;
     verdict(session)
+}
+
+/// Opens the project, which on its first day nobody has brought into the database
+/// yet. From then on, its plan changes by `wavemark sync` only.
+async fn open_for_the_first_time(settings: Settings) -> anyhow::Result<Result<Context, Outcome>> {
+    match Context::open(settings.clone()).await {
+        Err(err) if matches!(err.downcast_ref(), Some(store::Error::NoProject(_))) => {}
+        opened => return opened.map(Ok),
+    }
+    let workspace = Workspace::find(&settings.directory)?;
+    let plan = match good_plan(&workspace)? {
+        Ok(plan) => plan,
+        Err(outcome) => return Ok(Err(outcome)),
+    };
+    let store = open_store(&settings, &workspace).await?;
+    app::sync(&store, &workspace, &plan, Retire::AtMostHalf).await?;
+    output::complain("the plan is new to the database: brought it in, as `wavemark sync` does\n");
+    Context::open(settings).await.map(Ok)
 }
 
 pub(super) async fn build(settings: Settings, args: &BuildArgs) -> anyhow::Result<Outcome> {

@@ -136,6 +136,11 @@ fn choose<'a>(candidates: &'a [Binaries], wanted: &Wanted) -> Option<&'a Binarie
         .min_by_key(|it| (it.origin, Reverse(it.version)))
 }
 
+/// The programs that [`find`] would find without fetching any.
+pub(super) async fn look(wanted: &Wanted, account: &Account, host: &Host) -> Option<Binaries> {
+    choose(&installed(account, host).await, wanted).cloned()
+}
+
 fn passed_over(found: &[Binaries]) -> String {
     if found.is_empty() {
         return String::new();

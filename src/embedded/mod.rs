@@ -175,6 +175,16 @@ impl Embedded {
         binaries::psql(&binaries, &self.host)
     }
 
+    /// The version of the programs on this machine that a start would use, if there
+    /// are any; else it would download some.
+    pub async fn installed(&self) -> Result<Option<String>, Error> {
+        let home =
+            Folder::open(&self.dir)?.map(|folder| Home::find_own(&folder)).transpose()?.flatten();
+        let wanted = home.as_ref().map_or(Ok(Wanted::Supported), cluster::wanted)?;
+        let found = binaries::look(&wanted, &Account::Current, &self.host).await;
+        Ok(found.map(|found| found.version.to_string()))
+    }
+
     fn ready(&self) -> Result<Option<(Folder, Home)>, Error> {
         let Some(folder) = Folder::open(&self.dir)? else {
             return Ok(None);

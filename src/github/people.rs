@@ -1,6 +1,6 @@
 //! Who may do what.
 
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 
 use super::{
     Error, User, Visit,
@@ -56,6 +56,18 @@ impl Visit {
                 Err(self.refusal(&route, &answer).await)
             }
         }
+    }
+
+    /// Makes sure that issues may be read.
+    pub async fn look_at_issues(&mut self) -> Result<(), Error> {
+        let route = self.route("/issues?per_page=1", "list of issues", "issues: read");
+        self.read::<IgnoredAny>(&route).await.map(drop)
+    }
+
+    /// Makes sure that pull requests may be read.
+    pub async fn look_at_pull_requests(&mut self) -> Result<(), Error> {
+        let route = self.route("/pulls?per_page=1", "list of pull requests", "pull-requests: read");
+        self.read::<IgnoredAny>(&route).await.map(drop)
     }
 
     /// What the token may do, if it is a classic one and was used already.

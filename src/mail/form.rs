@@ -15,12 +15,12 @@ const AGENT: &str = "Agent";
 const WHAT: &str = "What should change?";
 const NO_ANSWER: &str = "_No response_";
 
-/// The issue form that offers `agents`, as GitHub reads it.
+/// The issue form that offers `agents`, as GitHub reads it. The lines around them
+/// say that they are kept up to date.
 pub fn form<'a>(agents: impl IntoIterator<Item = &'a AgentName>) -> String {
     let options: String = agents.into_iter().map(|agent| format!("        - {agent}\n")).collect();
     format!(
         "\
-# Written by `wavemark sync`, which keeps the list of agents up to date.
 name: Feedback on an agent
 description: Say what should change. The agent pauses until this issue is closed.
 labels: [{FORM_LABEL}]
@@ -30,7 +30,9 @@ body:
     attributes:
       label: {AGENT}
       options:
-{options}    validations:
+        # wavemark: agents of the plan, kept by `wavemark sync`
+{options}        # wavemark: end
+    validations:
       required: true
   - type: textarea
     id: what
@@ -70,7 +72,6 @@ mod tests {
     fn a_form_offers_the_agents() {
         let agents: Vec<AgentName> = ["echo", "vision"].map(|name| name.parse().unwrap()).into();
         insta::assert_snapshot!(form(&agents), @"
-        # Written by `wavemark sync`, which keeps the list of agents up to date.
         name: Feedback on an agent
         description: Say what should change. The agent pauses until this issue is closed.
         labels: [wavemark]
@@ -80,8 +81,10 @@ mod tests {
             attributes:
               label: Agent
               options:
+                # wavemark: agents of the plan, kept by `wavemark sync`
                 - echo
                 - vision
+                # wavemark: end
             validations:
               required: true
           - type: textarea

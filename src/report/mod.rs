@@ -15,6 +15,8 @@
 //! | `compare` | whether row and commit agree | the end of `wavemark demo` |
 //! | `summary` | what a run came to | the end of `wavemark run` |
 //! | `timeline` | who built when | the end of `wavemark demo` |
+//! | `doctor` | whether everything is there | `wavemark doctor` |
+//! | `init` | what was written, and what is left to do | `wavemark init` |
 //! | `live` | one agent at work | `wavemark run`, on a terminal |
 //!
 //! Below them: `text` knows how wide text is, `page` makes lines of it, `table`
@@ -27,9 +29,11 @@
 mod agent;
 mod artifacts;
 mod compare;
+mod doctor;
 mod events;
 mod feedback;
 mod github;
+mod init;
 mod late;
 #[cfg(test)]
 mod laws;
@@ -49,9 +53,11 @@ mod words;
 pub use agent::{AgentView, RunView};
 pub use artifacts::{ArtifactView, ArtifactsView, HistoryView};
 pub use compare::{ComparedView, ComparisonView};
+pub use doctor::{DoctorView, Finding, Health};
 pub use events::{EventView, EventsView};
 pub use feedback::{FeedbackListView, FeedbackRef, FeedbackView, ThreadView};
 pub use github::{GithubView, MissingIssueView};
+pub use init::{Fate, FileView, InitView, Labels, SecretView};
 pub use late::LateView;
 pub use live::LiveView;
 pub use reason::Reason;

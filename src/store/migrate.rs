@@ -86,6 +86,19 @@ pub(super) async fn is_there(tx: &mut Tx) -> Result<bool> {
 /// Whether there is nothing to do: the usual case, and the only one without a
 /// lock.
 async fn is_current(tx: &mut Tx, migrator: &Migrator) -> Result<bool> {
+    Ok(missing(tx, migrator).await? == Some(0))
+}
+
+/// How many migrations are to be applied, or to be recorded for the Supabase
+/// command line.
+pub(super) async fn pending(tx: &mut Tx) -> Result<usize> {
+    let migrator = migrator();
+    Ok(missing(tx, &migrator).await?.unwrap_or(migrator.iter().count()))
+}
+
+/// How many of ours one of the histories lacks; none if there is a history that
+/// is yet to be made.
+async fn missing(tx: &mut Tx, migrator: &Migrator) -> Result<Option<usize>> {
     let (known, theirs, supabase): (bool, bool, bool) = query_as(
         "select to_regclass('wavemark_migrations._sqlx_migrations') is not null,
              to_regclass('supabase_migrations.schema_migrations') is not null,
@@ -94,7 +107,7 @@ async fn is_current(tx: &mut Tx, migrator: &Migrator) -> Result<bool> {
     .fetch_one(tx.conn())
     .await?;
     if !known || (supabase && !theirs) {
-        return Ok(false);
+        return Ok(None);
     }
     let applied: Vec<i64> =
         query_scalar("select version from wavemark_migrations._sqlx_migrations where success")
@@ -105,9 +118,10 @@ async fn is_current(tx: &mut Tx, migrator: &Migrator) -> Result<bool> {
         return Err(Error::Newer(*newer));
     }
     let theirs = if theirs { supabase_versions(tx).await? } else { None };
-    Ok(ours.iter().all(|version| {
+    let is_known = |version: &i64| {
         applied.contains(version) && theirs.as_ref().is_none_or(|theirs| theirs.contains(version))
-    }))
+    };
+    Ok(Some(ours.iter().filter(|version| !is_known(version)).count()))
 }
 
 /// A table of the same name that somebody else made must not be touched.

@@ -16,6 +16,7 @@ mod connect;
 mod error;
 pub(crate) mod events;
 pub(crate) mod feedback;
+mod health;
 mod known;
 mod mail;
 mod migrate;
@@ -42,6 +43,7 @@ pub use connect::Store;
 pub use error::Error;
 pub use events::Event;
 pub use feedback::NewFeedback;
+pub use health::{Connection, Excess, Schema, Server, connection};
 pub use known::Known;
 pub use mail::{
     Desk, Holder, Mailbox, Marked, NewState, News, Obstacles, Saying, ToOpen, ToPost, Visited,

@@ -26,6 +26,7 @@
 //! | `story` | one with everything in it, and the record that it leaves |
 //! | `calls` | programs that nobody here starts |
 //! | `supabase`, `api` | on a Supabase project; rows that others write there |
+//! | `init`, `doctor` | the first day, and whether everything is there |
 //! | `workflows` | what GitHub runs: the workflows of this repo, run here |
 //! | `tidy` | the architecture, executable |
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
@@ -41,8 +42,10 @@ mod contract;
 mod conversation;
 mod crash;
 mod crowd;
+mod doctor;
 mod feedback;
 mod git_server;
+mod init;
 mod jobs;
 mod mcp;
 mod order;

@@ -261,7 +261,7 @@ fn a_folder_without_a_plan_says_so() {
     insta::assert_snapshot!(project.run(&["-C", "elsewhere", "run"]), @"
     exit 1
     error: there is no `waves` folder in <folder>/elsewhere or above it
-    hint: change to a project's folder, or write waves/project.yaml: `project: my-project`
+    hint: change to a project's folder, or begin one with `wavemark init`
     ");
 }
 

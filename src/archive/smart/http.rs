@@ -14,10 +14,8 @@ use reqwest::{
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::runtime::{self, Runtime};
 
-use super::{
-    super::{Error, Refusal, Remote, error::Trouble, wording},
-    tls,
-};
+use super::super::{Error, Refusal, Remote, error::Trouble, wording};
+use crate::trust;
 
 /// How long it may take until there is a connection.
 const CONNECT: Duration = Duration::from_secs(20);
@@ -79,8 +77,8 @@ impl<'a> Http<'a> {
         cleared.map_err(|()| trouble("its URL has no host".to_owned()))?;
 
         let trust = match base.scheme() {
-            "https" => tls::config(remote.authorities.as_deref()),
-            _ => tls::nobody(),
+            "https" => trust::config(remote.authorities.as_deref()),
+            _ => trust::nobody(),
         };
         let trust = trust.map_err(|reason| Error::Untrusted { remote: remote.clone(), reason })?;
         let client = Client::builder()
@@ -229,7 +227,7 @@ impl<'a> Http<'a> {
     }
 
     fn failed(&self, err: &reqwest::Error) -> Error {
-        match tls::distrust(err) {
+        match trust::distrust(err) {
             Some(reason) => Error::Untrusted { remote: self.remote.clone(), reason },
             None if err.is_timeout() => self.trouble("it does not answer"),
             None => self.trouble(&root(err)),

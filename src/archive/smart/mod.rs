@@ -21,7 +21,6 @@
 
 mod http;
 mod packet;
-mod tls;
 
 use std::io::Write as _;
 
@@ -111,6 +110,12 @@ impl<'a> Session<'a> {
         pack.commit()?;
         odb.refresh()?;
         Ok(())
+    }
+
+    /// Asks as one who is about to push: a server lets in only whom it would let
+    /// push.
+    pub(super) fn may_push(&mut self) -> Result<(), Error> {
+        self.look(Service::ReceivePack).map(drop)
     }
 
     /// Asks to move the branch.

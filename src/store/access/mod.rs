@@ -167,6 +167,19 @@ impl Access {
         variables
     }
 
+    /// How the server has to prove who it is, and what can happen on the way to it;
+    /// nothing where nobody is in between.
+    pub fn risk(&self) -> (TlsMode, Option<String>) {
+        let host = self.url.host.to_string();
+        let is_safe = self.url.host.is_loopback() || self.tls == TlsMode::VerifyFull;
+        (self.tls, (!is_safe).then(|| self.tls.risk(&host)))
+    }
+
+    /// Whether the server is on this machine, by its address.
+    pub fn is_local(&self) -> bool {
+        self.url.host.is_loopback()
+    }
+
     /// Whose certificates are trusted beside the system's.
     pub fn authorities(&self) -> Option<&Authorities> {
         self.authorities.as_ref()

@@ -355,7 +355,12 @@ fn the_issue_form_offers_the_agents_that_there_are() {
     project.run(&["sync"]).ok();
 
     let now = fs::read_to_string(&form).unwrap();
-    assert!(now.contains("options:\n        - echo\n        - vision\n    validations"), "{now}");
+    let lines: Vec<&str> = now.lines().map(str::trim).collect();
+    let from = lines.iter().position(|line| line.starts_with("# wavemark: agents")).unwrap();
+    assert_eq!(
+        lines[from - 1..][..6],
+        ["options:", lines[from], "- echo", "- vision", "# wavemark: end", "validations:"]
+    );
     assert_eq!(ours.lines().next(), now.lines().next());
 }
 

@@ -32,7 +32,7 @@ pub(crate) use self::{
     git_rules::Rule,
     plan::Plan,
     pooler::Pooler,
-    process::Running,
+    process::{Output, Running},
     project::{Project, Traced},
     rest::Rest,
     supabase::Grants,

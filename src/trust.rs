@@ -1,4 +1,5 @@
-//! Whose certificates count, and in words what is wrong with one that doesn't.
+//! Whose certificates count for what is spoken to over HTTP, and in words what is
+//! wrong with one that doesn't.
 
 use std::{error::Error as StdError, io, path::Path, sync::Arc};
 
@@ -13,7 +14,7 @@ use rustls::{
 /// # Errors
 ///
 /// In words, when there would be nobody to believe in.
-pub(super) fn config(authorities: Option<&Path>) -> Result<ClientConfig, String> {
+pub(crate) fn config(authorities: Option<&Path>) -> Result<ClientConfig, String> {
     let mut roots = RootCertStore::empty();
     let certificates = match authorities {
         Some(file) => CertificateDer::pem_file_iter(file)
@@ -30,7 +31,7 @@ pub(super) fn config(authorities: Option<&Path>) -> Result<ClientConfig, String>
 }
 
 /// Believes in nobody: for a conversation without TLS.
-pub(super) fn nobody() -> Result<ClientConfig, String> {
+pub(crate) fn nobody() -> Result<ClientConfig, String> {
     with(RootCertStore::empty())
 }
 
@@ -42,7 +43,7 @@ fn with(roots: RootCertStore) -> Result<ClientConfig, String> {
 }
 
 /// What is wrong with a server's certificate, if that is what an error is about.
-pub(super) fn distrust(err: &(dyn StdError + 'static)) -> Option<String> {
+pub(crate) fn distrust(err: &(dyn StdError + 'static)) -> Option<String> {
     let mut next = Some(err);
     while let Some(err) = next {
         if let Some(rustls::Error::InvalidCertificate(wrong)) = err.downcast_ref() {
