@@ -353,7 +353,7 @@ fn told(step: &Move) -> Option<Note> {
 ///
 /// When the operating system has no random numbers: no secret would be safe.
 #[expect(clippy::expect_used, reason = "documented, and nothing sensible is left to do")]
-fn token() -> RunToken {
+pub(super) fn token() -> RunToken {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).expect("the operating system's random numbers");
     RunToken::from_random(bytes)

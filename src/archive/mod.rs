@@ -47,6 +47,7 @@ use std::{
 };
 
 use git2::{Oid, Repository};
+use secrecy::SecretString;
 
 pub use error::{Error, Trouble};
 pub use history::Commit;
@@ -164,6 +165,13 @@ impl Archive {
             );
         }
         Ok(Self { place, address, refname })
+    }
+
+    /// The same one, opened with this token from now on.
+    #[must_use]
+    pub fn with_token(mut self, token: Option<SecretString>) -> Self {
+        self.place.remote.token = token;
+        self
     }
 
     /// Commits each entry, in order, on the newest head, and pushes once.

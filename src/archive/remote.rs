@@ -82,6 +82,11 @@ impl Remote {
         origin(&self.url).is_some_and(|of| of.is_tuple() && Some(of) == origin(server))
     }
 
+    /// Whether it is behind a server, which may ask for a token.
+    pub fn is_server(&self) -> bool {
+        matches!(self.address(), Ok(Address::Server))
+    }
+
     pub(super) fn address(&self) -> Result<Address, Error> {
         let unsupported = |scheme: &str| {
             Err(Error::Unsupported { remote: self.clone(), scheme: scheme.to_owned() })

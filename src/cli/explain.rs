@@ -5,9 +5,26 @@ use crate::{
     archive, embedded, github, store,
 };
 
+/// Trouble that was met and told elsewhere, with what can be done about it.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}")]
+pub(super) struct Hinted {
+    pub(super) what: String,
+    pub(super) hint: Option<&'static str>,
+}
+
 /// The error, its causes and a hint, a line each.
 pub(super) fn explain(err: &anyhow::Error) -> String {
-    let mut text = format!("error: {err}\n");
+    tell("error", err)
+}
+
+/// The same for an error that fails nothing.
+pub(super) fn warn(err: &anyhow::Error) -> String {
+    tell("warning", err)
+}
+
+fn tell(what: &str, err: &anyhow::Error) -> String {
+    let mut text = format!("{what}: {err}\n");
     for cause in err.chain().skip(1).map(ToString::to_string) {
         // Some libraries repeat their cause in their own message.
         if !text.trim_end().ends_with(&cause) {
@@ -61,8 +78,11 @@ fn hint(err: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
     if let Some(err) = err.downcast_ref::<archive::Error>() {
         return err.hint();
     }
+    if let Some(err) = err.downcast_ref::<Hinted>() {
+        return err.hint;
+    }
     if let Some(err) = err.downcast_ref::<github::Error>() {
-        return of_github(err);
+        return err.hint();
     }
     None
 }
@@ -105,56 +125,6 @@ fn of_revision(err: &archive::NoRevision) -> Option<&'static str> {
             "fetch it: `git fetch --unshallow`; with actions/checkout, `fetch-depth: 0`"
         }
         NoRevision::Git(_) => return None,
-    })
-}
-
-fn of_github(err: &github::Error) -> Option<&'static str> {
-    use github::Error;
-    Some(match err {
-        Error::RateLimited { .. } | Error::EnoughWrites { .. } => {
-            "nothing is lost: the next tick, or running this again then, goes on from here"
-        }
-        Error::Unknown(_) => {
-            "the next tick, or running this again, looks whether it was made before it tries again"
-        }
-        Error::Unreachable(_) => {
-            "check GITHUB_API_URL and the network, and run this again; a tick tries again by itself"
-        }
-        Error::NoAnswer(_) => {
-            "run this again; a tick tries again by itself; https://www.githubstatus.com says how \
-             GitHub is"
-        }
-        Error::Unauthorized => {
-            "GITHUB_TOKEN may have expired: make a new one; for a GitHub App, compare \
-             WAVEMARK_APP_ID and WAVEMARK_APP_KEY with its settings"
-        }
-        Error::Forbidden { .. } => {
-            "in a workflow, add it below the job's `permissions:`; for a fine-grained token or a \
-             GitHub App, add it in its settings on GitHub (an App's owner then accepts it once)"
-        }
-        Error::Locked { .. } => "unlock the conversation on GitHub, or leave it as it is",
-        Error::NoSuchRepo { .. } => {
-            "check GITHUB_REPOSITORY; a fine-grained token must have this repository among its \
-             own"
-        }
-        Error::Renamed { .. } => {
-            "set GITHUB_REPOSITORY to the new name, and `git remote set-url origin` to its address"
-        }
-        Error::IssuesDisabled { .. } => {
-            "switch them on in the repository's settings: General, Features, Issues"
-        }
-        Error::Archived { .. } => {
-            "unarchive it in its settings, or set GITHUB_REPOSITORY to another one"
-        }
-        Error::NotInstalled { .. } => {
-            "install it from the App's page on GitHub, with this repository among its own"
-        }
-        Error::BadUrl { .. } => {
-            "leave it unset for github.com; on GitHub Enterprise Server it is https://host/api/v3"
-        }
-        Error::BadSecret { .. } => "set it again, as GitHub showed it",
-        Error::Tls(_) => "install the system's CA certificates, or set SSL_CERT_FILE",
-        Error::Missing { .. } | Error::Refused { .. } | Error::Blocked { .. } => return None,
     })
 }
 

@@ -6,6 +6,7 @@
 
 mod agent;
 mod artifacts;
+mod call;
 mod check;
 mod comment;
 mod db;
@@ -14,6 +15,8 @@ mod explain;
 mod feedback;
 mod inside;
 mod log;
+mod mcp;
+mod next;
 mod output;
 mod plan;
 mod progress;
@@ -160,6 +163,7 @@ enum Command {
     Tick(run::TickArgs),
     Run(run::RunArgs),
     Build(run::BuildArgs),
+    Call(call::CallArgs),
     Feedback(feedback::FeedbackArgs),
     Approve(feedback::ApproveArgs),
     SendBack(feedback::SendBackArgs),
@@ -174,7 +178,9 @@ enum Command {
     Log(log::LogArgs),
     Checkpoint(inside::CheckpointArgs),
     Ask(inside::AskArgs),
+    Progress(inside::ProgressArgs),
     Finish(inside::FinishArgs),
+    Mcp(mcp::McpArgs),
     Db(db::DbArgs),
     Demo(demo::DemoArgs),
 }
@@ -217,6 +223,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Tick(args) => run::tick(settings, &args).await,
         Command::Run(args) => run::run(settings, &args).await,
         Command::Build(args) => run::build(settings, &args).await,
+        Command::Call(args) => call::call(settings, &args).await,
         Command::Feedback(args) => feedback::feedback(settings, args).await,
         Command::Approve(args) => feedback::approve(settings, &args).await,
         Command::SendBack(args) => feedback::send_back(settings, &args).await,
@@ -230,8 +237,10 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Verify(args) => artifacts::verify(settings, &args).await,
         Command::Log(args) => log::log(settings, &args).await,
         Command::Checkpoint(args) => inside::checkpoint(settings, &args).await,
-        Command::Ask(args) => inside::ask(&args),
+        Command::Ask(args) => inside::ask(&settings, &args),
+        Command::Progress(args) => inside::progress(&settings, &args),
         Command::Finish(args) => inside::finish(settings, &args).await,
+        Command::Mcp(args) => mcp::mcp(&settings, &args).await,
         Command::Db(args) => db::db(&settings, &args).await,
         Command::Demo(args) => demo::demo(settings, &args).await,
     }

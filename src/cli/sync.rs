@@ -2,9 +2,9 @@
 
 use clap::{Args, builder::UnknownArgumentValueParser};
 
-use super::{Outcome, check::good_plan, comment::is_commit, output};
+use super::{Outcome, check::good_plan, comment::is_commit, next::NextArgs, output};
 use crate::{
-    app::{self, Reviewed, Settings, Workspace, open_store},
+    app::{self, Context, Reviewed, Settings, Workspace, open_store},
     model::Digest,
     plan::diff::{Detail, Tense},
     store::Retire,
@@ -38,6 +38,9 @@ pub(super) struct SyncArgs {
     /// Let more than half of the agents be retired at once
     #[arg(long)]
     allow_retire: bool,
+
+    #[command(flatten)]
+    next: NextArgs,
 
     /// Print every field that changed
     #[arg(long)]
@@ -82,6 +85,11 @@ pub(super) async fn sync(settings: &Settings, args: &SyncArgs) -> anyhow::Result
     } else {
         let detail = if args.full { Detail::Full } else { Detail::Brief };
         output::say(&changes.to_text(detail, Tense::Past))?;
+    }
+    if args.next.is_wanted() {
+        let project = store.project(&plan.project.name).await?;
+        let settings = settings.clone();
+        args.next.dispatch(&Context { settings, workspace, store, project }).await;
     }
     Ok(Outcome::Done)
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{Comment, Error, Issue, Visit, http::Method, visit::segment};
+use crate::model::{CloseReason, Reaction};
 
 const WRITE_ISSUES: &str = "issues: write";
 const WRITE_COMMENTS: &str = "issues: write, or pull-requests: write on a pull request";
@@ -20,32 +21,6 @@ pub struct NewIssue {
     pub labels: Vec<String>,
 }
 
-/// Why an issue is closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CloseReason {
-    /// It is done.
-    Completed,
-    /// It will not be done.
-    NotPlanned,
-    /// Another one says the same.
-    Duplicate,
-}
-
-/// What a comment is answered with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reaction {
-    /// A thumb up.
-    PlusOne,
-    /// A thumb down.
-    MinusOne,
-    /// A puzzled face.
-    Confused,
-    /// A pair of eyes.
-    Eyes,
-    /// A rocket.
-    Rocket,
-}
-
 impl Visit {
     /// Opens an issue.
     pub async fn create_issue(&mut self, issue: &NewIssue) -> Result<Issue, Error> {
@@ -57,12 +32,8 @@ impl Visit {
 
     /// Closes an issue; returns it as it is then.
     pub async fn close_issue(&mut self, number: u64, reason: CloseReason) -> Result<Issue, Error> {
-        let reason = match reason {
-            CloseReason::Completed => "completed",
-            CloseReason::NotPlanned => "not_planned",
-            CloseReason::Duplicate => "duplicate",
-        };
-        self.edit_issue(number, &json!({ "state": "closed", "state_reason": reason })).await
+        let change = json!({ "state": "closed", "state_reason": reason.as_str() });
+        self.edit_issue(number, &change).await
     }
 
     /// Opens an issue again; returns it as it is then.
@@ -126,16 +97,11 @@ impl Visit {
 
     /// Reacts to a comment. Doing it twice leaves one reaction.
     pub async fn react(&mut self, comment: u64, reaction: Reaction) -> Result<(), Error> {
-        let content = match reaction {
-            Reaction::PlusOne => "+1",
-            Reaction::MinusOne => "-1",
-            Reaction::Confused => "confused",
-            Reaction::Eyes => "eyes",
-            Reaction::Rocket => "rocket",
-        };
         let path = format!("/issues/comments/{comment}/reactions");
         let route = self.route(path, format!("comment {comment}"), WRITE_ISSUES);
-        self.write(Method::Post, &route, Some(&json!({ "content": content }))).await.map(drop)
+        self.write(Method::Post, &route, Some(&json!({ "content": reaction.as_str() })))
+            .await
+            .map(drop)
     }
 
     /// Makes a label, unless there is one of that name. `colour` is six

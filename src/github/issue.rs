@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Deserializer};
 
-use crate::model::Instant;
+use crate::model::{CloseReason, Instant, IssueState};
 
 /// An issue, or a pull request: for GitHub the one is a kind of the other.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -21,12 +21,9 @@ pub struct Issue {
     /// Its first text; empty if there is none.
     #[serde(default, deserialize_with = "or_default")]
     pub body: String,
-    /// Open or closed.
-    #[serde(default, deserialize_with = "or_default")]
-    pub state: State,
-    /// Why it is in that state, as far as somebody said.
-    #[serde(default)]
-    pub state_reason: Option<StateReason>,
+    /// Open, or closed how.
+    #[serde(flatten, deserialize_with = "state")]
+    pub state: IssueState,
     /// Who opened it; nobody if the account is gone.
     #[serde(default)]
     pub user: Option<User>,
@@ -112,7 +109,7 @@ pub enum UserKind {
     Other,
 }
 
-/// Whether an issue is open.
+/// The word that GitHub has for whether something is open.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
@@ -122,23 +119,6 @@ pub enum State {
     Closed,
     /// Something newer, or it was not said.
     #[default]
-    #[serde(other)]
-    Other,
-}
-
-/// Why an issue is in its state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StateReason {
-    /// Closed: it is done.
-    Completed,
-    /// Closed: it will not be done.
-    NotPlanned,
-    /// Closed: another one says the same.
-    Duplicate,
-    /// Open again.
-    Reopened,
-    /// Something newer.
     #[serde(other)]
     Other,
 }
@@ -182,6 +162,25 @@ impl TryFrom<serde_json::Value> for Name {
 fn names<'de, D: Deserializer<'de>>(labels: D) -> Result<Vec<String>, D::Error> {
     let names = Option::<Vec<Name>>::deserialize(labels)?.unwrap_or_default();
     Ok(names.into_iter().map(|name| name.0).collect())
+}
+
+/// An issue that does not say that it is closed is open; one that is closed in a
+/// way from the future is done.
+fn state<'de, D: Deserializer<'de>>(issue: D) -> Result<IssueState, D::Error> {
+    #[derive(Deserialize)]
+    struct Standing {
+        #[serde(default, deserialize_with = "or_default")]
+        state: State,
+        state_reason: Option<String>,
+    }
+    let Standing { state, state_reason } = Standing::deserialize(issue)?;
+    Ok(match state {
+        State::Open | State::Other => IssueState::Open,
+        State::Closed => {
+            let reason = state_reason.and_then(|word| word.parse().ok());
+            IssueState::Closed(reason.unwrap_or(CloseReason::Completed))
+        }
+    })
 }
 
 /// Null is the same as nothing.

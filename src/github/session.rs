@@ -57,7 +57,7 @@ impl Auth {
 #[derive(Clone)]
 pub(super) struct Session {
     pub crab: Octocrab,
-    token: SecretString,
+    pub token: SecretString,
 }
 
 /// The session that all visits share.
@@ -73,12 +73,12 @@ impl Sessions {
     pub(super) fn new(base: &Base, settings: &Settings) -> Result<Self, Error> {
         let (client, session) = match &settings.auth {
             Auth::Token(token) => {
-                let client = http::client(base, settings.patience, None)?;
+                let client = http::client(base, settings.manners.timeout, None)?;
                 let session = Session::new(&client, token)?;
                 (client, Some((session, None)))
             }
             Auth::App { id, key } => {
-                (http::client(base, settings.patience, Some((*id, key)))?, None)
+                (http::client(base, settings.manners.timeout, Some((*id, key)))?, None)
             }
         };
         Ok(Self { client, kept: Mutex::new(session) })
@@ -125,14 +125,7 @@ impl Session {
 
 /// The same where there is no session yet.
 pub(super) fn clean(text: &str) -> String {
-    let mut kept = String::new();
-    let mut end = 0;
-    for found in credential::find(text.as_bytes()) {
-        kept += text.get(end..found.start).unwrap_or_default();
-        kept += "***";
-        end = found.end;
-    }
-    kept += text.get(end..).unwrap_or_default();
+    let kept = credential::without(text);
     let line = kept.chars().map(|c| if c.is_control() { ' ' } else { c });
     line.take(LONGEST).collect::<String>().trim().to_owned()
 }

@@ -48,6 +48,18 @@ pub fn kind(text: &str) -> Option<&'static str> {
     which.map(|(_, (kind, _))| *kind)
 }
 
+/// `text` without anything that looks like a credential.
+pub fn without(text: &str) -> String {
+    let mut kept = String::with_capacity(text.len());
+    let mut end = 0;
+    for found in find(text.as_bytes()) {
+        kept += text.get(end..found.start).unwrap_or_default();
+        kept += "***";
+        end = found.end;
+    }
+    kept + text.get(end..).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,10 +10,12 @@ mod digest;
 mod feedback;
 mod id;
 mod issue;
+mod manners;
 mod name;
 mod role;
 mod run;
 mod status;
+mod tick;
 mod usage;
 
 pub use artifact::{ArtifactKey, ArtifactType, BadArtifactKey, FileName, GitState};
@@ -24,10 +26,12 @@ pub use digest::{Digest, canonical_json};
 pub use feedback::{FeedbackKind, FeedbackNumber, Message, Resolution, Thread};
 pub use id::{AgentId, ArtifactId, FeedbackId, ProjectId, RunId, WaveId};
 pub use issue::{Account, CloseReason, Issue, IssueComment, IssueNumber, IssueState, Reaction};
+pub use manners::Manners;
 pub use name::{AgentName, BadName, PoolName, ProjectName, WaveName};
 pub use role::Role;
-pub use run::{Epoch, Generation, Outcome, RunToken, StopReason};
+pub use run::{Epoch, Finish, Generation, Outcome, RunToken, StopReason};
 pub use status::Status;
+pub use tick::{LastTick, TickEnd};
 pub use usage::{BadUsd, Cost, CostBasis, Usage, Usd};
 
 /// An instant of the database's clock.

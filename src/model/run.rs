@@ -52,6 +52,8 @@ words! {
         Feedback = "feedback",
         /// An operator paused the agent: as for feedback.
         Paused = "paused",
+        /// It cost as much as it may, or all did together: as for feedback.
+        Budget = "budget",
         /// The run's deadline passed: stop now.
         Timeout = "timeout",
         /// No sign of life for too long: stop now.
@@ -60,6 +62,22 @@ words! {
         Interrupted = "interrupted",
         /// Another run took over: stop now, nothing it writes counts.
         Superseded = "superseded",
+    }
+}
+
+words! {
+    /// How an agent says that it ended: with a command, in a file, or by a call.
+    pub enum Finish("way to end") {
+        /// Its work is done.
+        Complete = "complete",
+        /// It could not do its work.
+        Failed = "failed",
+        /// It could not, and trying again is pointless.
+        Refused = "refused",
+        /// It could not now: it is to be tried again later.
+        Deferred = "deferred",
+        /// It waits for people.
+        Feedback = "feedback",
     }
 }
 
@@ -109,6 +127,11 @@ impl RunToken {
     /// The token made of 32 random bytes.
     pub fn from_random(bytes: [u8; 32]) -> Self {
         Self(SecretString::from(hex::encode(bytes)))
+    }
+
+    /// The token as text, for the one that the run is given to.
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
     }
 
     /// What the database compares.

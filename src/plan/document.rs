@@ -307,18 +307,18 @@ agents: { cut: { run: { manual: } } }
             Document::parse("[".repeat(100_000).as_bytes()).map(|_| ()).unwrap_err().to_string(),
             Document::parse(&vec![b' '; MAX_FILE + 1]).map(|_| ()).unwrap_err().to_string(),
         ];
-        insta::assert_snapshot!(refusals.join("\n"), @r"
-        it is not what `wavemark plan --json` or `wavemark check --format json` prints: unknown field `extra`, expected one of `project`, `hash`, `counts`, `against`, `changes`, `retires_most`, `outlook`, `longest_chain`, `warnings`, `graph` at line 1 column 1161
-        it is not what `wavemark plan --json` or `wavemark check --format json` prints: `My <b>` cannot name a project: use 1 to 63 of a-z, 0-9 and `-`, starting with a letter at line 1 column 1483
-        it is not what `wavemark plan --json` or `wavemark check --format json` prints: `abc` is not a SHA-256: it takes 64 hexadecimal digits at line 1 column 1296
+        insta::assert_snapshot!(refusals.join("\n"), @"
+        it is not what `wavemark plan --json` or `wavemark check --format json` prints: unknown field `extra`, expected one of `project`, `hash`, `counts`, `against`, `changes`, `retires_most`, `outlook`, `longest_chain`, `warnings`, `graph` at line 1 column 1379
+        it is not what `wavemark plan --json` or `wavemark check --format json` prints: `My <b>` cannot name a project: use 1 to 63 of a-z, 0-9 and `-`, starting with a letter at line 1 column 1701
+        it is not what `wavemark plan --json` or `wavemark check --format json` prints: `abc` is not a SHA-256: it takes 64 hexadecimal digits at line 1 column 1514
         its parts do not fit together: `counts` does not count `changes`
         its parts do not fit together: `retires_most` does not follow from `changes`
         its parts do not fit together: no plan has so many agents
         its parts do not fit together: `order` does not list each wave of `changes` once
         its parts do not fit together: `order` does not list each wave of `changes` once
         its parts do not fit together: there is an `outlook` exactly where a database was asked
-        it is not what `wavemark plan --json` or `wavemark check --format json` prints: unknown variant `svg`, expected `agents` or `waves` at line 1 column 1168
-        it is not what `wavemark plan --json` or `wavemark check --format json` prints: `a b` cannot name a wave: use 1 to 63 of a-z, 0-9 and `-`, starting with a letter at line 1 column 1200
+        it is not what `wavemark plan --json` or `wavemark check --format json` prints: unknown variant `svg`, expected `agents` or `waves` at line 1 column 1386
+        it is not what `wavemark plan --json` or `wavemark check --format json` prints: `a b` cannot name a wave: use 1 to 63 of a-z, 0-9 and `-`, starting with a letter at line 1 column 1418
         it is not what `wavemark plan --json` or `wavemark check --format json` prints: EOF while parsing a value at line 1 column 0
         it lists no error, so the plan is good, and `wavemark plan --json` says what it does
         it is not what `wavemark plan --json` or `wavemark check --format json` prints: invalid type: sequence, expected a string at line 1 column 2

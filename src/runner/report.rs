@@ -5,7 +5,7 @@
 
 use tokio::sync::oneshot;
 
-use crate::model::{ArtifactKey, Digest, FeedbackNumber, StopReason};
+use crate::model::{ArtifactKey, Digest, FeedbackNumber, Finish, StopReason, Usage};
 
 /// One thing a run tells, in the order it happened.
 #[derive(Debug)]
@@ -38,6 +38,17 @@ pub enum Report {
     /// It printed something: a sign of life, a few times a second at most.
     Output {
         /// The last line, redacted.
+        line: String,
+    },
+    /// It used more of a language model: a sign of life, too.
+    Used {
+        /// What this run used so far, all of it.
+        usage: Usage,
+    },
+    /// It says how far it is: a sign of life, and more telling than what it
+    /// prints.
+    Progress {
+        /// What people are to read, on one line, redacted.
         line: String,
     },
     /// It ended, with all of its processes. Always the last report.
@@ -84,17 +95,8 @@ pub enum Exit {
     NotStarted(String),
     /// Nobody saw it end: why.
     Unseen(String),
-}
-
-/// How an agent says that it ended, by `wavemark finish` or in `result.json`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Finish {
-    /// Its work is done.
-    Complete,
-    /// It could not do its work.
-    Failed,
-    /// It waits for people.
-    Feedback,
+    /// It ended elsewhere: what is known of that.
+    Elsewhere(String),
 }
 
 /// All that is known about a run that ended.

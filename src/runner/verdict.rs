@@ -4,8 +4,8 @@
 //! calls itself successful when its tools were denied and nothing was made. So
 //! success needs what the definition declares in `produces`, stored.
 
-use super::report::{Evidence, Exit, Finish};
-use crate::model::{ArtifactKey, Outcome, StopReason};
+use super::report::{Evidence, Exit};
+use crate::model::{ArtifactKey, Finish, Outcome, StopReason};
 
 /// sysexits.h's `EX_TEMPFAIL`: try again later.
 const TRY_AGAIN: i32 = 75;
@@ -31,7 +31,7 @@ pub fn verdict(evidence: &Evidence, missing: &[ArtifactKey], asked: bool) -> Ver
     let exit = &evidence.exit;
     let says_done = match evidence.finish {
         Some(Finish::Complete) => true,
-        Some(Finish::Failed | Finish::Feedback) => false,
+        Some(_) => false,
         None => *exit == Exit::Code(0),
     };
     let ended_well = says_done && missing.is_empty() && !asked;
@@ -44,6 +44,12 @@ pub fn verdict(evidence: &Evidence, missing: &[ArtifactKey], asked: bool) -> Ver
         _ if asked => (Paused, "asked a question".into()),
         _ if ended_well => (Succeeded, "everything declared is stored".into()),
         (_, Some(Finish::Failed), _) => (Failed, with_summary("said that it failed", evidence)),
+        (_, Some(Finish::Refused), _) => {
+            (Refused, with_summary("said that trying again is pointless", evidence))
+        }
+        (_, Some(Finish::Deferred), _) => {
+            (Deferred, with_summary("asked to be tried again", evidence))
+        }
         (_, Some(Finish::Feedback), _) => (
             Failed,
             "said that it waits for feedback, but asked nothing: use `wavemark ask`".into(),
@@ -65,6 +71,7 @@ fn of_stop(reason: StopReason) -> (Outcome, String) {
     match reason {
         StopReason::Feedback => (Outcome::Paused, "stopped for feedback".into()),
         StopReason::Paused => (Outcome::Paused, "stopped because an operator paused it".into()),
+        StopReason::Budget => (Outcome::Paused, "stopped because a budget is used up".into()),
         StopReason::Timeout => (Outcome::TimedOut, "stopped at its deadline".into()),
         StopReason::Stalled => (Outcome::Stalled, "stopped because it gave no sign of life".into()),
         StopReason::Interrupted => {
@@ -79,7 +86,7 @@ fn ended(evidence: &Evidence) -> String {
         (_, Some(Finish::Complete)) => "said that it finished".into(),
         (Exit::Code(code), _) => format!("exited {code}"),
         (Exit::Signal(signal), _) => format!("died of {}", signal_name(*signal)),
-        (Exit::NotStarted(why) | Exit::Unseen(why), _) => why.clone(),
+        (Exit::NotStarted(why) | Exit::Unseen(why) | Exit::Elsewhere(why), _) => why.clone(),
     }
 }
 
@@ -128,10 +135,12 @@ mod tests {
         ("SIGKILL", Exit::Signal(9)),
     ];
 
-    const FINISHES: [(&str, Option<Finish>); 4] = [
+    const FINISHES: [(&str, Option<Finish>); 6] = [
         ("", None),
         ("complete", Some(Finish::Complete)),
         ("failed", Some(Finish::Failed)),
+        ("refused", Some(Finish::Refused)),
+        ("deferred", Some(Finish::Deferred)),
         ("feedback", Some(Finish::Feedback)),
     ];
 
@@ -167,25 +176,36 @@ mod tests {
         exit 0             | succeeded   failed       paused
         exit 0   complete  | succeeded   failed       paused
         exit 0   failed    | failed      failed       paused
+        exit 0   refused   | refused     refused      paused
+        exit 0   deferred  | deferred    deferred     paused
         exit 0   feedback  | failed      failed       paused
         exit 1             | failed      failed       paused
         exit 1   complete  | succeeded   failed       paused
         exit 1   failed    | failed      failed       paused
+        exit 1   refused   | refused     refused      paused
+        exit 1   deferred  | deferred    deferred     paused
         exit 1   feedback  | failed      failed       paused
         exit 75            | deferred    deferred     paused
         exit 75  complete  | succeeded   failed       paused
         exit 75  failed    | failed      failed       paused
+        exit 75  refused   | refused     refused      paused
+        exit 75  deferred  | deferred    deferred     paused
         exit 75  feedback  | failed      failed       paused
         exit 78            | refused     refused      paused
         exit 78  complete  | succeeded   failed       paused
         exit 78  failed    | failed      failed       paused
+        exit 78  refused   | refused     refused      paused
+        exit 78  deferred  | deferred    deferred     paused
         exit 78  feedback  | failed      failed       paused
         SIGKILL            | failed      failed       paused
         SIGKILL  complete  | succeeded   failed       paused
         SIGKILL  failed    | failed      failed       paused
+        SIGKILL  refused   | refused     refused      paused
+        SIGKILL  deferred  | deferred    deferred     paused
         SIGKILL  feedback  | failed      failed       paused
 
         paused: asked a question
+        deferred: asked to be tried again
         failed: died of SIGKILL: somebody killed it, or the machine ran out of memory
         succeeded: everything declared is stored
         failed: exited 0 but did not produce doc/x.md
@@ -195,6 +215,7 @@ mod tests {
         failed: said that it failed
         failed: said that it finished but did not produce doc/x.md
         failed: said that it waits for feedback, but asked nothing: use `wavemark ask`
+        refused: said that trying again is pointless
         ");
     }
 
@@ -237,6 +258,8 @@ mod tests {
         feedback    -> paused: stopped for feedback
           ended well -> succeeded: finished while it was being stopped
         paused      -> paused: stopped because an operator paused it
+          ended well -> succeeded: finished while it was being stopped
+        budget      -> paused: stopped because a budget is used up
           ended well -> succeeded: finished while it was being stopped
         timeout     -> timed_out: stopped at its deadline
           ended well -> succeeded: finished while it was being stopped

@@ -148,21 +148,7 @@ impl Store {
             };
             events::record(tx, project, &[note]).await?;
             if let Some(secret) = secret {
-                let text = format!(
-                    "{key} version {version} seems to contain {secret}, so it is kept out of \
-                     git. Its row is stored.\n\nClose this as completed to have the agent make \
-                     it again without the secret, or as not planned to leave it as it is.",
-                );
-                let new = NewFeedback {
-                    agent,
-                    kind: FeedbackKind::Comment,
-                    text,
-                    author: "wavemark".to_owned(),
-                    run,
-                    request: Some(format!("secret:{key}:{version}")),
-                    generation: None,
-                };
-                feedback::open(tx, project, &[new]).await?;
+                tell_of_secret(tx, project, (agent, run), key, version, secret).await?;
             }
             Ok(Kept::New { version })
         })
@@ -236,6 +222,33 @@ impl Store {
         })
         .await
     }
+}
+
+/// Tells a person of an artifact that is kept out of git for what is in it.
+pub(super) async fn tell_of_secret(
+    tx: &mut Tx,
+    project: ProjectId,
+    (agent, run): (AgentId, Option<RunId>),
+    key: &ArtifactKey,
+    version: i32,
+    secret: &str,
+) -> Result<()> {
+    let text = format!(
+        "{key} version {version} seems to contain {secret}, so it is kept out of git. Its row is \
+         stored.\n\nClose this as completed to have the agent make it again without the secret, \
+         or as not planned to leave it as it is.",
+    );
+    let new = NewFeedback {
+        agent,
+        kind: FeedbackKind::Comment,
+        text,
+        author: "wavemark".to_owned(),
+        run,
+        request: Some(format!("secret:{key}:{version}")),
+        generation: None,
+    };
+    feedback::open(tx, project, &[new]).await?;
+    Ok(())
 }
 
 /// The agent of a run, if the run may write; what is done in this transaction

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::model::{
     AgentId, AgentName, Digest, Epoch, Generation, OnStale, PoolName, Review, RunnerKind, Status,
-    WaveId,
+    Usd, WaveId,
 };
 
 #[derive(Debug, sqlx::FromRow)]
@@ -28,6 +28,7 @@ pub(super) struct AgentRow {
     pub(super) pool: PoolName,
     pub(super) priority: i32,
     pub(super) retries: i32,
+    pub(super) budget_micros: Option<Usd>,
     pub(super) work_sha256: Option<Digest>,
     pub(super) generation: Generation,
     pub(super) epoch: Epoch,
@@ -43,6 +44,7 @@ pub(super) struct AgentRow {
 #[derive(Debug, Default)]
 pub struct Known {
     rows: HashMap<AgentId, (Version, AgentRow)>,
+    any_elsewhere: bool,
 }
 
 /// The transaction that wrote a row.
@@ -50,6 +52,11 @@ pub struct Known {
 pub(super) struct Version(pub(super) i64);
 
 impl Known {
+    /// Whether any run goes on elsewhere, so that somebody has to follow it.
+    pub fn any_elsewhere(&self) -> bool {
+        self.any_elsewhere
+    }
+
     /// Reads the agents whose versions are not those known.
     pub(super) async fn read_changed(
         &self,
@@ -68,7 +75,13 @@ impl Known {
     }
 
     /// Takes in what was read, and forgets what is gone.
-    pub(super) fn update(&mut self, changed: Vec<AgentRow>, present: &HashMap<AgentId, Version>) {
+    pub(super) fn update(
+        &mut self,
+        changed: Vec<AgentRow>,
+        present: &HashMap<AgentId, Version>,
+        any_elsewhere: bool,
+    ) {
+        self.any_elsewhere = any_elsewhere;
         self.rows.retain(|id, _| present.contains_key(id));
         for row in changed {
             if let Some(&version) = present.get(&row.id) {
@@ -90,7 +103,7 @@ async fn agents(
 ) -> Result<Vec<AgentRow>> {
     Ok(query_as(
         "select id, name, wave_id, status, dependencies, runner, review, on_stale, pool,
-             priority, retries, work_sha256, generation, epoch, built_generation,
+             priority, retries, budget_micros, work_sha256, generation, epoch, built_generation,
              built_work_sha256, built_outputs, built_inputs,
              paused_at is not null as paused, retired_at is not null as retired
          from public.agents where project_id = $1 and ($2::uuid[] is null or id = any ($2))",

@@ -11,14 +11,14 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::{
-    Result, Store,
+    Result, Store, artifacts,
     events::{self, Note},
     feedback::{self, NewFeedback},
     sql::{Tx, query, query_as, query_scalar},
 };
 use crate::model::{
-    AgentId, AgentName, ArtifactId, ArtifactType, Digest, Epoch, FeedbackKind, FileName, Instant,
-    ProjectId, RunId, WaveName,
+    AgentId, AgentName, ArtifactId, ArtifactKey, ArtifactType, Digest, Epoch, FeedbackKind,
+    FileName, Instant, ProjectId, RunId, WaveName,
 };
 
 /// An artifact that has a row and no commit.
@@ -68,6 +68,15 @@ pub struct Block {
     pub reason: String,
     /// What a person can do about it.
     pub hint: String,
+}
+
+/// An artifact that must not be committed for what is in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exposed {
+    /// Which artifact.
+    pub id: ArtifactId,
+    /// What kind of secret it holds.
+    pub secret: &'static str,
 }
 
 impl Store {
@@ -208,6 +217,24 @@ impl Store {
         .await
     }
 
+    /// Keeps artifacts out of git for ever that hold secrets, and tells a person.
+    pub async fn hold_back(&self, project: ProjectId, exposed: &[Exposed]) -> Result<()> {
+        if exposed.is_empty() {
+            return Ok(());
+        }
+        self.tx(async |tx| {
+            for Exposed { id, secret } in exposed {
+                let Some(blocked) = set_aside(tx, *id, secret).await? else { continue };
+                let whose = (blocked.agent_id, blocked.run_id);
+                let key = ArtifactKey { kind: blocked.artifact_type, name: blocked.name };
+                let version = blocked.version;
+                artifacts::tell_of_secret(tx, project, whose, &key, version, secret).await?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
     /// Lets go of blocked artifacts that a person wants to be tried again.
     pub async fn unblock(&self, project: ProjectId) -> Result<()> {
         self.tx(async |tx| {
@@ -236,9 +263,9 @@ struct Blocked {
     version: i32,
 }
 
-async fn block_one(tx: &mut Tx, project: ProjectId, block: &Block) -> Result<()> {
-    let Block { id, reason, hint } = block;
-    let blocked: Option<Blocked> = query_as(
+/// Keeps an artifact out of git, unless that was done or it is there.
+async fn set_aside(tx: &mut Tx, id: ArtifactId, reason: &str) -> Result<Option<Blocked>> {
+    Ok(query_as(
         "update public.artifacts set git_state = 'blocked', git_reason = $2
          where id = $1 and git_state = 'pending'
          returning agent_id, run_id, artifact_type, name, version",
@@ -246,8 +273,14 @@ async fn block_one(tx: &mut Tx, project: ProjectId, block: &Block) -> Result<()>
     .bind(id)
     .bind(reason)
     .fetch_optional(tx.conn())
-    .await?;
-    let Some(Blocked { agent_id, run_id, artifact_type, name, version }) = blocked else {
+    .await?)
+}
+
+async fn block_one(tx: &mut Tx, project: ProjectId, block: &Block) -> Result<()> {
+    let Block { id, reason, hint } = block;
+    let Some(Blocked { agent_id, run_id, artifact_type, name, version }) =
+        set_aside(tx, *id, reason).await?
+    else {
         return Ok(());
     };
     let what = format!("{artifact_type}/{name} version {version}");

@@ -6,11 +6,8 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use wavemark::{
-    github::{
-        Auth, CloseReason, Error, Found, Github, NewIssue, Reaction, Settings, State, StateReason,
-        UserKind, Visit, WorkflowState,
-    },
-    model::Role,
+    github::{Auth, Error, Found, Github, NewIssue, Settings, UserKind, Visit, WorkflowState},
+    model::{CloseReason, IssueState, Manners, Reaction, Role},
 };
 
 use crate::support::github::{Access, Fault, GitHub, Hit, Token};
@@ -18,8 +15,11 @@ use crate::support::github::{Access, Fault, GitHub, Hit, Token};
 fn visit(github: &GitHub, token: String) -> Visit {
     let repo = GitHub::REPO.parse().unwrap();
     let settings = Settings {
-        pause: Duration::ZERO,
-        patience: Duration::from_secs(10),
+        manners: Manners {
+            pause: Duration::ZERO,
+            timeout: Duration::from_secs(10),
+            ..Manners::default()
+        },
         backoff: Duration::from_millis(1),
         ..Settings::new(github.url(), repo, Auth::Token(token.into()))
     };
@@ -43,7 +43,7 @@ async fn every_call_of_the_client_is_one_that_github_describes() {
 
         let issue = visit.create_issue(&new_issue()).await.unwrap();
         let number = issue.number;
-        assert_eq!((issue.state, issue.user.unwrap().kind), (State::Open, UserKind::Bot));
+        assert_eq!((issue.state, issue.user.unwrap().kind), (IssueState::Open, UserKind::Bot));
         visit.add_labels(number, &["agent:echo".to_owned()]).await.unwrap();
         visit.set_labels(number, &["agent:vision".to_owned()]).await.unwrap();
         github.as_user("ann").label(number, "agent:reel");
@@ -55,14 +55,14 @@ async fn every_call_of_the_client_is_one_that_github_describes() {
         visit.close_issue(number, CloseReason::Completed).await.unwrap();
         visit.reopen_issue(number).await.unwrap();
         let closed = visit.close_issue(number, CloseReason::NotPlanned).await.unwrap();
-        assert_eq!(closed.state_reason, Some(StateReason::NotPlanned));
+        assert_eq!(closed.state, IssueState::Closed(CloseReason::NotPlanned));
         assert_eq!(visit.issue(number).await.unwrap(), Found::Here(closed.clone()));
-        assert_eq!(visit.newest_issues(closed.created_at).await.unwrap().len(), 1);
+        assert!(visit.unlisted_issues().await.unwrap().is_empty());
 
         let comment = visit.comment(number, "hi").await.unwrap();
         let edited = visit.edit_comment(comment.id, "hello").await.unwrap();
-        visit.react(comment.id, Reaction::PlusOne).await.unwrap();
-        visit.react(comment.id, Reaction::Eyes).await.unwrap();
+        visit.react(comment.id, Reaction::Done).await.unwrap();
+        visit.react(comment.id, Reaction::Confused).await.unwrap();
         assert_eq!(edited.issue, Some(number));
         assert_eq!(visit.comments(number, None).await.unwrap()[0].body, "hello");
         let since = Some(comment.created_at);

@@ -7,27 +7,32 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | `support` | a project in a folder, a database, a process to signal, a GitHub |
+//! | `support` | a project in a folder, a database, a process to signal, a GitHub and its Actions |
 //! | `terminal` | what people read, as they read it |
 //! | `checking` | plans that are wrong, files that are none |
 //! | `order`, `crowd` | what starts when, alone and beside others |
 //! | `crash`, `signals` | what a killed or interrupted process leaves |
 //! | `git_server` | publishing to a git host, and all that it may say |
 //! | `ticks`, `remote` | doing it again, doing it without git |
+//! | `jobs` | machines that come and go: budgets, cancels, dispatched ticks |
 //! | `feedback`, `review`, `resolving` | what people say, and what it does |
 //! | `retries`, `contract`, `secrets` | agents, good ones and bad ones |
+//! | `mcp` | a run, offered to a model |
 //! | `client`, `conversation` | the client of GitHub, by its description; feedback as issues |
 //! | `tls` | a database elsewhere, and whoever poses as one |
 //! | `plans`, `changes` | plans before they are synced; plans that change |
 //! | `views` | what a script reads |
 //! | `postgres`, `pooler`, `commits` | other servers, and trouble on the way to them |
 //! | `story` | one with everything in it, and the record that it leaves |
+//! | `calls` | programs that nobody here starts |
 //! | `supabase`, `api` | on a Supabase project; rows that others write there |
+//! | `workflows` | what GitHub runs: the workflows of this repo, run here |
 //! | `tidy` | the architecture, executable |
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 #![expect(clippy::print_stderr, reason = "what cannot be tidied up is told, and fails nothing")]
 
 mod api;
+mod calls;
 mod changes;
 mod checking;
 mod client;
@@ -38,6 +43,8 @@ mod crash;
 mod crowd;
 mod feedback;
 mod git_server;
+mod jobs;
+mod mcp;
 mod order;
 mod plans;
 mod pooler;
@@ -57,3 +64,4 @@ mod ticks;
 mod tidy;
 mod tls;
 mod views;
+mod workflows;

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    github::{self, State, StateReason, UserKind},
-    model::{Account, CloseReason, Issue, IssueComment, IssueNumber, IssueState, Reaction},
+    github::{self, UserKind},
+    model::{Account, Issue, IssueComment, IssueNumber},
 };
 
 impl From<github::User> for Account {
@@ -15,16 +15,6 @@ impl From<github::User> for Account {
 
 impl From<github::Issue> for Issue {
     fn from(issue: github::Issue) -> Self {
-        let state = match (issue.state, issue.state_reason) {
-            (State::Open | State::Other, _) => IssueState::Open,
-            (State::Closed, Some(StateReason::NotPlanned)) => {
-                IssueState::Closed(CloseReason::NotPlanned)
-            }
-            (State::Closed, Some(StateReason::Duplicate)) => {
-                IssueState::Closed(CloseReason::Duplicate)
-            }
-            (State::Closed, _) => IssueState::Closed(CloseReason::Completed),
-        };
         Self {
             number: IssueNumber(signed(issue.number)),
             url: issue.html_url,
@@ -32,7 +22,7 @@ impl From<github::Issue> for Issue {
             body: issue.body,
             author: issue.user.map(Account::from),
             labels: issue.labels.into_iter().collect::<BTreeSet<_>>(),
-            state,
+            state: issue.state,
             closed_by: issue.closed_by.map(Account::from),
             created_at: issue.created_at,
             updated_at: issue.updated_at,
@@ -50,21 +40,6 @@ pub(super) fn comment(comment: github::Comment) -> Option<IssueComment> {
         created_at: comment.created_at,
         updated_at: comment.updated_at,
     })
-}
-
-pub(super) fn reaction(reaction: Reaction) -> github::Reaction {
-    match reaction {
-        Reaction::Done => github::Reaction::PlusOne,
-        Reaction::Confused => github::Reaction::Confused,
-    }
-}
-
-pub(super) fn reason(reason: CloseReason) -> github::CloseReason {
-    match reason {
-        CloseReason::Completed => github::CloseReason::Completed,
-        CloseReason::NotPlanned => github::CloseReason::NotPlanned,
-        CloseReason::Duplicate => github::CloseReason::Duplicate,
-    }
 }
 
 /// A number as the database keeps it. GitHub is far from the end of these.

@@ -1,9 +1,6 @@
 //! Writes what is due.
 
-use super::{
-    Extent, Stopped, Talk,
-    words::{self, id},
-};
+use super::{Extent, Stopped, Talk, words::id};
 use crate::{
     github::{Error, NewIssue},
     mail::{Letter, Mark, Sighted},
@@ -15,7 +12,12 @@ impl Talk<'_> {
     /// Opens the issues that are missing, and delivers letters.
     pub(super) async fn write(&mut self, extent: Extent) -> Result<(), Stopped> {
         let mail = self.mail;
-        for wanted in mail.store.issues_to_open(mail.project.id, &mail.blobs).await? {
+        let mut missing = mail.store.issues_to_open(mail.project.id, &mail.blobs).await?;
+        if extent == Extent::Both && missing.iter().any(|wanted| wanted.was_tried) {
+            self.find_unlisted().await?;
+            missing = mail.store.issues_to_open(mail.project.id, &mail.blobs).await?;
+        }
+        for wanted in missing {
             // One that may be there already would have been found by reading.
             if wanted.was_tried && extent == Extent::Writing {
                 continue;
@@ -84,7 +86,7 @@ impl Talk<'_> {
             self.say(letter, body, *saying).await?;
         }
         if let Some((comment, reaction)) = letter.reaction {
-            match self.visit.react(id(comment), words::reaction(reaction)).await {
+            match self.visit.react(id(comment), reaction).await {
                 // They took it back.
                 Err(Error::Missing { .. }) => {}
                 reacted => reacted?,
@@ -94,9 +96,7 @@ impl Talk<'_> {
         let issue = match letter.state {
             None => None,
             Some(NewState::Open) => Some(self.visit.reopen_issue(number).await?),
-            Some(NewState::Closed(reason)) => {
-                Some(self.visit.close_issue(number, words::reason(reason)).await?)
-            }
+            Some(NewState::Closed(reason)) => Some(self.visit.close_issue(number, reason).await?),
         };
         let issue = issue.map(Issue::from);
         Ok(self.mail.store.posted(letter.id, issue.as_ref()).await?)

@@ -9,9 +9,12 @@ use std::{
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::github::{
-    CloseReason, Error, Github, NewIssue, Reaction, Settings, Trouble,
-    testing::{Act, Server, answer, comment, issue, message, repository, with},
+use crate::{
+    github::{
+        Error, Github, NewIssue, Settings, Trouble,
+        testing::{Act, Server, answer, comment, issue, message, repository, with},
+    },
+    model::{CloseReason, Reaction},
 };
 
 fn new_issue() -> NewIssue {
@@ -148,7 +151,8 @@ async fn a_comment_on_what_is_gone_says_what_is_missing() {
 #[tokio::test]
 async fn a_visit_makes_so_many_changes_and_no_more() {
     let server = Server::start(|_, _| answer(201, comment(1))).await;
-    let settings = Settings { writes: 3, ..server.settings() };
+    let mut settings = server.settings();
+    settings.manners.writes = 3;
     let mut visit = Github::new(&settings).unwrap().visit();
     for _ in 0..3 {
         visit.comment(1, "hi").await.unwrap();
@@ -170,7 +174,9 @@ async fn changes_come_with_a_rest_between_them() {
     })
     .await;
     let pause = Duration::from_millis(50);
-    let mut visit = Github::new(&Settings { pause, ..server.settings() }).unwrap().visit();
+    let mut settings = server.settings();
+    settings.manners.pause = pause;
+    let mut visit = Github::new(&settings).unwrap().visit();
     for _ in 0..3 {
         visit.comment(1, "hi").await.unwrap();
     }
@@ -202,7 +208,7 @@ async fn every_change_is_one_request_of_the_documented_shape() {
     visit.comment(1, "c").await.unwrap();
     visit.edit_comment(9, "d").await.unwrap();
     visit.delete_comment(9).await.unwrap();
-    visit.react(9, Reaction::PlusOne).await.unwrap();
+    visit.react(9, Reaction::Done).await.unwrap();
     visit.ensure_label("agent:x", "ededed", "For x").await.unwrap();
     let inputs = BTreeMap::from([("agent".to_owned(), "x".to_owned())]);
     visit.dispatch("tick.yml", "main", &inputs).await.unwrap();

@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 
 use crate::{
     github::{
-        Error, Found, Github, Settings, State, StateReason, Trouble, UserKind, WorkflowState,
+        Error, Found, Github, Settings, Trouble, UserKind, WorkflowState,
         testing::{Act, Request, Server, answer, comment, issue, message, repository, with},
     },
-    model::{Instant, Role},
+    model::{CloseReason, Instant, IssueState, Role},
 };
 
 fn at(second: i64) -> Instant {
@@ -166,15 +166,31 @@ async fn pages_that_go_in_a_circle_or_away_are_an_error() {
 }
 
 #[tokio::test]
-async fn the_newest_issues_are_read_as_far_as_asked() {
-    let server = Server::start(|number, _| match number {
-        0 => with(200, "link: </next?page=2>; rel=next", json!([issue(9, 90), issue(8, 80)])),
-        1 => with(200, "link: </next?page=3>; rel=next", json!([issue(8, 80), issue(7, 70)])),
-        _ => panic!("page 2 is old enough"),
+async fn issues_that_no_list_shows_yet_are_found_by_their_numbers() {
+    let server = Server::start(|_, request| match request.line.as_str() {
+        "GET /repos/acme/waves" => answer(200, repository(5, "acme/waves")),
+        "GET /repos/acme/waves/issues/10" => answer(200, issue(10, 100)),
+        "GET /repos/acme/waves/issues/11" => message(404, "Not Found"),
+        line if line.contains("direction=desc&per_page=1") => answer(200, json!([issue(9, 90)])),
+        line => panic!("{line}"),
     })
     .await;
-    let issues = server.visit().newest_issues(at(75)).await.unwrap();
-    assert_eq!(numbers(&issues), [9, 8]);
+    let issues = server.visit().unlisted_issues().await.unwrap();
+    assert_eq!(numbers(&issues), [10]);
+}
+
+#[tokio::test]
+async fn a_repository_is_known_by_a_name_it_had() {
+    let server = Server::start(|_, request| match request.line.as_str() {
+        "GET /repos/acme/old" => with(301, "location: /repositories/5", json!({})),
+        "GET /repositories/5" => answer(200, repository(5, "acme/waves")),
+        _ => message(404, "Not Found"),
+    })
+    .await;
+    let mut visit = server.visit();
+    let now = visit.called_now(&"acme/old".parse().unwrap()).await.unwrap();
+    assert_eq!(now, Some("acme/waves".parse().unwrap()));
+    assert_eq!(visit.called_now(&"acme/none".parse().unwrap()).await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -312,11 +328,33 @@ async fn an_answer_may_leave_out_or_add_whatever_it_likes() {
     let issues = server.visit().issues_since(None).await.unwrap().issues;
 
     assert_eq!(numbers(&issues), [1, 2, 3]);
-    assert_eq!((issues[0].state, issues[1].state), (State::Other, State::Other));
+    assert!(issues.iter().all(|issue| issue.state == IssueState::Open));
     let future = &issues[2];
-    assert_eq!((future.state, future.state_reason), (State::Other, Some(StateReason::Other)));
     assert_eq!(future.user.as_ref().unwrap().kind, UserKind::Other);
     assert_eq!(future.labels, ["plain", "object"]);
+}
+
+#[tokio::test]
+async fn how_an_issue_was_closed_is_read_in_our_words() {
+    let reasons = [json!(null), json!("completed"), json!("not_planned"), json!("duplicate")];
+    let reasons = reasons.into_iter().chain([json!("aliens")]);
+    let issues: Vec<Value> = (1..)
+        .zip(reasons)
+        .map(|(number, reason)| {
+            let mut issue = issue(number, 0);
+            issue["state"] = json!("closed");
+            issue["state_reason"] = reason;
+            issue
+        })
+        .collect();
+    let server = Server::start(move |_, _| answer(200, json!(issues))).await;
+
+    let read = server.visit().issues_since(None).await.unwrap().issues;
+
+    use CloseReason::{Completed, Duplicate, NotPlanned};
+    let closed: Vec<IssueState> = read.iter().map(|issue| issue.state).collect();
+    let wanted = [Completed, Completed, NotPlanned, Duplicate, Completed];
+    assert_eq!(closed, wanted.map(IssueState::Closed));
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    model::{AgentName, Definition, Digest, WaveName},
+    model::{AgentName, Definition, Digest, Usd, WaveName},
     plan::{Plan, Project},
 };
 
@@ -26,6 +26,7 @@ impl Stored {
                 title: wave.title.clone(),
                 after: wave.after.clone(),
                 position: wave.position,
+                budget: wave.budget,
                 retired: false,
             };
             (wave.name.clone(), stored)
@@ -56,6 +57,8 @@ pub struct StoredWave {
     pub after: BTreeSet<WaveName>,
     /// Where it comes among the waves.
     pub position: u32,
+    /// What its agents may cost together.
+    pub budget: Option<Usd>,
     /// Whether it vanished from the plan.
     pub retired: bool,
 }

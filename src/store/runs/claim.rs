@@ -151,11 +151,15 @@ pub(crate) async fn claim(
              where a.id = ranked.id
              returning a.id, a.epoch, a.generation, a.attempts_since, a.pool,
                  a.definition_sha256, a.work_sha256, a.timeout_seconds, a.dependencies,
+                 -- Nobody's process is the supervisor of what goes on elsewhere.
+                 a.runner in ('n8n', 'webhook') as remote,
+                 case when a.runner in ('n8n', 'webhook') then a.runner else $9 end as host,
                  ranked.run, ranked.token
          ), began as (
              insert into public.runs (
                  id, project_id, agent_id, epoch, generation, attempt, pool, host,
-                 definition_sha256, work_sha256, token_sha256, inputs, lease_until, deadline_at
+                 definition_sha256, work_sha256, token_sha256, inputs, lease_until, deadline_at,
+                 remote
              )
              select run, $8, id, epoch, generation,
                  1 + (
@@ -166,18 +170,19 @@ pub(crate) async fn claim(
                              'failed', 'refused', 'timed_out', 'stalled', 'deferred', 'lost'
                          )
                  ),
-                 pool, $9, definition_sha256, work_sha256, token,
+                 pool, host, definition_sha256, work_sha256, token,
                  coalesce((
                      select max(need.built_outputs) from public.agents need
                      where need.id = any (taken.dependencies)
                  ), 0),
                  now() + make_interval(secs => $10),
-                 now() + make_interval(secs => timeout_seconds)
+                 now() + make_interval(secs => timeout_seconds),
+                 remote
              from taken
-             returning id, agent_id, attempt
+             returning id, agent_id, attempt, host
          )
          insert into public.events (project_id, agent_id, run_id, kind, detail)
-         select $8, agent_id, id, 'started', 'attempt ' || attempt || ' on ' || $9 from began",
+         select $8, agent_id, id, 'started', 'attempt ' || attempt || ' on ' || host from began",
     )
     .bind(claims.iter().map(|claim| claim.agent).collect::<Vec<_>>())
     .bind(claims.iter().map(|claim| claim.from).collect::<Vec<_>>())

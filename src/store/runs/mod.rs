@@ -8,12 +8,14 @@
 mod claim;
 mod ending;
 mod lease;
+mod remote;
 
 pub use claim::{Claim, Claimed};
 pub(crate) use claim::{claim, lock_pools};
 pub use ending::Ending;
 pub use lease::{Beat, Pulse};
 pub(crate) use lease::{ask_to_stop, expire};
+pub use remote::{RemoteRun, Reported};
 
 use super::{Error, Result, Store, sql::query_as};
 use crate::model::{AgentId, ArtifactKey, RunId};

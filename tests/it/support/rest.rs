@@ -4,9 +4,11 @@
 use std::{
     fmt,
     io::{self, Read as _, Write as _},
+    net::{Shutdown, TcpListener},
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    thread,
 };
 
 use serde_json::Value;
@@ -85,6 +87,26 @@ impl Rest {
             assert!((200..300).contains(&answer.status), "{request}: {answer}");
         }
         answers.into_iter().map(|answer| answer.data).collect()
+    }
+
+    /// Its address for clients that know nothing of sockets with a path.
+    pub(crate) fn url(&self) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let socket = self.socket();
+        thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let Ok(server) = UnixStream::connect(&socket) else { return };
+                let (mut from, mut to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+                thread::spawn(move || {
+                    drop(io::copy(&mut from, &mut to));
+                    drop(to.shutdown(Shutdown::Write));
+                });
+                let (mut from, mut to) = (server, client);
+                thread::spawn(move || drop(io::copy(&mut from, &mut to)));
+            }
+        });
+        format!("http://{address}")
     }
 
     fn socket(&self) -> PathBuf {

@@ -168,6 +168,11 @@ impl<'a> Render<'a> {
     fn end(&self, head: &Head) -> Value {
         let Head { owner, branch, sha } = head;
         let mut repo = self.repository(&Role::Read);
+        // Told only of a repo that is asked for.
+        for only_alone in ["network_count", "subscribers_count"] {
+            repo.as_object_mut().unwrap().remove(only_alone);
+        }
+        repo["has_downloads"] = json!(true);
         if owner != self.repo.owner() {
             repo["id"] = json!(self.world.users[owner].id + 1_000_000);
             repo["full_name"] = json!(format!("{owner}/{}", self.repo.name()));

@@ -1,0 +1,168 @@
+//! Runs that go on elsewhere: what is known of them, and who may know more.
+//!
+//! They say by calls what they do and how they ended; the functions that they
+//! call stand in the migrations, and only ever add facts.
+
+use serde::Deserialize;
+use sqlx::types::Json;
+
+use super::{Claim, Claimed, lock_pools};
+use crate::{
+    model::{AgentName, Definition, Digest, Epoch, Finish, Instant, ProjectId, RunId, StopReason},
+    store::{
+        Project, Result, Store,
+        sql::{Tx, query, query_as},
+    },
+};
+
+/// What a run said about its end, or what was said about it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Reported {
+    /// How it ended.
+    pub status: Finish,
+    /// What it did, or why it could not.
+    pub summary: Option<String>,
+    /// What kind of failure it was, in the words of whoever noticed.
+    pub cause: Option<String>,
+}
+
+/// A run that goes on elsewhere, or went on until it said how it ended.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct RemoteRun {
+    /// Which one.
+    pub run: RunId,
+    /// Its secret.
+    pub token: Digest,
+    /// Whose it is.
+    pub agent: AgentName,
+    /// Its fencing token.
+    pub epoch: Epoch,
+    /// When it began.
+    pub claimed_at: Instant,
+    /// When these facts were read.
+    pub taken_at: Instant,
+    /// What works on it, as far as anybody said.
+    pub reference: Option<String>,
+    /// Whether what works on it said so itself.
+    pub is_claimed: bool,
+    /// What it said about its end.
+    pub reported: Option<Json<Reported>>,
+    /// Why it was asked to stop before it said anything, if it was.
+    pub stop: Option<StopReason>,
+    /// Whether it had the time that it gets for that.
+    pub had_its_time: bool,
+    /// Whether it asked people something.
+    pub asked: bool,
+    /// What its agent does, as it was when it began.
+    pub definition: Option<Json<Definition>>,
+}
+
+impl Store {
+    /// The runs that go on elsewhere, and those that were given up and said
+    /// after all how they ended.
+    pub async fn remote_runs(&self, project: &Project) -> Result<Vec<RemoteRun>> {
+        self.read(async |tx| {
+            Ok(query_as(
+                "select r.id as run, r.token_sha256 as token, a.name as agent, r.epoch,
+                     r.claimed_at, now() as taken_at,
+                     coalesce(r.reference, l.reference) as reference,
+                     r.reference is not null as is_claimed, r.reported,
+                     case when r.reported_at is null or r.stop_at < r.reported_at
+                         then r.stop end as stop,
+                     r.stop is not null and (
+                         r.stop not in ('feedback', 'paused')
+                         or r.stop_at + make_interval(secs => $2) < now()
+                         or exists (
+                             select from public.artifacts t
+                             where t.run_id = r.id and t.created_at > r.stop_at
+                         )
+                     ) as had_its_time,
+                     exists (
+                         select from public.feedback f
+                         where f.run_id = r.id and f.kind = 'question'
+                     ) as asked,
+                     d.body as definition
+                 from public.runs r
+                 join public.agents a on a.id = r.agent_id and a.epoch = r.epoch
+                 left join wavemark.launches l on l.run_id = r.id
+                 left join wavemark.definitions d on d.sha256 = r.definition_sha256
+                 where r.project_id = $1 and r.remote
+                     and (r.finished_at is null or r.outcome = 'lost')
+                     and (r.finished_at is null or r.reported is not null)
+                 order by r.claimed_at, a.name",
+            )
+            .bind(project.id)
+            .bind(project.settings.grace.as_secs_f64())
+            .fetch_all(tx.conn())
+            .await?)
+        })
+        .await
+    }
+
+    /// Claims an agent for a program elsewhere, which is given time to appear;
+    /// none when its facts are not those of `claim` any more.
+    ///
+    /// A person who was asked to do the work is not waited for any more.
+    pub async fn call(
+        &self,
+        project: &Project,
+        claim: &Claim,
+        host: &str,
+        by: &str,
+    ) -> Result<Option<Claimed>> {
+        let claims = std::slice::from_ref(claim);
+        self.tx(async |tx| {
+            let pools = lock_pools(tx, project.id, claims).await?;
+            take_over(tx, claim, by).await?;
+            let Some(claimed) = super::claim(tx, &pools, project, host, claims).await?.pop() else {
+                return Ok(None);
+            };
+            query(
+                "update public.runs set remote = true, host = $3,
+                     lease_until = now() + make_interval(secs => $2)
+                 where id = $1",
+            )
+            .bind(claimed.id)
+            .bind(project.settings.stall_timeout.as_secs_f64())
+            .bind(host)
+            .execute(tx.conn())
+            .await?;
+            Ok(Some(claimed))
+        })
+        .await
+    }
+
+    /// What works, or is to work, on the live run of an agent elsewhere.
+    pub async fn remote_run(
+        &self,
+        project: ProjectId,
+        agent: &AgentName,
+    ) -> Result<Option<(RunId, Epoch, Option<String>)>> {
+        self.read(async |tx| {
+            Ok(query_as(
+                "select r.id, r.epoch, r.reference
+                 from public.runs r join public.agents a on a.id = r.agent_id
+                 where a.project_id = $1 and a.name = $2 and r.finished_at is null and r.remote",
+            )
+            .bind(project)
+            .bind(agent)
+            .fetch_optional(tx.conn())
+            .await?)
+        })
+        .await
+    }
+}
+
+/// Closes what asked a person to do the work of an agent.
+async fn take_over(tx: &mut Tx, claim: &Claim, by: &str) -> Result<()> {
+    query(
+        "update public.feedback
+         set resolved = true, resolution = 'superseded', resolved_by = $2, applied_at = now()
+         where agent_id = $1 and kind = 'question' and request like 'manual:%' and not resolved",
+    )
+    .bind(claim.agent)
+    .bind(by)
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
