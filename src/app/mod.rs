@@ -13,6 +13,7 @@ mod outlook;
 mod plan;
 mod publish;
 mod requests;
+mod sessions;
 mod supervise;
 mod sync;
 #[cfg(test)]

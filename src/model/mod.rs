@@ -11,6 +11,7 @@ mod feedback;
 mod id;
 mod issue;
 mod name;
+mod profile;
 mod role;
 mod run;
 mod status;
@@ -24,7 +25,11 @@ pub use digest::{Digest, canonical_json};
 pub use feedback::{FeedbackKind, FeedbackNumber, Message, Resolution, Thread};
 pub use id::{AgentId, ArtifactId, FeedbackId, ProjectId, RunId, WaveId};
 pub use issue::{Account, CloseReason, Issue, IssueComment, IssueNumber, IssueState, Reaction};
-pub use name::{AgentName, BadName, PoolName, ProjectName, WaveName};
+pub use name::{AgentName, BadName, PoolName, ProfileName, ProjectName, WaveName};
+pub use profile::{
+    CommandLine, EventFormat, Placeholder, Profile, ProgramHome, PromptBy, Resume, Session,
+    Subagent, Template, UnknownPlaceholder,
+};
 pub use role::Role;
 pub use run::{Epoch, Generation, Outcome, RunToken, StopReason};
 pub use status::Status;

@@ -31,12 +31,14 @@ mod names;
 mod place;
 mod policy;
 mod problem;
+mod profile;
 mod project;
 mod refer;
 mod render;
 mod runner;
 pub mod schema;
 mod secret;
+mod subagent;
 mod suggest;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -9,6 +9,7 @@
 //! |---|---|
 //! | `launch`, `contract`, `environment`, `prompt`, `dir` | what an agent gets |
 //! | `spawn`, `processes`, `stop`, `supervise` | its processes, from the first to the last |
+//! | `talk`, `events`, `home` | what is special about agent programs such as Claude Code |
 //! | `watch`, `outbox`, `files`, `collect`, `result` | what it makes |
 //! | `control`, `client` | what it asks, and how |
 //! | `log`, `clean`, `redact`, `key_block` | what it prints |
@@ -28,7 +29,9 @@ mod contract;
 mod control;
 mod dir;
 mod environment;
+mod events;
 mod files;
+pub mod home;
 mod key_block;
 mod launch;
 mod log;
@@ -42,6 +45,7 @@ mod result;
 mod spawn;
 mod stop;
 mod supervise;
+mod talk;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -53,7 +57,8 @@ use std::{io, path::PathBuf};
 
 pub use contract::{Artifact, Contract, Dep, Input};
 pub use dir::RunDir;
-pub use launch::{Host, Launch, Limits};
+pub use events::{End, Fault};
+pub use launch::{Carried, Host, Launch, Limits, Program};
 pub use processes::kill_leftovers;
 pub use report::{Evidence, Exit, Finish, Rejection, Reply, Report};
 pub use stop::{StopWhen, Stopper};

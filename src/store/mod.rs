@@ -23,6 +23,7 @@ mod outbox;
 mod plan;
 mod projects;
 pub(crate) mod runs;
+pub(crate) mod sessions;
 mod snapshot;
 mod sql;
 #[cfg(test)]
@@ -47,6 +48,7 @@ pub use outbox::{Block, Pending, Stamp};
 pub use plan::Retire;
 pub use projects::Project;
 pub use runs::{Beat, Claim, Claimed, Ending, Pulse};
+pub use sessions::{LARGEST as SESSION_BYTES, StoredSession};
 pub use sql::Tx;
 pub use views::{AgentRow, FeedbackRow, FeedbackSpan, RunSpan};
 
