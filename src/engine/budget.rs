@@ -70,6 +70,7 @@ impl Agent {
         match self.runner {
             // A program of the user's own, until it says that it cost something.
             RunnerKind::Exec => self.spent > Usd::default(),
+            RunnerKind::Subagent => true,
             RunnerKind::Manual => false,
         }
     }

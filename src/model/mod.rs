@@ -12,6 +12,7 @@ mod id;
 mod issue;
 mod manners;
 mod name;
+mod profile;
 mod role;
 mod run;
 mod status;
@@ -27,7 +28,11 @@ pub use feedback::{FeedbackKind, FeedbackNumber, Message, Resolution, Thread};
 pub use id::{AgentId, ArtifactId, FeedbackId, ProjectId, RunId, WaveId};
 pub use issue::{Account, CloseReason, Issue, IssueComment, IssueNumber, IssueState, Reaction};
 pub use manners::Manners;
-pub use name::{AgentName, BadName, PoolName, ProjectName, WaveName};
+pub use name::{AgentName, BadName, PoolName, ProfileName, ProjectName, WaveName};
+pub use profile::{
+    CommandLine, EventFormat, Placeholder, Profile, ProgramHome, PromptBy, Resume, Session,
+    Subagent, Template, UnknownPlaceholder,
+};
 pub use role::Role;
 pub use run::{Epoch, Finish, Generation, Outcome, RunToken, StopReason};
 pub use status::Status;

@@ -30,7 +30,7 @@ const DEFAULT_RETRIES: u32 = 2;
 /// What could not be read gets a stand-in, so that everything around it is
 /// checked all the same; it has been reported, so nobody sees that plan.
 pub(super) fn check(draft: Draft, facts: &Facts) -> Result<Plan, Problems> {
-    let Draft { project, waves: drafts, incomplete, mut findings, suggester, texts } = draft;
+    let Draft { project, waves: drafts, incomplete, mut findings, suggester, texts, .. } = draft;
     let pools = project.as_ref().map(|project| project.pools.keys().cloned().collect());
     let mut checker = Checker {
         names: Names::of(&drafts, pools, incomplete, suggester, &mut findings),

@@ -6,11 +6,13 @@ use super::{
     fields::{Fields, Reading, entries},
     kind::{Kind, Plain},
     place::Place,
+    profile::Profiles,
+    subagent,
     suggest::listed,
     values::expected,
     yaml::{Node, Value},
 };
-use crate::model::{Runner, RunnerKind};
+use crate::model::{ProfileName, Runner, RunnerKind};
 
 /// A runner with its settings.
 #[derive(Clone, Debug)]
@@ -31,12 +33,19 @@ impl Run {
 }
 
 /// What may stand under the name of a runner. A new one is added here, and the
-/// rest of this file and the schema follow.
-fn settings(kind: RunnerKind) -> Settings {
+/// rest of this file and the schema follow. Sub-agents go by the name of their
+/// profile.
+fn settings(kind: RunnerKind) -> Option<Settings> {
     match kind {
-        RunnerKind::Exec => Settings::of::<Command>(),
-        RunnerKind::Manual => Settings::of::<Manual>(),
+        RunnerKind::Exec => Some(Settings::of::<Command>()),
+        RunnerKind::Subagent => None,
+        RunnerKind::Manual => Some(Settings::of::<Manual>()),
     }
+}
+
+/// The runners that go by their own name.
+fn kinds() -> impl Iterator<Item = (RunnerKind, Settings)> {
+    RunnerKind::ALL.iter().filter_map(|&kind| Some((kind, settings(kind)?)))
 }
 
 /// How the settings of one runner are read and described.
@@ -58,34 +67,48 @@ impl Kind for Run {
             problem.hint("write `run: { exec: [program, argument] }` or `run: { manual: {} }`");
             return None;
         }
-        let kinds: Vec<&str> = RunnerKind::ALL.iter().map(|kind| kind.as_str()).collect();
+        let own = kinds().map(|(kind, _)| kind.as_str());
+        let words: Vec<&str> = own.chain(cx.profiles.names()).collect();
         let entries = entries(node, "a runner", cx)?;
         let [(key, span, node)] = entries.as_slice() else {
             let what = format!("`run` takes exactly one runner, found {}", entries.len());
-            cx.error(node.span, what).hint(format!("use one of {}", listed(&kinds)));
+            cx.error(node.span, what).hint(format!("use one of {}", listed(&words)));
             return None;
         };
-        let Ok(kind) = key.parse() else {
-            let hint = cx.suggester.hint(key, kinds);
+        if let Some((name, profile)) = cx.profiles.get(key) {
+            let subagent = subagent::read(name, profile, node, cx)?;
+            return Some(Self { runner: Runner::Subagent(Box::new(subagent)), place: None });
+        }
+        let Some(settings) = key.parse().ok().and_then(settings) else {
+            let hint = cx.suggester.hint(key, words);
             let problem = cx.error(*span, format!("`{key}` is not a runner"));
-            hint.map(|hint| problem.hint(hint));
+            let own = "an agent program of your own gets a profile: waves/profiles/<name>.yaml";
+            problem.hint(hint.as_deref().unwrap_or(own));
             return None;
         };
-        (settings(kind).read)(node, cx)
+        (settings.read)(node, cx)
     }
 
     fn schema() -> Json {
-        let runner = |kind: &RunnerKind| {
-            let mut schema = (settings(*kind).schema)();
+        let described = |about: &str, mut schema: Json| {
             let details = schema["description"].as_str().unwrap_or_default();
-            schema["description"] = format!("{} {details}", kind.about()).into();
-            (kind.to_string(), schema)
+            schema["description"] = format!("{about} {details}").into();
+            schema
         };
+        let own = kinds().map(|(kind, settings)| {
+            (kind.to_string(), described(kind.about(), (settings.schema)()))
+        });
+        let about = RunnerKind::Subagent.about();
+        let built_in = Profiles::built_in();
+        let subagents =
+            built_in.names().map(|name| (name.to_owned(), described(about, subagent::schema())));
         json!({
             "type": "object",
             "title": "a runner",
-            "properties": RunnerKind::ALL.iter().map(runner).collect::<Map<_, _>>(),
-            "additionalProperties": false,
+            "properties": own.chain(subagents).collect::<Map<_, _>>(),
+            "propertyNames": { "pattern": ProfileName::PATTERN },
+            // A project has profiles of its own.
+            "additionalProperties": subagent::schema(),
             "minProperties": 1,
             "maxProperties": 1,
         })
@@ -181,8 +204,8 @@ agents:
   d: { run: manual }
   e: { run: { manual: { who: me } } }
 "#), @"
-        waves/w.yaml:3:13: error: `run` takes exactly one runner, found 2 (use one of `exec` and `manual`)
-        waves/w.yaml:4:13: error: `run` takes exactly one runner, found 0 (use one of `exec` and `manual`)
+        waves/w.yaml:3:13: error: `run` takes exactly one runner, found 2 (use one of `exec`, `manual`, `claude`, `codex`, `gemini` and `opencode`)
+        waves/w.yaml:4:13: error: `run` takes exactly one runner, found 0 (use one of `exec`, `manual`, `claude`, `codex`, `gemini` and `opencode`)
         waves/w.yaml:5:15: error: `exce` is not a runner (did you mean `exec`?)
         waves/w.yaml:6:13: error: expected a runner with its settings, found `manual` (write `run: { exec: [program, argument] }` or `run: { manual: {} }`)
         waves/w.yaml:7:25: error: `who` is not a field of `manual` (`manual` has no fields)

@@ -177,7 +177,7 @@ mod tests {
     fn everything_that_a_run_was_given_is_listed_and_can_be_read() {
         let folder = tempfile::tempdir().unwrap();
         let dir = RunDir::at(folder.path().join("1"));
-        dir.create(&testing::input()).unwrap();
+        dir.create(&testing::input(), Path::new("/")).unwrap();
 
         let listed = Told::read(&dir).unwrap().resources();
 
