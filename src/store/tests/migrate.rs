@@ -158,7 +158,7 @@ async fn what_is_applied_here_is_told_to_supabase() {
     let names = "select string_agg(name, ' ' order by version)
         from supabase_migrations.schema_migrations
         where statements[1] is not null";
-    assert_eq!(text(&store, names).await, "tables triggers access github");
+    assert_eq!(text(&store, names).await, "tables triggers access github subagents");
 }
 
 #[tokio::test]
