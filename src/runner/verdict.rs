@@ -272,7 +272,80 @@ mod tests {
                 }
             }
         }
-        insta::assert_snapshot!(table, @"");
+        insta::assert_snapshot!(table, @"
+        good 
+          stored: succeeded: everything declared is stored
+          missing: failed: exited 0 but did not produce doc/x.md
+        good  denied
+          stored: succeeded: everything declared is stored
+          missing: failed: exited 0 but did not produce doc/x.md; it was denied Bash: may it use that?
+        good complete
+          stored: succeeded: everything declared is stored
+          missing: failed: said that it finished but did not produce doc/x.md
+        good complete denied
+          stored: succeeded: everything declared is stored
+          missing: failed: said that it finished but did not produce doc/x.md; it was denied Bash: may it use that?
+        good failed
+          stored: failed: said that it failed
+          missing: failed: said that it failed
+        good failed denied
+          stored: failed: said that it failed
+          missing: failed: said that it failed
+        open 
+          stored: failed: exited 0 without saying how it went
+          missing: failed: exited 0 without saying how it went
+        open  denied
+          stored: failed: exited 0 without saying how it went; it was denied Bash: may it use that?
+          missing: failed: exited 0 without saying how it went; it was denied Bash: may it use that?
+        open complete
+          stored: succeeded: everything declared is stored
+          missing: failed: said that it finished but did not produce doc/x.md
+        open complete denied
+          stored: succeeded: everything declared is stored
+          missing: failed: said that it finished but did not produce doc/x.md; it was denied Bash: may it use that?
+        open failed
+          stored: failed: said that it failed
+          missing: failed: said that it failed
+        open failed denied
+          stored: failed: said that it failed
+          missing: failed: said that it failed
+        login 
+          stored: refused: the login is refused: set KEY
+          missing: refused: the login is refused: set KEY
+        login  denied
+          stored: refused: the login is refused: set KEY
+          missing: refused: the login is refused: set KEY
+        login complete
+          stored: succeeded: everything declared is stored
+          missing: failed: said that it finished but did not produce doc/x.md
+        login complete denied
+          stored: succeeded: everything declared is stored
+          missing: failed: said that it finished but did not produce doc/x.md; it was denied Bash: may it use that?
+        login failed
+          stored: failed: said that it failed
+          missing: failed: said that it failed
+        login failed denied
+          stored: failed: said that it failed
+          missing: failed: said that it failed
+        turns 
+          stored: failed: reached its limit: raise it
+          missing: failed: reached its limit: raise it
+        turns  denied
+          stored: failed: reached its limit: raise it
+          missing: failed: reached its limit: raise it
+        turns complete
+          stored: succeeded: everything declared is stored
+          missing: failed: said that it finished but did not produce doc/x.md
+        turns complete denied
+          stored: succeeded: everything declared is stored
+          missing: failed: said that it finished but did not produce doc/x.md; it was denied Bash: may it use that?
+        turns failed
+          stored: failed: said that it failed
+          missing: failed: said that it failed
+        turns failed denied
+          stored: failed: said that it failed
+          missing: failed: said that it failed
+        ");
     }
 
     #[test]

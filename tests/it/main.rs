@@ -60,6 +60,7 @@ mod review;
 mod secrets;
 mod signals;
 mod story;
+mod subagents;
 mod supabase;
 mod support;
 mod terminal;

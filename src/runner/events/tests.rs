@@ -75,7 +75,106 @@ fn what_the_programs_tell() {
             table += &format!("  | {line}\n");
         }
     }
-    insta::assert_snapshot!(table, @"");
+    insta::assert_snapshot!(table, @r#"
+    claude-good: Some("11111111") Some(Good)
+      said Some("All done."), denied {}
+      2000 + 600 read + 400 written, 80 + 0 reasoned, 2 turns, $0.00888 reported
+      | [Bash] echo hello > made.txt
+      | All done.
+    claude-resumed: Some("11111111") Some(Good)
+      said Some("All done."), denied {}
+      1000 + 300 read + 200 written, 40 + 0 reasoned, 1 turns, $0.00444 reported
+      | All done.
+    claude-denied: Some("5f9acf8a") Some(Good)
+      said Some("All done."), denied {"Bash"}
+      2000 + 600 read + 400 written, 80 + 0 reasoned, 2 turns, $0.00888 reported
+      | [Bash] curl example.org > made.txt
+      | All done.
+    claude-turns: Some("343a3330") Some(Bad(Turns, "reached its limit of turns"))
+      said None, denied {}
+      1000 + 300 read + 200 written, 40 + 0 reasoned, 2 turns, $0.00444 reported
+      | [Bash] echo hello > made.txt
+    claude-budget: Some("304a417d") Some(Bad(Budget, "spent its budget"))
+      said None, denied {}
+      1000 + 300 read + 200 written, 40 + 0 reasoned, 1 turns, $0.00444 reported
+      | [Bash] echo hello > made.txt
+    claude-nosession: Some("99999999") Some(Bad(NoSession, "No conversation found with session ID: 99999999-2222-4333-8444-555555555555"))
+      said None, denied {}
+      0 + 0 read + 0 written, 0 + 0 reasoned, 0 turns, $0.00 reported
+    claude-nokey: Some("4855394d") Some(Bad(Login, "Not logged in · Please run /login"))
+      said Some("Not logged in · Please run /login"), denied {}
+      0 + 0 read + 0 written, 0 + 0 reasoned, 1 turns, $0.00 reported
+    claude-401: Some("1a1a084d") None, hopeless
+      said None, denied {}
+      0 + 0 read + 0 written, 0 + 0 reasoned, 0 turns, none
+      | the provider of the model answered 401: trying again, 1 of 10
+      | the provider of the model answered 401: trying again, 2 of 10
+      | the provider of the model answered 401: trying again, 3 of 10
+      | the provider of the model answered 401: trying again, 4 of 10
+      | the provider of the model answered 401: trying again, 5 of 10
+      | the provider of the model answered 401: trying again, 6 of 10
+    codex-good: Some("01a22e87") Some(Good)
+      said Some("All done."), denied {}
+      2000 + 400 read + 0 written, 80 + 20 reasoned, 2 turns, none
+      | Model metadata for `stub` not found. Defaulting to fallback metadata; this can degrade performance and cause issues.
+      | [command_execution] /bin/bash -lc 'echo hello > made.txt'
+      | All done.
+    codex-resumed: Some("01a22e87") Some(Good)
+      said Some("All done."), denied {}
+      4000 + 800 read + 0 written, 160 + 40 reasoned, 2 turns, none
+      | Model metadata for `stub` not found. Defaulting to fallback metadata; this can degrade performance and cause issues.
+      | [command_execution] /bin/bash -lc 'echo hello > made.txt'
+      | All done.
+    codex-denied: Some("01a22e87") Some(Good)
+      said Some("All done."), denied {}
+      2000 + 400 read + 0 written, 80 + 20 reasoned, 1 turns, none
+      | Model metadata for `stub` not found. Defaulting to fallback metadata; this can degrade performance and cause issues.
+      | All done.
+    codex-401: Some("01a22e87") Some(Bad(Login, "unexpected status 401 Unauthorized: invalid x-api-key, url: http://127.0.0.1:1/v1/responses"))
+      said None, denied {}
+      0 + 0 read + 0 written, 0 + 0 reasoned, 0 turns, none
+      | Model metadata for `stub` not found. Defaulting to fallback metadata; this can degrade performance and cause issues.
+      | Reconnecting... 1/1 (unexpected status 401 Unauthorized: invalid x-api-key, url: http://127.0.0.1:1/v1/responses)
+      | unexpected status 401 Unauthorized: invalid x-api-key, url: http://127.0.0.1:1/v1/responses
+      | unexpected status 401 Unauthorized: invalid x-api-key, url: http://127.0.0.1:1/v1/responses
+    codex-500: Some("01a22e87") Some(Bad(Other, "We’re currently experiencing high demand, which may cause temporary errors."))
+      said None, denied {}
+      0 + 0 read + 0 written, 0 + 0 reasoned, 0 turns, none
+      | Model metadata for `stub` not found. Defaulting to fallback metadata; this can degrade performance and cause issues.
+      | Reconnecting... 1/1 (We’re currently experiencing high demand, which may cause temporary errors.)
+      | We’re currently experiencing high demand, which may cause temporary errors.
+      | We’re currently experiencing high demand, which may cause temporary errors.
+    gemini-good: Some("11111111") Some(Good)
+      said Some("All done."), denied {}
+      2000 + 400 read + 0 written, 80 + 20 reasoned, 2 turns, none
+      | [run_shell_command] echo hello > made.txt
+      | All done.
+    gemini-resumed: Some("11111111") Some(Good)
+      said Some("All done."), denied {}
+      2000 + 400 read + 0 written, 80 + 20 reasoned, 2 turns, none
+      | [run_shell_command] echo hello > made.txt
+      | All done.
+    gemini-denied: Some("0b5ffd86") Some(Good)
+      said Some("All done."), denied {}
+      1000 + 200 read + 0 written, 40 + 10 reasoned, 1 turns, none
+      | All done.
+    gemini-401: Some("65b583bd") Some(Bad(Login, "[API Error: {\"type\":\"error\",\"error\":{\"type\":\"authentication_error\",\"message\":\"invalid x-api-key\",\"code\":\"invalid_api_key\",\"status\":\"UNAUTHENTICATED\"}}]"))
+      said None, denied {}
+      0 + 0 read + 0 written, 0 + 0 reasoned, 0 turns, none
+    opencode-good: Some("ses_dd17") Some(Good)
+      said Some("All done."), denied {}
+      2000 + 400 read + 0 written, 80 + 20 reasoned, 2 turns, $0.0075 computed
+      | [bash] echo hello > made.txt
+      | All done.
+    opencode-denied: Some("ses_dd17") None
+      said None, denied {"bash"}
+      1000 + 200 read + 0 written, 40 + 10 reasoned, 1 turns, $0.00375 computed
+      | [bash] echo hello > made.txt
+    opencode-401: Some("ses_dd17") Some(Bad(Login, "invalid x-api-key"))
+      said None, denied {}
+      0 + 0 read + 0 written, 0 + 0 reasoned, 0 turns, none
+      | invalid x-api-key
+    "#);
 }
 
 #[test]
