@@ -20,7 +20,7 @@ pub(super) fn launch(cx: &Context, begun: &Begun) -> Result<Launch, String> {
         format!("`{}` has no definition: add it to a file in waves/ and sync", run.agent)
     })?;
     let Runner::Exec(command) = &definition.run else {
-        return Err(format!("`{}` is work for a person", run.agent));
+        return Err(format!("`{}` is no work for a program here", run.agent));
     };
     Ok(Launch {
         dir: directory(cx, begun),
@@ -68,7 +68,8 @@ pub(super) fn prune(cx: &Context, agent: &AgentName) {
     }
 }
 
-fn input(cx: &Context, begun: &Begun, definition: &Definition) -> Input {
+/// Everything that an agent is told.
+pub(super) fn input(cx: &Context, begun: &Begun, definition: &Definition) -> Input {
     let run = &begun.claimed;
     Input {
         contract: Contract,

@@ -9,7 +9,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{AgentName, ArtifactKey, BadName, Digest, PoolName, WaveName, words};
+use super::{AgentName, ArtifactKey, BadName, Digest, PoolName, WaveName, Webhook, words};
 
 words! {
     /// Whether people look at what an agent built before others may use it.
@@ -38,8 +38,19 @@ words! {
     pub enum RunnerKind("runner") {
         /// A program on this machine.
         Exec = "exec",
+        /// A workflow of n8n.
+        N8n = "n8n",
+        /// Whoever is behind a URL.
+        Webhook = "webhook",
         /// A person.
         Manual = "manual",
+    }
+}
+
+impl RunnerKind {
+    /// Whether what does the work is elsewhere and followed from anywhere.
+    pub fn is_remote(self) -> bool {
+        matches!(self, Self::N8n | Self::Webhook)
     }
 }
 
@@ -50,6 +61,10 @@ pub enum Runner {
     /// A program and its arguments, started without a shell. A relative
     /// program with a slash is found from the repo's root.
     Exec(Vec<String>),
+    /// A workflow of n8n.
+    N8n(Webhook),
+    /// Whoever is behind a URL.
+    Webhook(Webhook),
     /// A person, who hands in what the agent produces.
     Manual {},
 }
@@ -59,6 +74,8 @@ impl Runner {
     pub fn kind(&self) -> RunnerKind {
         match self {
             Self::Exec(_) => RunnerKind::Exec,
+            Self::N8n(_) => RunnerKind::N8n,
+            Self::Webhook(_) => RunnerKind::Webhook,
             Self::Manual {} => RunnerKind::Manual,
         }
     }

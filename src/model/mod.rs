@@ -15,6 +15,7 @@ mod role;
 mod run;
 mod status;
 mod usage;
+mod webhook;
 
 pub use artifact::{ArtifactKey, ArtifactType, BadArtifactKey, FileName, GitState};
 pub use definition::{
@@ -29,6 +30,7 @@ pub use role::Role;
 pub use run::{Epoch, Finish, Generation, Outcome, RunToken, StopReason};
 pub use status::Status;
 pub use usage::{BadUsd, Cost, CostBasis, Usage, Usd};
+pub use webhook::{Auth, BadHeaderName, BadUrlTemplate, HeaderName, UrlTemplate, Webhook};
 
 /// An instant of the database's clock.
 pub type Instant = chrono::DateTime<chrono::Utc>;

@@ -100,7 +100,8 @@ impl Caller {
             }
             Err(err) if err.is_builder() => Answer::Refused("its URL is not one".to_owned()),
             Err(err) if err.is_timeout() => Answer::Unclear(
-                "it gave no answer in 30 seconds: let it answer before it begins to work".to_owned(),
+                "it gave no answer in 30 seconds: let it answer before it begins to work"
+                    .to_owned(),
             ),
             Err(err) => Answer::Unclear(format!("its answer was lost: {}", root(&err))),
         }

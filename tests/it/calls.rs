@@ -238,9 +238,13 @@ fn a_run_elsewhere_is_claimed_and_judged_through_a_pooler() {
     {
         let call = call.replace('$', &format!("'{run}', '{token}'"));
         let mut psql = Command::new("psql");
-        psql.args(["-XqAt", "-v", "ON_ERROR_STOP=1", "-c", &format!(
-            "begin read write; select public.{call}; commit"
-        )]);
+        psql.args([
+            "-XqAt",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-c",
+            &format!("begin read write; select public.{call}; commit"),
+        ]);
         let (went_well, said) = start(psql.arg(pooler.url()), &BTreeMap::new());
         assert!(went_well, "{said}");
     }

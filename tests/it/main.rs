@@ -22,7 +22,7 @@
 //! | `views` | what a script reads |
 //! | `postgres`, `pooler`, `commits` | other servers, and trouble on the way to them |
 //! | `story` | one with everything in it, and the record that it leaves |
-//! | `calls` | programs that nobody here starts |
+//! | `calls`, `n8n` | programs that nobody here starts, and workflows that are launched |
 //! | `supabase`, `api` | on a Supabase project; rows that others write there |
 //! | `tidy` | the architecture, executable |
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
@@ -40,6 +40,7 @@ mod crash;
 mod crowd;
 mod feedback;
 mod git_server;
+mod n8n;
 mod order;
 mod plans;
 mod pooler;

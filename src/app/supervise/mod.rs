@@ -38,7 +38,8 @@ use super::{
 use crate::{
     engine::{Decision, Effect, Snapshot, Wait, decide},
     model::{
-        AgentId, AgentName, ArtifactKey, FeedbackNumber, Instant as DbInstant, Outcome, StopReason,
+        AgentId, AgentName, ArtifactKey, FeedbackNumber, Instant as DbInstant, Outcome, RunnerKind,
+        StopReason,
     },
     store::Known,
 };
@@ -248,7 +249,7 @@ impl Supervisor<'_> {
             }
         }
         let decision = decide(&snapshot);
-        let (effects, held_back) = self.allowed(&decision);
+        let (effects, held_back) = self.allowed(&decision, &snapshot);
         let executor = Executor {
             store: &self.cx.store,
             project: &self.cx.project,
@@ -266,7 +267,7 @@ impl Supervisor<'_> {
         if !self.launched {
             self.session.first.clone_from(&decision);
         }
-        self.obey(applied, &effects, observe);
+        self.obey(applied, &effects, observe).await?;
         self.session.decision = decision;
         Ok(Round { taken_at, changed, held_back })
     }
@@ -282,18 +283,23 @@ impl Supervisor<'_> {
         observe: &mut dyn FnMut(Progress),
     ) -> anyhow::Result<bool> {
         let judged = self.remote.settle().await?;
+        Ok(self.note(judged, observe))
+    }
+
+    /// Tells of runs that ended elsewhere; says whether there were any.
+    fn note(&mut self, judged: Vec<Judged>, observe: &mut dyn FnMut(Progress)) -> bool {
         let any = !judged.is_empty();
         for Judged { ended, detail } in judged {
             observe(Progress::Ended(ended.agent.clone(), ended.outcome, detail, ended.took));
             self.session.ended.push(ended);
         }
-        Ok(any)
+        any
     }
 
     /// The effects that this session is there for, and whether a launch had to
     /// be left out only because this machine has no room. An agent that is not
     /// launched is ready all the same.
-    fn allowed(&self, decision: &Decision) -> (Vec<Effect>, bool) {
+    fn allowed(&self, decision: &Decision, snapshot: &Snapshot) -> (Vec<Effect>, bool) {
         let mut room = self.options.jobs.saturating_sub(self.fleet.len());
         let mut held_back = false;
         let may_launch = !self.is_interrupted()
@@ -301,6 +307,9 @@ impl Supervisor<'_> {
                 Until::Quiet | Until::Interrupted => true,
                 Until::Once | Until::Built(_) => !self.launched,
             };
+        let is_remote = |agent: &AgentName| {
+            snapshot.agents.get(agent).is_some_and(|agent| agent.runner.is_remote())
+        };
         let mine = |effect: &Effect| match &self.options.until {
             Until::Built(agent) => effect.agent() == agent,
             _ => true,
@@ -312,6 +321,8 @@ impl Supervisor<'_> {
             .cloned()
             .filter_map(|effect| match effect {
                 Effect::Launch { .. } if !may_launch => effect.without_launching(),
+                // What is done elsewhere takes no room here.
+                Effect::Launch { .. } if is_remote(effect.agent()) => Some(effect),
                 Effect::Launch { .. } if room == 0 => {
                     held_back = true;
                     effect.without_launching()
@@ -326,7 +337,12 @@ impl Supervisor<'_> {
         (effects, held_back)
     }
 
-    fn obey(&mut self, applied: Applied, effects: &[Effect], observe: &mut dyn FnMut(Progress)) {
+    async fn obey(
+        &mut self,
+        applied: Applied,
+        effects: &[Effect],
+        observe: &mut dyn FnMut(Progress),
+    ) -> anyhow::Result<()> {
         for effect in effects {
             if let Effect::Stop { run, reason, .. } = effect {
                 self.fleet.stop(*run, *reason);
@@ -339,8 +355,15 @@ impl Supervisor<'_> {
         }
         self.session.failed.extend(applied.failed);
         for begun in applied.begun {
-            self.fleet.start(begun, observe);
+            let run = begun.claimed.definition.as_ref().map(|definition| definition.0.run.kind());
+            if run.is_some_and(RunnerKind::is_remote) {
+                observe(Progress::Started(begun.claimed.agent.clone(), begun.claimed.attempt));
+                self.remote.start(&begun).await?;
+            } else {
+                self.fleet.start(begun, observe);
+            }
         }
+        Ok(())
     }
 
     fn is_interrupted(&self) -> bool {
@@ -353,7 +376,7 @@ impl Supervisor<'_> {
     }
 
     fn is_done(&self, round: &Round) -> bool {
-        if !self.fleet.is_idle() {
+        if !self.fleet.is_idle() || !self.remote.is_idle() {
             return false;
         }
         if self.is_interrupted() {
@@ -402,6 +425,14 @@ impl Supervisor<'_> {
                 () = tokio::time::sleep_until(wake) => return,
                 _ = beat.tick() => self.fleet.heartbeat().await,
                 pushed = self.pusher.next() => observe_push(pushed, observe),
+                answered = self.remote.answered() => {
+                    match self.remote.take(answered).await {
+                        Ok(judged) => _ = self.note(judged, observe),
+                        // Its lease runs out, and it is launched once more.
+                        Err(err) => warn!("could not write down an answer: {err:#}"),
+                    }
+                    return;
+                }
                 () = told_again(&mut self.interrupt, told) => {
                     if told == 0 {
                         info!("told to stop: ending the runs here gracefully");

@@ -206,6 +206,8 @@ fn command(runner: &Runner) -> String {
     match runner {
         // As a list: an argument may hold spaces.
         Runner::Exec(words) => format!("exec {words:?}"),
+        Runner::N8n(webhook) => format!("n8n {}", webhook.url),
+        Runner::Webhook(webhook) => format!("webhook {}", webhook.url),
         Runner::Manual {} => "manual".to_owned(),
     }
 }

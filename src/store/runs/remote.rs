@@ -99,6 +99,59 @@ impl Store {
         .await
     }
 
+    /// Writes down that somebody is about to be asked to work on a run, and by
+    /// which secret they are known.
+    pub async fn launching(&self, run: RunId, secret: Option<Digest>) -> Result<()> {
+        self.tx(async |tx| {
+            query(
+                "insert into wavemark.launches (run_id, secret_sha256) values ($1, $2)
+                 on conflict (run_id) do update set secret_sha256 = excluded.secret_sha256",
+            )
+            .bind(run)
+            .bind(secret)
+            .execute(tx.conn())
+            .await?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Writes down that a run was accepted, and what it is called there.
+    pub async fn launched(&self, run: RunId, reference: Option<&str>) -> Result<()> {
+        self.tx(async |tx| {
+            query("update wavemark.launches set reference = $2 where run_id = $1")
+                .bind(run)
+                .bind(reference)
+                .execute(tx.conn())
+                .await?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Prolongs the leases of runs of which somebody else says that they go on.
+    pub async fn seen_alive(&self, project: &Project, runs: &[RunId]) -> Result<()> {
+        if runs.is_empty() {
+            return Ok(());
+        }
+        self.tx(async |tx| {
+            query(
+                "update public.runs
+                 set progress_at = now(),
+                     lease_until = greatest(lease_until, least(
+                         now() + make_interval(secs => $2), deadline_at + interval '2 minutes'
+                     ))
+                 where id = any ($1) and finished_at is null",
+            )
+            .bind(runs)
+            .bind(project.settings.stall_timeout.as_secs_f64())
+            .execute(tx.conn())
+            .await?;
+            Ok(())
+        })
+        .await
+    }
+
     /// Claims an agent for a program elsewhere, which is given time to appear;
     /// none when its facts are not those of `claim` any more.
     ///

@@ -11,6 +11,7 @@ mod git_http;
 #[allow(dead_code, reason = "some of it is for the unit tests of the archive")]
 mod git_rules;
 pub(crate) mod github;
+mod n8n;
 mod plan;
 mod pooler;
 mod process;
@@ -29,6 +30,7 @@ pub(crate) use self::{
     cutter::Cutter,
     git_http::{GitHttp, Stage, Trick},
     git_rules::Rule,
+    n8n::{N8n, Trick},
     plan::Plan,
     pooler::Pooler,
     process::Running,
