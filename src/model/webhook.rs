@@ -310,10 +310,10 @@ mod tests {
             "https://a:b@n8n.org",
             "n8n.org",
             "{env:X}",
-            "https://x/webhook-test",
+            "https://x/webhook-test/y?",
         ] {
-            let told = filled(bad).err().filter(|told| !told.contains("a:b"));
-            assert_eq!(told.is_some(), bad != "https://x/webhook-test", "{bad}");
+            let told = filled(bad).unwrap_err();
+            assert!(!told.contains("a:b"), "{told}");
         }
         assert!(template.fill(|_| None).unwrap_err().starts_with("N8N_URL is not set"));
     }

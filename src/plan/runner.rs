@@ -297,7 +297,15 @@ agents:
   e: { run: { webhook: { url: "https://x.org/{agent}" } } }
   f: { run: { n8n: { auth: { header: "X Y" } } } }
   g: { run: { webhook: { url: "https://x.org/g", api_key: KEY } } }
-"#), @"");
+"#), @r#"
+        waves/w.yaml:5:31: error: `https://x.org/webhook-test/c` is for one test only: use the production URL, with /webhook/
+        waves/w.yaml:6:31: error: `http://x.org/webhook/d` is not encrypted: use https://, as the secrets of a run go there
+        waves/w.yaml:7:31: error: `{agent}` is not a variable: write {env:NAME}, with the name of an environment variable
+        waves/w.yaml:8:20: error: `n8n` needs `webhook` (write `webhook: "{env:N8N_URL}/webhook/my-agent"`)
+        waves/w.yaml:8:28: error: `auth` needs `secret` (write `secret: N8N_SECRET`)
+        waves/w.yaml:8:38: error: `X Y` cannot name a header: use 1 to 100 of A-Z, a-z, 0-9 and `-`, starting with a letter (did you mean `x-y`?)
+        waves/w.yaml:9:50: error: `api_key` is not a field of `webhook` (`webhook` may have `url`, `auth`, `stop` and `timeout`)
+        "#);
     }
 
     #[test]

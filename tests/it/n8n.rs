@@ -2,7 +2,7 @@
 
 use crate::support::{
     Grants, N8n, Plan, Project, Rest,
-    Trick::{
+    Turn::{
         self, AnswerLost, Crashes, DiesFirst, Fails, FailsSilently, ForgetsToFinish, Starting,
         Twice, Unpublished, Waits,
     },
@@ -31,9 +31,9 @@ struct Stage {
     _rest: Rest,
 }
 
-fn stage(more: &str, tricks: &[Trick]) -> Stage {
+fn stage(more: &str, turns: &[Turn]) -> Stage {
     let mut project = Project::on_supabase(&plan(more), Grants::Nothing);
-    let n8n = N8n::start(tricks);
+    let n8n = N8n::start(turns);
     project.env("N8N_URL", n8n.url());
     project.env("N8N_SECRET", N8n::SECRET);
     project.env("N8N_API_KEY", N8n::API_KEY);

@@ -30,7 +30,7 @@ pub(crate) use self::{
     cutter::Cutter,
     git_http::{GitHttp, Stage, Trick},
     git_rules::Rule,
-    n8n::{N8n, Trick},
+    n8n::{N8n, Turn},
     plan::Plan,
     pooler::Pooler,
     process::Running,

@@ -19,7 +19,7 @@ use super::wait_until;
 
 /// What goes wrong with the next request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Trick {
+pub(crate) enum Turn {
     /// n8n has only just begun and knows no workflow yet.
     Starting,
     /// The workflow is not published.
@@ -54,7 +54,7 @@ pub(crate) struct Execution {
 
 #[derive(Default)]
 struct State {
-    tricks: Mutex<VecDeque<Trick>>,
+    turns: Mutex<VecDeque<Turn>>,
     executions: Mutex<Vec<Execution>>,
     stops: Mutex<Vec<Value>>,
     let_go: Mutex<bool>,
@@ -72,11 +72,11 @@ impl N8n {
     pub(crate) const API_KEY: &'static str = "the key of the API";
 
     /// Starts one that goes wrong in these ways, a way for each request.
-    pub(crate) fn start(tricks: &[Trick]) -> Self {
+    pub(crate) fn start(turns: &[Turn]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let state = Arc::new(State::default());
-        state.tricks.lock().unwrap().extend(tricks);
+        state.turns.lock().unwrap().extend(turns);
         let shared = Arc::clone(&state);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -180,30 +180,30 @@ fn answer(state: &Arc<State>, request: &Request) -> Option<Answer> {
         return json(200, json!({}));
     }
     assert_eq!(request.header("idempotency-key"), input["run"].as_str());
-    let trick = state.tricks.lock().unwrap().pop_front();
-    match trick {
-        Some(Trick::Starting) => {
+    let turn = state.turns.lock().unwrap().pop_front();
+    match turn {
+        Some(Turn::Starting) => {
             return Some((404, "text/html", "<pre>Cannot POST /webhook/vision</pre>".to_owned()));
         }
-        Some(Trick::Unpublished) => {
+        Some(Turn::Unpublished) => {
             let message = "The requested webhook \"POST vision\" is not registered.";
             return json(404, json!({ "code": 404, "message": message }));
         }
-        Some(Trick::DiesFirst) => return Some((200, "application/json", String::new())),
+        Some(Turn::DiesFirst) => return Some((200, "application/json", String::new())),
         _ => {}
     }
-    if trick == Some(Trick::Twice) {
+    if turn == Some(Turn::Twice) {
         begin(state, input.clone(), None);
     }
-    let id = begin(state, input, trick);
-    match trick {
-        Some(Trick::AnswerLost) => None,
+    let id = begin(state, input, turn);
+    match turn {
+        Some(Turn::AnswerLost) => None,
         _ => json(202, json!({ "execution_id": id.to_string() })),
     }
 }
 
 /// Begins an execution; returns its id.
-fn begin(state: &Arc<State>, input: Value, trick: Option<Trick>) -> usize {
+fn begin(state: &Arc<State>, input: Value, turn: Option<Turn>) -> usize {
     let id = {
         let mut executions = state.executions.lock().unwrap();
         executions.push(Execution { status: "running", input: input.clone(), last: String::new() });
@@ -211,7 +211,7 @@ fn begin(state: &Arc<State>, input: Value, trick: Option<Trick>) -> usize {
     };
     let state = Arc::clone(state);
     thread::spawn(move || {
-        let (status, last) = work(&state, id, &input, trick);
+        let (status, last) = work(&state, id, &input, turn);
         let execution = &mut state.executions.lock().unwrap()[id - 1];
         (execution.status, execution.last) = (status, last);
     });
@@ -219,7 +219,7 @@ fn begin(state: &Arc<State>, input: Value, trick: Option<Trick>) -> usize {
 }
 
 /// Does the work of the template; how it ends, and what was answered last.
-fn work(state: &State, id: usize, input: &Value, trick: Option<Trick>) -> (&'static str, String) {
+fn work(state: &State, id: usize, input: &Value, turn: Option<Turn>) -> (&'static str, String) {
     let rest = input["callback"]["rest"].as_str().unwrap();
     let call = |function: &str, more: Value| {
         let mut body = json!({ "run": input["run"], "token": input["token"] });
@@ -232,10 +232,10 @@ fn work(state: &State, id: usize, input: &Value, trick: Option<Trick>) -> (&'sta
     };
     let steps = || -> Result<String, String> {
         call("run_claim", json!({ "reference": format!("n8n:{id}") }))?;
-        match trick {
-            Some(Trick::Fails | Trick::FailsSilently) => return Err("The sheet is gone".to_owned()),
-            Some(Trick::Crashes) => return Err("crash".to_owned()),
-            Some(Trick::Waits) => {
+        match turn {
+            Some(Turn::Fails | Turn::FailsSilently) => return Err("The sheet is gone".to_owned()),
+            Some(Turn::Crashes) => return Err("crash".to_owned()),
+            Some(Turn::Waits) => {
                 wait_until("the test lets it go", || *state.let_go.lock().unwrap())
             }
             _ => {}
@@ -243,7 +243,7 @@ fn work(state: &State, id: usize, input: &Value, trick: Option<Trick>) -> (&'sta
         let inputs: Value = serde_json::from_str(&call("run_inputs", json!({}))?).unwrap();
         let content = format!("Built on: {}", inputs["deps"][0]["content"].as_str().unwrap());
         call("run_checkpoint", json!({ "key": "doc/summary.md", "content": content }))?;
-        if trick == Some(Trick::ForgetsToFinish) {
+        if turn == Some(Turn::ForgetsToFinish) {
             return Ok("forgot".to_owned());
         }
         call("run_finish", json!({ "summary": "Built by n8n." }))
@@ -251,13 +251,13 @@ fn work(state: &State, id: usize, input: &Value, trick: Option<Trick>) -> (&'sta
     match steps() {
         Ok(last) => ("success", last),
         Err(last) => {
-            let told = match trick {
-                Some(Trick::FailsSilently) => Ok(last.clone()),
-                Some(Trick::Crashes) => report("WorkflowCrashedError", "Workflow did not finish"),
+            let told = match turn {
+                Some(Turn::FailsSilently) => Ok(last.clone()),
+                Some(Turn::Crashes) => report("WorkflowCrashedError", "Workflow did not finish"),
                 _ => report("NodeOperationError", &last),
             };
             told.unwrap();
-            (if trick == Some(Trick::Crashes) { "crashed" } else { "error" }, last)
+            (if turn == Some(Turn::Crashes) { "crashed" } else { "error" }, last)
         }
     }
 }
