@@ -5,10 +5,17 @@ use std::{collections::BTreeMap, ffi::OsString, fmt, path::PathBuf};
 use anyhow::Context as _;
 use secrecy::SecretString;
 
-use super::{database::open_store, mail::Mail, publish::Publisher, workspace::Workspace};
+use super::{
+    database::open_store,
+    mail::Mail,
+    pass::{App, Pass},
+    publish::Publisher,
+    workspace::Workspace,
+};
 use crate::{
-    archive::{Archive, Place, Remote, remote_of},
+    archive::{Archive, Place, Remote, origin_of, remote_of},
     github::{self, Auth, Github, Repo, web_host},
+    model::Manners,
     store::{Insecure, Project, Store},
 };
 
@@ -48,6 +55,28 @@ impl Environment {
         self.variables.get(name)?.to_str().filter(|word| !word.is_empty())
     }
 
+    /// Where people see this job of GitHub Actions, if it is one.
+    pub(super) fn job(&self) -> Option<String> {
+        let [server, repo, run] =
+            ["GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID"].map(|name| self.word(name));
+        Some(format!("{}/{}/actions/runs/{}", server?, repo?, run?))
+    }
+
+    /// Whether this is a step of GitHub Actions, which says so itself.
+    pub fn in_actions(&self) -> bool {
+        self.word("GITHUB_ACTIONS") == Some("true")
+    }
+
+    /// Where GitHub's API is.
+    fn api_url(&self) -> &str {
+        self.word("GITHUB_API_URL").unwrap_or("https://api.github.com")
+    }
+
+    /// The id and the key of a GitHub App.
+    fn github_app(&self) -> Option<(&str, &str)> {
+        self.word("WAVEMARK_APP_ID").zip(self.word("WAVEMARK_APP_KEY"))
+    }
+
     /// Where programs elsewhere call the functions of the database over HTTP.
     pub fn api(&self) -> Option<Api> {
         let url = match (self.word("WAVEMARK_API_URL"), self.word("SUPABASE_URL")) {
@@ -62,11 +91,61 @@ impl Environment {
 
     /// Who speaks on GitHub.
     fn github_auth(&self) -> anyhow::Result<Option<Auth>> {
-        if let (Some(id), Some(key)) = (self.word("WAVEMARK_APP_ID"), self.word("WAVEMARK_APP_KEY"))
-        {
+        if let Some((id, key)) = self.github_app() {
             return Ok(Some(Auth::app(id, &SecretString::from(key))?));
         }
         Ok(self.word("GITHUB_TOKEN").map(|token| Auth::Token(SecretString::from(token))))
+    }
+
+    /// How much is asked of GitHub at a time: what the plan says, unless this
+    /// machine says otherwise.
+    fn manners(&self, planned: &Manners) -> anyhow::Result<Manners> {
+        let mut manners = planned.clone();
+        if let Some(writes) = self.word("WAVEMARK_GITHUB_WRITES") {
+            manners.writes = writes.parse().context("WAVEMARK_GITHUB_WRITES is not a number")?;
+        }
+        if let Some(pause) = self.word("WAVEMARK_GITHUB_PAUSE") {
+            manners.pause = humantime::parse_duration(pause)
+                .context("WAVEMARK_GITHUB_PAUSE is not a duration, such as 1s")?;
+        }
+        if let Some(timeout) = self.word("WAVEMARK_GITHUB_TIMEOUT") {
+            manners.timeout = humantime::parse_duration(timeout)
+                .context("WAVEMARK_GITHUB_TIMEOUT is not a duration, such as 10s")?;
+        }
+        Ok(manners)
+    }
+
+    /// The repo on GitHub: the one that is named, or the one of `remote`; none if
+    /// nothing says who speaks, or where. `planned` is how much is asked at a
+    /// time.
+    fn github(
+        &self,
+        planned: &Manners,
+        remote: impl FnOnce() -> anyhow::Result<Option<Remote>>,
+    ) -> anyhow::Result<Option<Github>> {
+        let Some(auth) = self.github_auth()? else { return Ok(None) };
+        let web_host = web_host(self.api_url())?;
+        let repo: Option<Repo> = match self.word("GITHUB_REPOSITORY") {
+            Some(named) => Some(named.parse().context("GITHUB_REPOSITORY names no repository")?),
+            None => remote()?.and_then(|remote| Repo::of_remote(&remote.url, &web_host)),
+        };
+        let Some(repo) = repo else { return Ok(None) };
+        let manners = self.manners(planned)?;
+        let settings =
+            github::Settings { manners, ..github::Settings::new(self.api_url(), repo, auth) };
+        Ok(Some(Github::new(&settings)?))
+    }
+}
+
+impl Settings {
+    /// The repo on GitHub, of whatever project the folder is in, if the
+    /// environment says who speaks and where.
+    pub(super) fn github(&self) -> anyhow::Result<Option<Github>> {
+        let remote = || match self.git_remote.as_deref().filter(|url| !url.is_empty()) {
+            Some(named) => Ok(Some(Remote::at(named))),
+            None => Ok(origin_of(&self.directory)?),
+        };
+        self.environment.github(&Manners::default(), remote)
     }
 }
 
@@ -115,16 +194,28 @@ impl Context {
     }
 
     /// The artifact branch of the project.
-    pub fn archive(&self) -> anyhow::Result<Archive> {
+    pub async fn archive(&self) -> anyhow::Result<Archive> {
+        let (archive, pass) = self.archive_and_pass()?;
+        Ok(archive.with_token(pass.token().await?))
+    }
+
+    /// What brings artifacts to the archive.
+    pub fn publisher(&self) -> anyhow::Result<Publisher> {
+        let (archive, pass) = self.archive_and_pass()?;
+        Ok(Publisher::new(self.store.clone(), self.project.id, archive, pass))
+    }
+
+    /// The artifact branch, and what opens it.
+    fn archive_and_pass(&self) -> anyhow::Result<(Archive, Pass)> {
         let private = self.workspace.make_private()?;
-        let remote = self.remote()?;
+        let (remote, pass) = self.let_in(self.remote()?);
         let archive = Archive::open(Place {
             cache: private.join("artifacts.git"),
-            remote: self.with_token(remote),
+            remote,
             branch: self.project.artifact_branch.clone(),
         })
         .context("cannot open the archive")?;
-        Ok(archive)
+        Ok((archive, pass))
     }
 
     /// The git remote of the project.
@@ -139,65 +230,46 @@ impl Context {
         .context("cannot find the git remote")
     }
 
-    /// The remote with what it takes to be let in.
+    /// The remote as it is reached, and what it takes to be let in.
     ///
     /// A token of GitHub's is for the server that it is of, and for a remote that
     /// was named to Wavemark: whatever else `origin` may be does not get to see it.
-    fn with_token(&self, remote: Remote) -> Remote {
-        let authorities = self.settings.environment.word("GIT_SSL_CAINFO").map(PathBuf::from);
+    fn let_in(&self, remote: Remote) -> (Remote, Pass) {
+        let environment = &self.settings.environment;
+        let authorities = environment.word("GIT_SSL_CAINFO").map(PathBuf::from);
         let remote = Remote { authorities, ..remote };
-        let Some(token) = self.settings.environment.word("GITHUB_TOKEN") else { return remote };
-        let server =
-            self.settings.environment.word("GITHUB_SERVER_URL").unwrap_or("https://github.com");
+        let pass = match environment.word("GITHUB_TOKEN") {
+            Some(token) => Pass::Token(SecretString::from(token)),
+            None if environment.github_app().is_some() => Pass::App(App::of(self)),
+            None => return (remote, Pass::None),
+        };
+        let server = environment.word("GITHUB_SERVER_URL").unwrap_or("https://github.com");
         let remote = remote.over_https(server);
         let was_named = self.settings.git_remote.as_deref().is_some_and(|url| !url.is_empty());
-        match was_named || remote.is_at(server) {
-            true => Remote { token: Some(SecretString::from(token)), ..remote },
-            false => remote,
+        match remote.is_server() && (was_named || remote.is_at(server)) {
+            true => (remote, pass),
+            false => (remote, Pass::None),
         }
     }
 
-    /// What brings artifacts to the archive.
-    pub fn publisher(&self) -> anyhow::Result<Publisher> {
-        Ok(Publisher::new(self.store.clone(), self.project.id, self.archive()?))
+    /// The project's repo on GitHub, if the environment says who speaks and
+    /// where.
+    pub(super) fn github(&self) -> anyhow::Result<Option<Github>> {
+        let planned = &self.project.settings.github;
+        self.settings.environment.github(planned, || Ok(Some(self.remote()?)))
     }
 
     /// The project's conversation on GitHub, if the environment says who speaks
     /// and where.
     pub fn mail(&self) -> anyhow::Result<Option<Mail>> {
         let environment = &self.settings.environment;
-        let Some(auth) = environment.github_auth()? else { return Ok(None) };
-        let api_url = environment.word("GITHUB_API_URL").unwrap_or("https://api.github.com");
-        let web_host = web_host(api_url)?;
-        let Some(repo) = self.repo(&web_host)? else { return Ok(None) };
-        let server = environment.word("GITHUB_SERVER_URL").map_or_else(
-            || format!("https://{web_host}"),
-            |url| url.trim_end_matches('/').to_owned(),
-        );
-        let blobs = format!("{server}/{repo}/blob");
-        let mut settings = github::Settings::new(api_url, repo, auth);
-        if let Some(writes) = environment.word("WAVEMARK_GITHUB_WRITES") {
-            settings.writes = writes.parse().context("WAVEMARK_GITHUB_WRITES is not a number")?;
-        }
-        if let Some(pause) = environment.word("WAVEMARK_GITHUB_PAUSE") {
-            settings.pause = humantime::parse_duration(pause)
-                .context("WAVEMARK_GITHUB_PAUSE is not a duration, such as 1s")?;
-        }
-        if let Some(patience) = environment.word("WAVEMARK_GITHUB_TIMEOUT") {
-            settings.patience = humantime::parse_duration(patience)
-                .context("WAVEMARK_GITHUB_TIMEOUT is not a duration, such as 10s")?;
-        }
-        let github = Github::new(&settings)?;
+        let Some(github) = self.github()? else { return Ok(None) };
+        let server = match environment.word("GITHUB_SERVER_URL") {
+            Some(url) => url.trim_end_matches('/').to_owned(),
+            None => format!("https://{}", web_host(environment.api_url())?),
+        };
+        let blobs = format!("{server}/{}/blob", github.repo());
         Ok(Some(Mail::new(self.store.clone(), self.project.clone(), github, blobs)))
-    }
-
-    /// The repo on GitHub: the one that is named, or the one of the git remote.
-    fn repo(&self, web_host: &str) -> anyhow::Result<Option<Repo>> {
-        if let Some(named) = self.settings.environment.word("GITHUB_REPOSITORY") {
-            return Ok(Some(named.parse().context("GITHUB_REPOSITORY names no repository")?));
-        }
-        let remote = self.remote()?;
-        Ok(Repo::of_remote(&remote.url, web_host))
     }
 
     /// Who is at the keyboard, for the record.
@@ -208,7 +280,25 @@ impl Context {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+
+    #[test]
+    fn this_machine_may_say_otherwise_than_the_plan() {
+        let with = |name: &str, value: &str| Environment {
+            variables: BTreeMap::from([(name.to_owned(), value.into())]),
+            ..Environment::default()
+        };
+        let planned = Manners { writes: 7, ..Manners::default() };
+
+        let manners = with("WAVEMARK_GITHUB_PAUSE", "0s").manners(&planned).unwrap();
+
+        assert_eq!(manners, Manners { pause: Duration::ZERO, ..planned.clone() });
+        assert_eq!(Environment::default().manners(&planned).unwrap(), planned);
+        let wrong = with("WAVEMARK_GITHUB_WRITES", "many").manners(&planned).unwrap_err();
+        assert_eq!(wrong.to_string(), "WAVEMARK_GITHUB_WRITES is not a number");
+    }
 
     #[test]
     fn what_is_logged_of_the_settings_holds_no_secret() {

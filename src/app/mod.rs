@@ -7,13 +7,16 @@ mod apply;
 mod attend;
 mod context;
 mod database;
+mod dispatch;
 mod equip;
 mod mail;
 mod outlook;
+mod pass;
 mod plan;
 mod publish;
 mod remote;
 mod requests;
+mod review;
 mod supervise;
 mod sync;
 #[cfg(test)]
@@ -24,11 +27,15 @@ mod workspace;
 pub use attend::attend;
 pub use context::{Api, Context, Environment, Settings};
 pub use database::{access, open_store};
+pub use dispatch::{Due, WorkflowFile, dispatch_next};
 pub use equip::runs_folder;
 pub use mail::{Exchanged, Mail};
-pub use plan::propose;
+pub use plan::{BadPast, propose, propose_against};
 pub use publish::{Published, Publisher};
 pub use remote::{Call, Called, call};
-pub use supervise::{Ended, Options, Progress, Session, Until, nudge, preview};
+pub use review::{
+    Commented, NoGithub, NothingReviewed, Reviewed, SeveralPulls, Target, comment, reviewed,
+};
+pub use supervise::{Budget, Ended, Options, Progress, Session, Until, Where, nudge, preview};
 pub use sync::{PlanMoved, Synced, expect, sync};
 pub use workspace::{NoWorkspace, Workspace};

@@ -6,8 +6,8 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    engine::{Agent, Attempts, Effect, Pool, Request, Snapshot, Wait, decide},
-    model::{AgentName, Epoch, Generation, Instant, RunnerKind, Status},
+    engine::{Agent, Attempts, Effect, Pool, Request, Snapshot, Spending, Wait, decide},
+    model::{AgentName, Epoch, Generation, Instant, RunnerKind, Status, Usd, WaveName},
     plan::{
         self, Plan,
         diff::{Changes, Outlook},
@@ -50,11 +50,15 @@ fn synced(facts: Option<Snapshot>, plan: &Plan, changes: &Changes) -> Snapshot {
         settings: plan.project.settings.clone(),
         waves: [].into(),
         pools: [].into(),
+        spending: Spending::default(),
+        wave_budgets: [].into(),
         agents: [].into(),
     });
     facts.settings = plan.project.settings.clone();
     facts.waves =
         plan.waves.iter().map(|(name, wave)| (name.clone(), wave.after.clone())).collect();
+    let budget = |(name, wave): (&WaveName, &plan::Wave)| Some((name.clone(), wave.budget?));
+    facts.wave_budgets = plan.waves.iter().filter_map(budget).collect();
     let live = |pool| facts.pools.get(pool).map_or(0, |pool: &Pool| pool.live);
     facts.pools = plan
         .project
@@ -108,6 +112,8 @@ fn redefined(before: Option<Agent>, planned: &plan::Agent, plan: &Plan) -> Agent
         retired: false,
         run: None,
         attempts: Attempts::default(),
+        budget: definition.budget,
+        spent: Usd::default(),
         feedback: Vec::new(),
         produces: produces(),
         missing: produces(),
@@ -125,6 +131,7 @@ fn redefined(before: Option<Agent>, planned: &plan::Agent, plan: &Plan) -> Agent
     agent.pool.clone_from(&definition.pool);
     agent.priority = definition.priority;
     agent.retries = definition.retries;
+    agent.budget = definition.budget;
     agent.work = Some(definition.work_digest());
     agent.retired = false;
     agent.produces = produces();

@@ -13,8 +13,9 @@ use anyhow::Context as _;
 use tracing::{info, warn};
 use uuid::Uuid;
 
+use super::pass::Pass;
 use crate::{
-    archive::{Archive, Entry, Written},
+    archive::{self, Archive, Delivery, Entry, Written},
     model::{ArtifactKey, ProjectId, credential},
     store::{Block, Exposed, Pending, Stamp, Store},
 };
@@ -34,7 +35,8 @@ const PATIENCE: Duration = Duration::from_secs(10 * 60);
 pub struct Publisher {
     store: Store,
     project: ProjectId,
-    archive: Arc<Archive>,
+    archive: Archive,
+    pass: Pass,
     me: Uuid,
 }
 
@@ -48,9 +50,9 @@ pub enum Published {
 }
 
 impl Publisher {
-    /// A publisher of `project`.
-    pub fn new(store: Store, project: ProjectId, archive: Archive) -> Self {
-        Self { store, project, archive: Arc::new(archive), me: Uuid::new_v4() }
+    /// A publisher of `project`, to an archive that `pass` opens.
+    pub(super) fn new(store: Store, project: ProjectId, archive: Archive, pass: Pass) -> Self {
+        Self { store, project, archive, pass, me: Uuid::new_v4() }
     }
 
     /// Publishes everything that is pending.
@@ -84,6 +86,31 @@ impl Publisher {
         }
     }
 
+    /// Pushes once; and once more where the token was turned away and there is
+    /// another to be had.
+    async fn push(&self, entries: Vec<Entry>, known: Option<String>) -> anyhow::Result<Delivery> {
+        let entries = Arc::new(entries);
+        let mut was_renewed = false;
+        loop {
+            let archive = self.archive.clone().with_token(self.pass.token().await?);
+            let (entries, known) = (Arc::clone(&entries), known.clone());
+            let push =
+                tokio::task::spawn_blocking(move || archive.publish(&entries, known.as_deref()));
+            // A push that lands later does no harm: the next one finds it.
+            let delivery = tokio::time::timeout(PATIENCE, push)
+                .await
+                .context("the git remote gave no answer for ten minutes")?
+                .context("publishing was broken off")?;
+            let trouble = delivery.as_ref().map_or_else(Some, |delivery| delivery.trouble.as_ref());
+            match trouble {
+                Some(archive::Error::Unauthorized { .. }) if !was_renewed && self.pass.renew() => {
+                    was_renewed = true;
+                }
+                _ => return delivery.context("cannot push artifacts to git"),
+            }
+        }
+    }
+
     async fn publish_batch(&self, pending: Vec<Pending>) -> anyhow::Result<usize> {
         let pending = self.without_secrets(pending).await?;
         if pending.is_empty() {
@@ -98,14 +125,7 @@ impl Publisher {
                 warn!(agent.name = %agent, bytes = size, "{key} version {version} of `{agent}` has {kib} KiB: git hosts ask for at most 1 MiB a file");
             }
         }
-        let archive = Arc::clone(&self.archive);
-        let push = tokio::task::spawn_blocking(move || archive.publish(&entries, known.as_deref()));
-        // A push that lands later does no harm: the next one finds it.
-        let delivery = tokio::time::timeout(PATIENCE, push)
-            .await
-            .context("the git remote gave no answer for ten minutes")?
-            .context("publishing was broken off")?
-            .context("cannot push artifacts to git")?;
+        let delivery = self.push(entries, known).await?;
         let repaired =
             delivery.landed.iter().filter(|landed| landed.written == Written::Same).count();
         if repaired > 0 {

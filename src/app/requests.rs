@@ -33,6 +33,11 @@ pub(super) fn text(agent: &AgentName, request: &Request, background: &Background
             }
             text
         }
+        Request::Budget { scope, limit, .. } => format!(
+            "{name} could start, but {scope} is used up: {limit}.\n\nIt and all others under that \
+             budget wait. Closed as completed, this allows as much again. For another limit, change \
+             `budget_usd` in the plan: what fits it goes on by itself.\n"
+        ),
         Request::HandIn { missing, .. } => {
             let mut text = format!("{name} is work for a person.\n");
             if let Some(prompt) = &background.prompt {
@@ -73,6 +78,7 @@ fn quoted_tail(tail: &str) -> String {
 pub(super) fn is_current(request: &Request, now: &Background) -> bool {
     match request {
         Request::Failure { epoch, .. } => *epoch == now.epoch && !now.is_built,
+        Request::Budget { generation, .. } => *generation == now.generation && !now.is_built,
         Request::Review { generation } | Request::HandIn { generation, .. } => {
             *generation == now.generation
         }

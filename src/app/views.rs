@@ -15,8 +15,9 @@ use crate::{
     report::{
         Activity, AgentView, ArtifactView, ArtifactsView, ComparedView, ComparisonView,
         CompletedView, EventView, EventsView, FeedbackListView, FeedbackRef, FeedbackView,
-        HistoryView, Reason, RunSummaryView, RunView, SpanView, StatusView, ThreadView,
-        TimelineRow, TimelineView, WaitingView, WaveView, WhyView,
+        GithubView, HistoryView, LateView, MissingIssueView, Reason, RunSummaryView, RunView,
+        SpanView, StatusView, ThreadView, TimelineRow, TimelineView, WaitingView, WaveView,
+        WhyView,
     },
     store::{AgentRow, ArtifactRow, FeedbackRow},
 };
@@ -40,13 +41,28 @@ pub async fn status(cx: &Context) -> anyhow::Result<StatusView> {
             }
         }
     }
-    Ok(StatusView::new(
+    let mut view = StatusView::new(
         project.name,
         snapshot.taken_at,
         project.last_tick_at,
         waves,
         feedback.into_iter().map(feedback_view).collect(),
-    ))
+    );
+    view.late = cx.store.last_tick(&cx.project).await?.as_ref().and_then(LateView::of);
+    view.github = github_view(cx).await?;
+    Ok(view)
+}
+
+async fn github_view(cx: &Context) -> anyhow::Result<GithubView> {
+    let obstacles = cx.store.mail_obstacles(cx.project.id).await?;
+    let missing = obstacles.missing.into_iter();
+    Ok(GithubView {
+        paused_until: obstacles.paused_until,
+        trouble: obstacles.trouble,
+        missing: missing
+            .map(|(issue, feedback, agent)| MissingIssueView { issue, feedback, agent })
+            .collect(),
+    })
 }
 
 /// `wavemark why AGENT`.
@@ -84,6 +100,7 @@ fn agent_view(row: &AgentRow, snapshot: &Snapshot, decision: &engine::Decision) 
         waits_for: reasons(row, snapshot, decision),
         summary: row.output_summary.clone(),
         stale_inputs: facts.is_some_and(|facts| facts.is_stale(snapshot)),
+        usage: (!row.usage.is_empty()).then(|| row.usage.iter().copied().sum()),
         retired: row.retired,
     }
 }
@@ -124,6 +141,9 @@ fn explain(wait: &Wait, snapshot: &Snapshot) -> Vec<Reason> {
         Wait::Needs(agents) => agents.iter().map(|agent| need(agent, snapshot)).collect(),
         Wait::UnknownNeeds(number) => vec![Reason::UnknownNeeds { number: *number }],
         Wait::Backoff(until) => vec![Reason::Backoff { until: *until }],
+        Wait::Budget(scope, limit) => {
+            vec![Reason::OverBudget { budget: scope.to_string(), limit: *limit }]
+        }
         Wait::Pool(pool, cap) => vec![Reason::PoolFull { pool: pool.clone(), cap: *cap }],
     }
 }
@@ -246,7 +266,7 @@ fn artifact_view(row: &ArtifactRow) -> ArtifactView {
 pub async fn comparison(cx: &Context) -> anyhow::Result<ComparisonView> {
     let rows = cx.store.all_artifacts(cx.project.id).await?;
     let claims: Vec<Claim> = rows.iter().filter_map(claim).collect();
-    let archive = cx.archive()?;
+    let archive = cx.archive().await?;
     let faults: HashMap<ArtifactId, Fault> =
         tokio::task::spawn_blocking(move || archive.verify(&claims))
             .await?
@@ -346,6 +366,7 @@ pub async fn summary(cx: &Context, session: &Session) -> anyhow::Result<RunSumma
         completed,
         open_feedback: status.open_feedback,
         waiting,
+        late: status.late,
         makespan: session.makespan,
         sequential: session.ended.iter().map(|run| run.took).sum::<Duration>(),
     })

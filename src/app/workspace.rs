@@ -10,6 +10,7 @@ use std::{
 use anyhow::Context as _;
 
 use crate::{
+    archive::{self, Past, Revision},
     model::ProjectName,
     plan::{self, Facts, Plan, Problems, Program, Source},
 };
@@ -78,25 +79,40 @@ impl Workspace {
     pub fn plan(&self) -> anyhow::Result<Result<Plan, Problems>> {
         let draft = plan::read(&self.files()?);
         let wanted = draft.wanted();
-        let facts = Facts {
-            prompts: wanted
-                .prompts
-                .into_iter()
-                .map(|path| {
-                    let source = self.source(&path);
-                    (path, source)
-                })
-                .collect(),
-            programs: wanted
-                .programs
-                .into_iter()
-                .map(|path| {
-                    let found = program(&self.root.join(&path));
-                    (path, found)
-                })
-                .collect(),
+        let programs = wanted.programs.into_iter().map(|path| {
+            let found = program(&self.root.join(&path));
+            (path, found)
+        });
+        let prompts = wanted.prompts.into_iter().map(|path| {
+            let source = self.source(&path);
+            (path, source)
+        });
+        Ok(draft.check(&Facts { prompts: prompts.collect(), programs: programs.collect() }))
+    }
+
+    /// The revision of the repo around it that somebody calls so.
+    pub fn revision(&self, name: &str) -> Result<Revision, archive::NoRevision> {
+        Revision::find(&self.root, name)
+    }
+
+    /// Reads and checks the plan as it was, programs apart; none if there was no
+    /// plan then.
+    pub fn plan_at(&self, revision: &Revision) -> anyhow::Result<Option<Result<Plan, Problems>>> {
+        let names = revision.list(WAVES).context("cannot list the plan at that revision")?;
+        let source = |path: String| -> anyhow::Result<(String, Source)> {
+            let past = revision.read(&path).with_context(|| format!("cannot read {path}"))?;
+            Ok((path, Source::from(past)))
         };
-        Ok(draft.check(&facts))
+        let files = names.into_iter().filter(|name| is_of_plan(name));
+        let files: BTreeMap<String, Source> =
+            files.map(|name| source(format!("{WAVES}/{name}"))).collect::<anyhow::Result<_>>()?;
+        if files.is_empty() {
+            return Ok(None);
+        }
+        let draft = plan::read(&files);
+        let prompts = draft.wanted().prompts.into_iter().map(source);
+        let prompts = prompts.collect::<anyhow::Result<_>>()?;
+        Ok(Some(draft.check(&Facts { prompts, programs: BTreeMap::new() })))
     }
 
     /// What the plan is read from, whatever it turns out to be.
@@ -107,8 +123,7 @@ impl Workspace {
         for entry in fs::read_dir(&folder).with_context(list)? {
             let name = entry.with_context(list)?.file_name();
             let path = format!("{WAVES}/{}", name.to_string_lossy());
-            let is_yaml = path.ends_with(".yaml") || path.ends_with(".yml");
-            if !is_yaml || name.as_encoded_bytes().starts_with(b".") {
+            if !is_of_plan(&name.to_string_lossy()) {
                 continue;
             }
             let source = match name.to_str() {
@@ -155,6 +170,21 @@ impl Workspace {
     fn holds(&self, real: &Path) -> bool {
         let waves = self.root.join(WAVES).canonicalize();
         real.starts_with(&self.root) || waves.is_ok_and(|waves| real.starts_with(waves))
+    }
+}
+
+/// Whether a file in the folder of definitions, by its name, is one.
+fn is_of_plan(name: &str) -> bool {
+    (name.ends_with(".yaml") || name.ends_with(".yml")) && !name.starts_with('.')
+}
+
+impl From<Past> for Source {
+    fn from(past: Past) -> Self {
+        match past {
+            Past::Missing => Self::Missing,
+            Past::Unreadable(why) => Self::Unreadable(why),
+            Past::Bytes(bytes) => Self::Bytes(bytes),
+        }
     }
 }
 

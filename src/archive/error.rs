@@ -169,8 +169,9 @@ impl Error {
             }),
             Self::Picky { .. } => Some("`wavemark feedback list` shows what is refused, and why"),
             Self::Unauthorized { .. } => Some(
-                "set GITHUB_TOKEN to a token that may write to the repository's contents; it \
-                     is shown to the host of GITHUB_SERVER_URL, and to that of WAVEMARK_GIT_REMOTE",
+                "set GITHUB_TOKEN to a token that may write to the repository's contents, or let \
+                 the GitHub App do so; it is shown to the host of GITHUB_SERVER_URL, and to that \
+                 of WAVEMARK_GIT_REMOTE",
             ),
             Self::Unprotected { .. } => Some("use the https:// URL of the repository"),
             Self::Untrusted { .. } => Some(
@@ -194,7 +195,7 @@ impl Error {
             ),
             Self::Unsupported { .. } => Some(
                 "use the https:// URL of the repository: for one on GitHub that is done when \
-                 GITHUB_TOKEN is set, for others set WAVEMARK_GIT_REMOTE",
+                 GITHUB_TOKEN or a GitHub App is set, for others set WAVEMARK_GIT_REMOTE",
             ),
             Self::WrongDigest { .. }
             | Self::Missing { .. }

@@ -27,6 +27,7 @@ mod objects;
 mod pack;
 mod refusal;
 mod remote;
+mod revision;
 mod server;
 mod sift;
 mod smart;
@@ -46,12 +47,14 @@ use std::{
 };
 
 use git2::{Oid, Repository};
+use secrecy::SecretString;
 
 pub use error::{Error, Trouble};
 pub use history::Commit;
 pub use message::Mark;
 pub use refusal::{About, Refusal};
-pub use remote::{Remote, remote_of};
+pub use remote::{Remote, origin_of, remote_of};
+pub use revision::{NoRevision, Past, Revision};
 pub use source::{Edits, Source, source_of};
 pub use verify::{Claim, Fault};
 
@@ -162,6 +165,13 @@ impl Archive {
             );
         }
         Ok(Self { place, address, refname })
+    }
+
+    /// The same one, opened with this token from now on.
+    #[must_use]
+    pub fn with_token(mut self, token: Option<SecretString>) -> Self {
+        self.place.remote.token = token;
+        self
     }
 
     /// Commits each entry, in order, on the newest head, and pushes once.

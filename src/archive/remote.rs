@@ -82,6 +82,11 @@ impl Remote {
         origin(&self.url).is_some_and(|of| of.is_tuple() && Some(of) == origin(server))
     }
 
+    /// Whether it is behind a server, which may ask for a token.
+    pub fn is_server(&self) -> bool {
+        matches!(self.address(), Ok(Address::Server))
+    }
+
     pub(super) fn address(&self) -> Result<Address, Error> {
         let unsupported = |scheme: &str| {
             Err(Error::Unsupported { remote: self.clone(), scheme: scheme.to_owned() })
@@ -136,16 +141,22 @@ pub fn remote_of(
     if let Some(url) = configured.filter(|url| !url.is_empty()) {
         return Ok(seen_from(root, url));
     }
-    if let Some(repo) = super::source::open(root)? {
-        let base = repo.workdir().unwrap_or(repo.path()).to_owned();
-        match repo.find_remote("origin") {
-            Ok(origin) => return Ok(seen_from(&base, origin.url()?)),
-            Err(err) if err.code() == git2::ErrorCode::NotFound => (),
-            Err(err) => return Err(err.into()),
-        }
+    if let Some(origin) = origin_of(root)? {
+        return Ok(origin);
     }
     make_bare(fallback, branch)?;
     Ok(Remote::at(fallback.to_string_lossy()))
+}
+
+/// `origin` of the git repository that contains `path`, if there are such.
+pub fn origin_of(path: &Path) -> Result<Option<Remote>, Error> {
+    let Some(repo) = super::source::open(path)? else { return Ok(None) };
+    let base = repo.workdir().unwrap_or(repo.path()).to_owned();
+    match repo.find_remote("origin") {
+        Ok(origin) => Ok(Some(seen_from(&base, origin.url()?))),
+        Err(err) if err.code() == git2::ErrorCode::NotFound => Ok(None),
+        Err(err) => Err(err.into()),
+    }
 }
 
 fn seen_from(base: &Path, url: &str) -> Remote {

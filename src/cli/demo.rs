@@ -11,9 +11,15 @@ use clap::Args;
 use include_dir::{Dir, DirEntry, include_dir};
 use tokio::sync::mpsc;
 
-use super::{Outcome, output, run::go};
+use super::{
+    Outcome, output,
+    run::{go, options},
+};
 use crate::{
-    app::{self, Context, Progress, Session, Settings, Until, Workspace, nudge, open_store, views},
+    app::{
+        self, Context, Options, Progress, Session, Settings, Until, Workspace, nudge, open_store,
+        views,
+    },
     embedded::Embedded,
     model::{AgentName, FeedbackKind, Resolution},
     plan::diff::{Detail, Tense},
@@ -145,7 +151,7 @@ async fn night(cx: &Context) -> anyhow::Result<Session> {
 }
 
 async fn build_all(cx: &Context, tell: &mut dyn FnMut(&Progress)) -> anyhow::Result<Session> {
-    go(cx, Until::Quiet, usize::MAX, POLL, tell).await
+    go(cx, Options { poll: POLL, ..options(Until::Quiet) }, tell).await
 }
 
 /// Somebody cannot sleep, and has a thought.
@@ -194,7 +200,7 @@ async fn epilogue(cx: &Context, sessions: &[Session]) -> anyhow::Result<Outcome>
     output::say(&views::timeline(cx).await?.render(output::width()))?;
 
     chapter("Every checkpoint is a commit", "git log wavemark/artifacts")?;
-    let archive = cx.archive()?;
+    let archive = cx.archive().await?;
     let log = tokio::task::spawn_blocking(move || archive.log(usize::MAX)).await??;
     let lines: Vec<String> = log
         .iter()

@@ -1,13 +1,30 @@
 //! Renders a failure for a terminal: the error, its causes, and what to try.
 
 use crate::{
-    app::{NoWorkspace, PlanMoved},
+    app::{BadPast, NoGithub, NoWorkspace, NothingReviewed, PlanMoved, SeveralPulls},
     archive, embedded, github, store,
 };
 
+/// Trouble that was met and told elsewhere, with what can be done about it.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}")]
+pub(super) struct Hinted {
+    pub(super) what: String,
+    pub(super) hint: Option<&'static str>,
+}
+
 /// The error, its causes and a hint, a line each.
 pub(super) fn explain(err: &anyhow::Error) -> String {
-    let mut text = format!("error: {err}\n");
+    tell("error", err)
+}
+
+/// The same for an error that fails nothing.
+pub(super) fn warn(err: &anyhow::Error) -> String {
+    tell("warning", err)
+}
+
+fn tell(what: &str, err: &anyhow::Error) -> String {
+    let mut text = format!("{what}: {err}\n");
     for cause in err.chain().skip(1).map(ToString::to_string) {
         // Some libraries repeat their cause in their own message.
         if !text.trim_end().ends_with(&cause) {
@@ -30,7 +47,30 @@ fn hint(err: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
         );
     }
     if err.downcast_ref::<PlanMoved>().is_some() {
-        return Some("nothing was changed; look at `wavemark plan` again");
+        return Some(
+            "nothing was changed; look at `wavemark plan`, and if it is what you want, run the \
+             `wavemark sync --expect` that it ends with",
+        );
+    }
+    if err.downcast_ref::<NothingReviewed>().is_some() {
+        return Some(
+            "nothing was changed; look at `wavemark plan`, and if it is what you want, run the \
+             `wavemark sync --expect` that it ends with",
+        );
+    }
+    if err.downcast_ref::<NoGithub>().is_some() {
+        return Some(
+            "set GITHUB_TOKEN and, unless `origin` is on GitHub, GITHUB_REPOSITORY=owner/name",
+        );
+    }
+    if err.downcast_ref::<SeveralPulls>().is_some() {
+        return Some("say which one with --pull-request");
+    }
+    if err.downcast_ref::<BadPast>().is_some() {
+        return Some("compare with an earlier revision, such as its parent");
+    }
+    if let Some(err) = err.downcast_ref::<archive::NoRevision>() {
+        return of_revision(err);
     }
     if let Some(err) = err.downcast_ref::<embedded::Error>() {
         return err.hint();
@@ -38,8 +78,11 @@ fn hint(err: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
     if let Some(err) = err.downcast_ref::<archive::Error>() {
         return err.hint();
     }
+    if let Some(err) = err.downcast_ref::<Hinted>() {
+        return err.hint;
+    }
     if let Some(err) = err.downcast_ref::<github::Error>() {
-        return of_github(err);
+        return err.hint();
     }
     None
 }
@@ -73,49 +116,15 @@ fn of_store(err: &store::Error) -> Option<&'static str> {
     })
 }
 
-fn of_github(err: &github::Error) -> Option<&'static str> {
-    use github::Error;
+fn of_revision(err: &archive::NoRevision) -> Option<&'static str> {
+    use archive::NoRevision;
     Some(match err {
-        Error::RateLimited { .. } | Error::EnoughWrites { .. } => {
-            "nothing is lost: the next tick goes on from here"
+        NoRevision::NoRepository(_) => "leave `--against` out to compare with the database",
+        NoRevision::Unknown { .. } => "is it spelled so, and was it fetched? `git fetch origin`",
+        NoRevision::Shallow { .. } => {
+            "fetch it: `git fetch --unshallow`; with actions/checkout, `fetch-depth: 0`"
         }
-        Error::Unknown(_) => "the next tick looks whether it was made before it tries again",
-        Error::Unreachable(_) => {
-            "check GITHUB_API_URL and the network; the next tick tries again, and nothing is lost"
-        }
-        Error::NoAnswer(_) => {
-            "the next tick tries again; https://www.githubstatus.com says how GitHub is"
-        }
-        Error::Unauthorized => {
-            "GITHUB_TOKEN may have expired: make a new one; for a GitHub App, compare \
-             WAVEMARK_APP_ID and WAVEMARK_APP_KEY with its settings"
-        }
-        Error::Forbidden { .. } => {
-            "in a workflow, add it below the job's `permissions:`; for a fine-grained token or a \
-             GitHub App, add it in its settings on GitHub (an App's owner then accepts it once)"
-        }
-        Error::NoSuchRepo { .. } => {
-            "check GITHUB_REPOSITORY; a fine-grained token must have this repository among its \
-             own"
-        }
-        Error::Renamed { .. } => {
-            "set GITHUB_REPOSITORY to the new name, and `git remote set-url origin` to its address"
-        }
-        Error::IssuesDisabled { .. } => {
-            "switch them on in the repository's settings: General, Features, Issues"
-        }
-        Error::Archived { .. } => {
-            "unarchive it in its settings, or set GITHUB_REPOSITORY to another one"
-        }
-        Error::NotInstalled { .. } => {
-            "install it from the App's page on GitHub, with this repository among its own"
-        }
-        Error::BadUrl { .. } => {
-            "leave it unset for github.com; on GitHub Enterprise Server it is https://host/api/v3"
-        }
-        Error::BadSecret { .. } => "set it again, as GitHub showed it",
-        Error::Tls(_) => "install the system's CA certificates, or set SSL_CERT_FILE",
-        Error::Missing { .. } | Error::Refused { .. } | Error::Blocked { .. } => return None,
+        NoRevision::Git(_) => return None,
     })
 }
 
@@ -160,7 +169,7 @@ mod tests {
         insta::assert_snapshot!(explain(&err.into()), @"
         error: GitHub may or may not have made the change
           because GitHub answered 502
-        hint: the next tick looks whether it was made before it tries again
+        hint: the next tick, or running this again, looks whether it was made before it tries again
         ");
     }
 }

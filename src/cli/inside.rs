@@ -12,8 +12,11 @@ use clap::Args;
 use super::{Outcome, output, run_directory};
 use crate::{
     app::{Context, Settings, nudge},
-    model::{AgentName, ArtifactKey, ArtifactType, FeedbackKind, FileName, Resolution, credential},
-    runner::client::Client,
+    model::{
+        AgentName, ArtifactKey, ArtifactType, FeedbackKind, FileName, Finish, Resolution,
+        credential,
+    },
+    runner::{Headway, Percent, client::Client},
     store::{Kept, Maker},
 };
 
@@ -48,7 +51,22 @@ pub(super) struct AskArgs {
     question: String,
 }
 
-/// Say that the work is done
+/// Tell people how far the work is, from inside a run
+///
+/// `wavemark status` shows it instead of what the agent printed last, and it is
+/// a sign of life.
+#[derive(Debug, Args)]
+pub(super) struct ProgressArgs {
+    /// How much is done, in whole percent
+    #[arg(long, value_name = "0-100")]
+    percent: Option<Percent>,
+
+    /// What is being done; one line
+    #[arg(required_unless_present = "percent", default_value = "", hide_default_value = true)]
+    text: String,
+}
+
+/// Say that the work is done, or how else it ended
 ///
 /// Inside a run, the agent should then exit. With `--agent`, a person says that
 /// a manual agent's work is done.
@@ -57,6 +75,12 @@ pub(super) struct FinishArgs {
     /// Say it for this agent, from outside a run
     #[arg(long)]
     agent: Option<AgentName>,
+
+    /// How it ended: complete, failed, or feedback to wait for people
+    ///
+    /// Who waits for people and has not asked them anything asks them the summary.
+    #[arg(long, default_value = "complete", conflicts_with = "agent")]
+    status: Finish,
 
     /// A file with a summary in Markdown; stdin for `-`
     #[arg(long, value_name = "FILE")]
@@ -71,10 +95,7 @@ pub(super) async fn checkpoint(
     let content = read(args.file.as_deref())?;
     let Some(agent) = &args.agent else {
         let stored = client(&settings)?.checkpoint(&key, &content)?;
-        output::say(&format!(
-            "{key} version {} stored, sha-256 {}\n",
-            stored.version, stored.sha256
-        ))?;
+        output::say(&format!("{key} {stored}\n"))?;
         return Ok(Outcome::Done);
     };
     let cx = Context::open(settings).await?;
@@ -101,11 +122,19 @@ pub(super) async fn checkpoint(
     Ok(Outcome::Done)
 }
 
-pub(super) fn ask(args: &AskArgs) -> anyhow::Result<Outcome> {
-    let directory = std::env::var_os("WAVEMARK_DIR");
+pub(super) fn ask(settings: &Settings, args: &AskArgs) -> anyhow::Result<Outcome> {
+    let directory = run_directory(settings);
     let directory = directory.context("`wavemark ask` works inside a run of an agent")?;
-    let number = Client::new(Path::new(&directory))?.ask(&args.question)?;
+    let number = Client::new(directory)?.ask(&args.question)?;
     output::say(&format!("asked as {number}: end now, the answer comes with the next run\n"))?;
+    Ok(Outcome::Done)
+}
+
+pub(super) fn progress(settings: &Settings, args: &ProgressArgs) -> anyhow::Result<Outcome> {
+    let directory = run_directory(settings);
+    let directory = directory.context("`wavemark progress` works inside a run of an agent")?;
+    let headway = Headway { percent: args.percent, text: args.text.clone() };
+    Client::new(directory)?.progress(&headway)?;
     Ok(Outcome::Done)
 }
 
@@ -115,8 +144,10 @@ pub(super) async fn finish(settings: Settings, args: &FinishArgs) -> anyhow::Res
         None => None,
     };
     let Some(agent) = &args.agent else {
-        client(&settings)?.finish(summary.as_deref())?;
-        output::say("noted: exit now\n")?;
+        match client(&settings)?.finish(args.status, summary.as_deref())? {
+            None => output::say("noted: exit now\n")?,
+            Some(number) => output::say(&format!("asked as {number}: exit now\n"))?,
+        }
         return Ok(Outcome::Done);
     };
     let cx = Context::open(settings).await?;

@@ -8,12 +8,15 @@ mod agent;
 mod artifacts;
 mod call;
 mod check;
+mod comment;
 mod db;
 mod demo;
 mod explain;
 mod feedback;
 mod inside;
 mod log;
+mod mcp;
+mod next;
 mod output;
 mod plan;
 mod progress;
@@ -152,6 +155,7 @@ enum Command {
     Check(check::CheckArgs),
     Schema(schema::SchemaArgs),
     Plan(plan::PlanArgs),
+    Comment(comment::CommentArgs),
     Sync(sync::SyncArgs),
     Status(status::StatusArgs),
     Why(status::WhyArgs),
@@ -174,7 +178,9 @@ enum Command {
     Log(log::LogArgs),
     Checkpoint(inside::CheckpointArgs),
     Ask(inside::AskArgs),
+    Progress(inside::ProgressArgs),
     Finish(inside::FinishArgs),
+    Mcp(mcp::McpArgs),
     Db(db::DbArgs),
     Demo(demo::DemoArgs),
 }
@@ -209,6 +215,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Check(args) => check::check(&settings, &args),
         Command::Schema(args) => schema::schema(&args),
         Command::Plan(args) => plan::plan(&settings, &args).await,
+        Command::Comment(args) => comment::comment(&settings, args).await,
         Command::Sync(args) => sync::sync(&settings, &args).await,
         Command::Status(args) => status::status(settings, &args).await,
         Command::Why(args) => status::why(settings, &args).await,
@@ -230,8 +237,10 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Verify(args) => artifacts::verify(settings, &args).await,
         Command::Log(args) => log::log(settings, &args).await,
         Command::Checkpoint(args) => inside::checkpoint(settings, &args).await,
-        Command::Ask(args) => inside::ask(&args),
+        Command::Ask(args) => inside::ask(&settings, &args),
+        Command::Progress(args) => inside::progress(&settings, &args),
         Command::Finish(args) => inside::finish(settings, &args).await,
+        Command::Mcp(args) => mcp::mcp(&settings, &args).await,
         Command::Db(args) => db::db(&settings, &args).await,
         Command::Demo(args) => demo::demo(settings, &args).await,
     }

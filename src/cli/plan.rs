@@ -18,6 +18,9 @@ use crate::{
 /// Writes nothing, and migrates nothing: in a database that Wavemark was never
 /// used with, everything is new.
 ///
+/// With `--against`, asks no database at all: compares with the plan at a
+/// revision of the repo, as if all of that were synced and built.
+///
 /// Exits 0 when done, with `--exit-code` 3 when something would change; 1 when
 /// nothing can be said, as when the plan has problems (`wavemark check` tells
 /// those by 3).
@@ -38,6 +41,10 @@ pub(super) struct PlanArgs {
     /// Exit 3 when something would change
     #[arg(long)]
     exit_code: bool,
+
+    /// Compare with `waves/` at a git revision, such as `main`, and not with the database
+    #[arg(long, value_name = "REV")]
+    against: Option<String>,
 }
 
 pub(super) async fn plan(settings: &Settings, args: &PlanArgs) -> anyhow::Result<Outcome> {
@@ -49,11 +56,14 @@ pub(super) async fn plan(settings: &Settings, args: &PlanArgs) -> anyhow::Result
             return Ok(Outcome::Failed);
         }
     };
-    let proposal = app::propose(settings, &workspace, &plan).await?;
+    let proposal = match &args.against {
+        Some(revision) => app::propose_against(&workspace, &plan, revision)?,
+        None => app::propose(settings, &workspace, &plan).await?,
+    };
     if args.json {
         output::say_json(&proposal)?;
     } else if args.markdown {
-        output::say(&proposal.to_markdown(&plan))?;
+        output::say(&proposal.to_markdown())?;
     } else {
         if !plan.warnings.is_empty() {
             output::complain(&plan.warnings.to_text());

@@ -30,6 +30,7 @@ struct Line {
     began: Instant,
     checkpoints: u32,
     last_output: Option<String>,
+    said: Option<String>,
 }
 
 impl Watcher {
@@ -53,6 +54,12 @@ impl Watcher {
                 Some(live) => live.last_output = Some(line),
                 None => self.tell(agent.as_str(), &format!("| {line}")),
             },
+            Progress::Said(agent, line) => {
+                self.tell(agent.as_str(), &line);
+                if let Some(live) = self.lines.get_mut(&agent) {
+                    live.said = Some(line);
+                }
+            }
             Progress::Stored(agent, key, version) => {
                 self.tell(agent.as_str(), &format!("stored {key}, version {version}"));
                 if let Some(live) = self.lines.get_mut(&agent) {
@@ -97,7 +104,8 @@ impl Watcher {
             bar.set_style(style);
         }
         bar.enable_steady_tick(REFRESH);
-        let line = Line { bar, began: Instant::now(), checkpoints: 0, last_output: None };
+        let line =
+            Line { bar, began: Instant::now(), checkpoints: 0, last_output: None, said: None };
         self.lines.insert(agent, line);
     }
 
@@ -109,7 +117,7 @@ impl Watcher {
                 agent: agent.clone(),
                 started_at: At::UNIX_EPOCH,
                 checkpoints: line.checkpoints,
-                last_output: line.last_output.clone(),
+                last_output: line.said.as_ref().or(line.last_output.as_ref()).cloned(),
             };
             line.bar.set_message(view.line(At::UNIX_EPOCH + elapsed, width, output::width() - 1));
         }

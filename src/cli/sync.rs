@@ -2,9 +2,9 @@
 
 use clap::{Args, builder::UnknownArgumentValueParser};
 
-use super::{Outcome, check::good_plan, output};
+use super::{Outcome, check::good_plan, comment::is_commit, next::NextArgs, output};
 use crate::{
-    app::{self, Settings, Workspace, open_store},
+    app::{self, Context, Reviewed, Settings, Workspace, open_store},
     model::Digest,
     plan::diff::{Detail, Tense},
     store::Retire,
@@ -17,6 +17,10 @@ use crate::{
 /// deleted, and come back with their history. An agent that is running goes on
 /// as it began: what changed about it takes effect after its run.
 ///
+/// With `--reviewed`, what people agreed to when they merged a pull request is
+/// what counts: a plan that differs from it, because something else was merged
+/// before, is refused.
+///
 /// Exits 0 when done, 3 when the plan has problems, 1 when it was refused: then
 /// nothing was changed.
 #[derive(Debug, Args)]
@@ -25,9 +29,18 @@ pub(super) struct SyncArgs {
     #[arg(long, value_name = "HASH")]
     expect: Option<Digest>,
 
+    /// Refuse any plan but the one that our comment told on the pull request that became this commit
+    ///
+    /// Where no pull request did, or none of ours is on it, any plan is taken.
+    #[arg(long, value_name = "COMMIT", conflicts_with = "expect")]
+    reviewed: Option<String>,
+
     /// Let more than half of the agents be retired at once
     #[arg(long)]
     allow_retire: bool,
+
+    #[command(flatten)]
+    next: NextArgs,
 
     /// Print every field that changed
     #[arg(long)]
@@ -57,7 +70,11 @@ pub(super) async fn sync(settings: &Settings, args: &SyncArgs) -> anyhow::Result
     if !plan.warnings.is_empty() {
         output::complain(&plan.warnings.to_text());
     }
-    if let Some(expected) = args.expect {
+    let expected = match &args.reviewed {
+        Some(commit) => reviewed(settings, &workspace, commit).await?,
+        None => args.expect,
+    };
+    if let Some(expected) = expected {
         app::expect(&plan, expected)?;
     }
     let retire = if args.allow_retire { Retire::Any } else { Retire::AtMostHalf };
@@ -69,5 +86,35 @@ pub(super) async fn sync(settings: &Settings, args: &SyncArgs) -> anyhow::Result
         let detail = if args.full { Detail::Full } else { Detail::Brief };
         output::say(&changes.to_text(detail, Tense::Past))?;
     }
+    if args.next.is_wanted() {
+        let project = store.project(&plan.project.name).await?;
+        let settings = settings.clone();
+        args.next.dispatch(&Context { settings, workspace, store, project }).await;
+    }
     Ok(Outcome::Done)
+}
+
+/// The digest of the plan that people agreed to, if that can be told.
+async fn reviewed(
+    settings: &Settings,
+    workspace: &Workspace,
+    commit: &str,
+) -> anyhow::Result<Option<Digest>> {
+    let commit = match is_commit(commit) {
+        true => commit.to_owned(),
+        false => workspace.revision(commit)?.commit(),
+    };
+    let (said, hash) = match app::reviewed(settings, &commit).await? {
+        Reviewed::Plan { number, hash } => {
+            (format!("#{number} was merged with the plan {hash}"), Some(hash))
+        }
+        Reviewed::NoComment { number } => {
+            (format!("#{number} has no comment of ours: syncing whatever the plan is"), None)
+        }
+        Reviewed::NoPullRequest => {
+            (format!("no pull request was merged as {commit}: syncing whatever the plan is"), None)
+        }
+    };
+    output::complain(&format!("{said}\n"));
+    Ok(hash)
 }

@@ -4,7 +4,7 @@
 //! 2. act on what people resolved, and on changed definitions and inputs;
 //! 3. ask the runs to stop that should not go on;
 //! 4. derive every status, asking people where they are needed;
-//! 5. start what can start, as far as the pools go.
+//! 5. start what can start, as far as the money and the pools go.
 //!
 //! Each pass changes the forecast just as its effects will change the world, so
 //! the next pass sees what will be so, and a second decision right after the
@@ -19,6 +19,7 @@ use chrono::TimeDelta;
 
 use super::{
     Agent, Cause, Consequence, Decision, Effect, Feedback, LiveRun, Request, Snapshot, Wait,
+    budget::Exhausted,
     forecast::Forecast,
     resolve::{absorb, consequence},
     retry_at,
@@ -36,7 +37,8 @@ pub fn decide(snapshot: &Snapshot) -> Decision {
     planner.rebuild_what_changed();
     planner.stop_runs();
     let ready = planner.derive_statuses();
-    planner.launch(ready);
+    let affordable = planner.hold_what_is_too_dear(ready);
+    planner.launch(affordable);
     planner.decision
 }
 
@@ -137,7 +139,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Moves every agent to where it belongs, and returns those that can be
-    /// started once there is room.
+    /// started once there is room, the most important first.
     fn derive_statuses(&mut self) -> Vec<(&'a AgentName, &'a Agent)> {
         let facts = self.world.facts;
         let shut = self.shut_waves();
@@ -166,6 +168,8 @@ impl<'a> Planner<'a> {
         self.decision.effects.extend(asks);
         self.decision.effects.extend(moves);
         self.decision.waiting = waiting;
+        // They come by name; the sort keeps that order among equals.
+        candidates.sort_by_key(|(_, agent)| Reverse(agent.priority));
         candidates
     }
 
@@ -248,9 +252,41 @@ impl<'a> Planner<'a> {
         shut.collect()
     }
 
-    fn launch(&mut self, mut candidates: Vec<(&'a AgentName, &'a Agent)>) {
-        // They come by name; the sort keeps that order among equals.
-        candidates.sort_by_key(|(_, agent)| Reverse(agent.priority));
+    /// Leaves out those that a shared budget holds back. The first of those
+    /// asks a person for all of them.
+    fn hold_what_is_too_dear(
+        &mut self,
+        candidates: Vec<(&'a AgentName, &'a Agent)>,
+    ) -> Vec<(&'a AgentName, &'a Agent)> {
+        let facts = self.world.facts;
+        let mut asked = BTreeSet::new();
+        let mut affordable = Vec::new();
+        for (name, read) in candidates {
+            let agent = self.world.of(name, read);
+            let Some(Exhausted { scope, limit, ask }) = facts.exhausted(agent) else {
+                affordable.push((name, read));
+                continue;
+            };
+            let generation = agent.generation;
+            let (to, wait) = match ask.filter(|_| asked.insert(scope.clone())) {
+                Some(asked) => {
+                    let request = Request::Budget { scope, limit, asked, generation };
+                    let wait = Wait::Asked(request.kind());
+                    self.decision.effects.push(Effect::Ask { agent: name.clone(), request });
+                    (Status::Feedback, wait)
+                }
+                None => (Status::Ready, Wait::Budget(scope, limit)),
+            };
+            if read.status != to {
+                let (agent, from) = (name.clone(), read.status);
+                self.decision.effects.push(Effect::Move { agent, from, to });
+            }
+            self.decision.waiting.insert(name.clone(), wait);
+        }
+        affordable
+    }
+
+    fn launch(&mut self, candidates: Vec<(&'a AgentName, &'a Agent)>) {
         for (name, read) in candidates {
             let from = read.status;
             let pool = self.world.pool(&read.pool);
@@ -292,6 +328,8 @@ fn reason_to_stop(agent: &Agent, run: &LiveRun, facts: &Snapshot) -> Option<Stop
         Some(StopReason::Feedback)
     } else if agent.paused {
         Some(StopReason::Paused)
+    } else if agent.is_over_budget() || facts.exhausted(agent).is_some() {
+        Some(StopReason::Budget)
     } else {
         None
     }

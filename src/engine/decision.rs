@@ -4,9 +4,10 @@ use std::{collections::BTreeMap, fmt};
 
 use serde::Serialize;
 
+use super::BudgetScope;
 use crate::model::{
     AgentName, ArtifactKey, Epoch, FeedbackKind, FeedbackNumber, Generation, Instant, PoolName,
-    RunId, Status, StopReason, WaveName,
+    RunId, Status, StopReason, Usd, WaveName,
 };
 
 /// What should happen, and why nothing else does.
@@ -102,6 +103,11 @@ impl Effect {
         }
     }
 
+    /// Whether it starts an agent.
+    pub fn is_launch(&self) -> bool {
+        matches!(self, Self::Launch { .. })
+    }
+
     /// What is left of it where nothing is to be started: an agent that could
     /// be launched is ready, and people are to see that.
     pub fn without_launching(self) -> Option<Self> {
@@ -175,6 +181,17 @@ pub enum Request {
         /// What it was to build.
         generation: Generation,
     },
+    /// For more money than a shared budget has.
+    Budget {
+        /// Whose budget is used up.
+        scope: BudgetScope,
+        /// What it was.
+        limit: Usd,
+        /// How often a person was asked for more before.
+        asked: u32,
+        /// What its agent was to build.
+        generation: Generation,
+    },
     /// To do the work of a manual agent.
     HandIn {
         /// What is to be built.
@@ -191,7 +208,7 @@ impl Request {
     pub fn kind(&self) -> FeedbackKind {
         match self {
             Self::Review { .. } => FeedbackKind::Review,
-            Self::Failure { .. } => FeedbackKind::Failure,
+            Self::Failure { .. } | Self::Budget { .. } => FeedbackKind::Failure,
             Self::HandIn { .. } => FeedbackKind::Question,
         }
     }
@@ -201,6 +218,7 @@ impl Request {
         match self {
             Self::Review { generation }
             | Self::Failure { generation, .. }
+            | Self::Budget { generation, .. }
             | Self::HandIn { generation, .. } => *generation,
         }
     }
@@ -210,6 +228,15 @@ impl Request {
         match self {
             Self::Review { generation } => format!("review:{generation}"),
             Self::Failure { epoch, .. } => format!("failure:{epoch}"),
+            Self::Budget { scope, limit, asked, .. } => {
+                let scope = match scope {
+                    BudgetScope::Agent => "agent",
+                    BudgetScope::Wave(wave) => &format!("wave/{wave}"),
+                    BudgetScope::Project => "project",
+                    BudgetScope::Day => "day",
+                };
+                format!("budget:{scope}:{}:{asked}", limit.micros())
+            }
             Self::HandIn { generation, asked, .. } => format!("manual:{generation}:{asked}"),
         }
     }
@@ -239,6 +266,8 @@ pub enum Wait {
     Backoff(Instant),
     /// Its pool, with this cap, is full.
     Pool(PoolName, u32),
+    /// This budget, of so much, is used up.
+    Budget(BudgetScope, Usd),
 }
 
 impl Wait {
@@ -280,6 +309,9 @@ impl fmt::Display for Wait {
                 write!(f, "is tried again at {}", until.format("%H:%M:%S"))
             }
             Self::Pool(pool, cap) => write!(f, "waits for room in pool {pool} (cap {cap})"),
+            Self::Budget(scope, limit) => {
+                write!(f, "waits for money: {scope} ({limit}) is used up")
+            }
         }
     }
 }

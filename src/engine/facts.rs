@@ -92,11 +92,12 @@ impl Agent {
                 && only_its_review)
     }
 
-    /// Whether its attempts are used up.
+    /// Whether its attempts, or its money, are used up.
     pub(super) fn is_exhausted(&self, infra_retries: u32) -> bool {
         !self.is_built()
             && self.run.is_none()
             && (self.attempts.refused
+                || self.is_over_budget()
                 || self.attempts.own > self.retries
                 || self.attempts.infra > infra_retries)
     }

@@ -11,6 +11,7 @@
 //! decided on, so that a late one can be recognised and dropped.
 
 mod backoff;
+mod budget;
 mod decide;
 mod decision;
 mod facts;
@@ -21,6 +22,7 @@ mod snapshot;
 pub(crate) mod tests;
 
 pub use backoff::retry_at;
+pub use budget::{BudgetScope, Spending, Spent};
 pub use decide::decide;
 pub use decision::{Cause, Consequence, Decision, Effect, Request, Wait};
 pub use snapshot::{Agent, Attempts, Build, Feedback, LiveRun, Pool, Snapshot};

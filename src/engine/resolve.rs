@@ -5,7 +5,7 @@
 //! it is therefore what would be decided once it is carried out.
 
 use super::{Agent, Attempts, Build, Consequence, Feedback};
-use crate::model::{FeedbackKind, Resolution};
+use crate::model::{FeedbackKind, Resolution, Usd};
 
 /// What follows for its agent from feedback that ended as `resolution`.
 pub(super) fn consequence(
@@ -51,12 +51,17 @@ pub(super) fn absorb(agent: &mut Agent, then: Consequence) {
         Consequence::Rebuild { from } => {
             agent.generation = from.next();
             agent.attempts = Attempts::default();
+            agent.spent = Usd::default();
             agent.asked = 0;
             agent.missing.clone_from(&agent.produces);
         }
-        Consequence::Retry { .. } => agent.attempts = Attempts::default(),
+        Consequence::Retry { .. } => {
+            agent.attempts = Attempts::default();
+            agent.spent = Usd::default();
+        }
         Consequence::Pause { .. } => {
             agent.attempts = Attempts::default();
+            agent.spent = Usd::default();
             agent.paused = true;
         }
         Consequence::HandIn { generation } => {

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::Spending;
 use crate::model::{
     AgentName, ArtifactKey, Digest, Epoch, FeedbackKind, FeedbackNumber, Generation, Instant,
     OnStale, PoolName, ProjectSettings, Resolution, Review, RunId, RunnerKind, Status, StopReason,
-    WaveName,
+    Usd, WaveName,
 };
 
 /// Everything that is so in one project, read at one moment.
@@ -17,8 +18,12 @@ pub struct Snapshot {
     pub settings: ProjectSettings,
     /// Every wave, with the waves that must be complete before it.
     pub waves: BTreeMap<WaveName, BTreeSet<WaveName>>,
+    /// What all agents of a wave may cost together, where that is limited.
+    pub wave_budgets: BTreeMap<WaveName, Usd>,
     /// Every pool.
     pub pools: BTreeMap<PoolName, Pool>,
+    /// What was spent on language models.
+    pub spending: Spending,
     /// Every agent that is in the plan, and those that left it while they run.
     pub agents: BTreeMap<AgentName, Agent>,
 }
@@ -71,6 +76,10 @@ pub struct Agent {
     pub run: Option<LiveRun>,
     /// Its failures since it was last asked to be built or tried again.
     pub attempts: Attempts,
+    /// What its runs may cost together, before a person is asked.
+    pub budget: Option<Usd>,
+    /// What they cost since it was last asked to be built or tried again.
+    pub spent: Usd,
     /// Its feedback that is open or not yet acted on, and its reviews of this
     /// generation.
     pub feedback: Vec<Feedback>,

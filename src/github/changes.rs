@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::{Comment, Error, Issue, Visit, http::Method, visit::segment};
 
 const WRITE_ISSUES: &str = "issues: write";
+const WRITE_COMMENTS: &str = "issues: write, or pull-requests: write on a pull request";
 
 /// An issue to be opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,14 +105,14 @@ impl Visit {
     /// Comments on an issue or a pull request.
     pub async fn comment(&mut self, number: u64, body: &str) -> Result<Comment, Error> {
         let path = format!("/issues/{number}/comments");
-        let route = self.route(path, format!("issue {number}"), WRITE_ISSUES);
+        let route = self.route(path, format!("issue {number}"), WRITE_COMMENTS);
         self.make(Method::Post, &route, &json!({ "body": body })).await
     }
 
     /// Gives a comment another text.
     pub async fn edit_comment(&mut self, id: u64, body: &str) -> Result<Comment, Error> {
         let path = format!("/issues/comments/{id}");
-        let route = self.route(path, format!("comment {id}"), WRITE_ISSUES);
+        let route = self.route(path, format!("comment {id}"), WRITE_COMMENTS);
         // octocrab's own method for this sends a POST.
         self.make(Method::Patch, &route, &json!({ "body": body })).await
     }
@@ -119,7 +120,7 @@ impl Visit {
     /// Deletes a comment.
     pub async fn delete_comment(&mut self, id: u64) -> Result<(), Error> {
         let path = format!("/issues/comments/{id}");
-        let route = self.route(path, format!("comment {id}"), WRITE_ISSUES);
+        let route = self.route(path, format!("comment {id}"), WRITE_COMMENTS);
         self.write(Method::Delete, &route, None).await.map(drop)
     }
 

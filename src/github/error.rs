@@ -65,6 +65,14 @@ pub enum Error {
         /// In GitHub's words.
         message: String,
     },
+    /// Nobody may say anything more about it.
+    #[error("{what} of {repo} is locked")]
+    Locked {
+        /// Where.
+        repo: Repo,
+        /// What is locked.
+        what: String,
+    },
     /// The repository does not exist, or the token cannot see it.
     #[error("GitHub has no repository {repo}, or the token cannot see it")]
     NoSuchRepo {
@@ -151,6 +159,56 @@ pub enum Trouble {
 }
 
 impl Error {
+    /// What a person can do about it.
+    pub fn hint(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::RateLimited { .. } | Self::EnoughWrites { .. } => {
+                "nothing is lost: the next tick, or running this again then, goes on from here"
+            }
+            Self::Unknown(_) => {
+                "the next tick, or running this again, looks whether it was made before it tries again"
+            }
+            Self::Unreachable(_) => {
+                "check GITHUB_API_URL and the network, and run this again; a tick tries again by itself"
+            }
+            Self::NoAnswer(_) => {
+                "run this again; a tick tries again by itself; https://www.githubstatus.com says how \
+                 GitHub is"
+            }
+            Self::Unauthorized => {
+                "GITHUB_TOKEN may have expired: make a new one; for a GitHub App, compare \
+                 WAVEMARK_APP_ID and WAVEMARK_APP_KEY with its settings"
+            }
+            Self::Forbidden { .. } => {
+                "in a workflow, add it below the job's `permissions:`; for a fine-grained token or a \
+                 GitHub App, add it in its settings on GitHub (an App's owner then accepts it once)"
+            }
+            Self::Locked { .. } => "unlock the conversation on GitHub, or leave it as it is",
+            Self::NoSuchRepo { .. } => {
+                "check GITHUB_REPOSITORY; a fine-grained token must have this repository among its \
+                 own"
+            }
+            Self::Renamed { .. } => {
+                "set GITHUB_REPOSITORY to the new name, and `git remote set-url origin` to its address"
+            }
+            Self::IssuesDisabled { .. } => {
+                "switch them on in the repository's settings: General, Features, Issues"
+            }
+            Self::Archived { .. } => {
+                "unarchive it in its settings, or set GITHUB_REPOSITORY to another one"
+            }
+            Self::NotInstalled { .. } => {
+                "install it from the App's page on GitHub, with this repository among its own"
+            }
+            Self::BadUrl { .. } => {
+                "leave it unset for github.com; on GitHub Enterprise Server it is https://host/api/v3"
+            }
+            Self::BadSecret { .. } => "set it again, as GitHub showed it",
+            Self::Tls(_) => "install the system's CA certificates, or set SSL_CERT_FILE",
+            Self::Missing { .. } | Self::Refused { .. } | Self::Blocked { .. } => return None,
+        })
+    }
+
     /// Whether nothing else will work either in this visit.
     pub fn ends_visit(&self) -> bool {
         match self {
@@ -169,6 +227,7 @@ impl Error {
             | Self::Refused { .. }
             | Self::Missing { .. }
             | Self::Forbidden { .. }
+            | Self::Locked { .. }
             | Self::Renamed { .. }
             | Self::IssuesDisabled { .. }
             | Self::Archived { .. } => false,

@@ -1,4 +1,4 @@
-//! GitHub: issues, comments, permissions, dispatch.
+//! GitHub: issues, pull requests, comments, permissions, dispatch.
 //!
 //! [`Github`] is where and who; a [`Visit`] is one tick's work there. It holds
 //! the budget and the manners: questions are asked up to three times, a change
@@ -23,6 +23,7 @@ mod limit;
 mod link;
 mod people;
 mod project;
+mod pulls;
 mod reading;
 mod repo;
 mod session;
@@ -34,16 +35,20 @@ mod visit;
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use secrecy::SecretString;
+
 pub use changes::{CloseReason, NewIssue, Reaction};
 pub use error::{Error, Trouble};
 pub use issue::{Comment, Issue, Labeling, State, StateReason, User, UserKind};
 pub use people::Scopes;
 pub use project::{Label, Permissions, Repository, Workflow, WorkflowState};
+pub use pulls::{BadHeadBranch, End, HeadBranch, Ourselves, PullRequest};
 pub use reading::{Changes, Found};
 pub use repo::{BadRepo, Repo};
 pub use session::Auth;
 pub use visit::Visit;
 
+use crate::model::Manners;
 use base::Base;
 use session::Sessions;
 
@@ -56,12 +61,8 @@ pub struct Settings {
     pub repo: Repo,
     /// Who asks.
     pub auth: Auth,
-    /// How many changes one visit may make.
-    pub writes: u32,
-    /// How long to rest between two changes. GitHub asks for a second.
-    pub pause: Duration,
-    /// How long to wait for a whole answer.
-    pub patience: Duration,
+    /// How much at a time.
+    pub manners: Manners,
     /// How long to rest before a question is asked again; four times that
     /// before the last try.
     pub backoff: Duration,
@@ -74,9 +75,7 @@ impl Settings {
             api_url: api_url.into(),
             repo,
             auth,
-            writes: 40,
-            pause: Duration::from_secs(1),
-            patience: Duration::from_secs(30),
+            manners: Manners::default(),
             backoff: Duration::from_millis(500),
         }
     }
@@ -107,6 +106,18 @@ impl Github {
     /// The repository that all of this is about.
     pub fn repo(&self) -> &Repo {
         &self.place.settings.repo
+    }
+
+    /// The token of this moment, for git: a new one of an App's where the one
+    /// before is about to run out.
+    pub async fn token(&self) -> Result<SecretString, Error> {
+        self.visit().token().await
+    }
+
+    /// Makes no more use of a token that was turned away, if another one can be
+    /// made.
+    pub fn forget_token(&self) {
+        self.place.sessions.forget();
     }
 
     /// Begins one tick's work.

@@ -106,16 +106,8 @@ struct WorkflowPage {
 impl Visit {
     /// The repository, under whatever name it has now.
     pub async fn repository(&mut self) -> Result<Repository, Error> {
-        let mut path = self.github.place.base.path_of(&format!("/repos/{}", self.repo()));
-        // An old name redirects to an id, and that is the end.
-        let mut answer = self.ask::<Repository>(&path).await?;
-        if let Reply::Not(moved) = &answer
-            && moved.is_redirect()
-        {
-            path = self.redirect(moved)?;
-            answer = self.ask(&path).await?;
-        }
-        match answer {
+        let name = self.repo().clone();
+        match self.look_up(&name).await? {
             Reply::Here(repository, _) => {
                 self.repo_id = Some(repository.id);
                 Ok(repository)
@@ -127,6 +119,31 @@ impl Visit {
                 let route = self.route("", "repository", "metadata: read");
                 Err(self.refusal(&route, &answer).await)
             }
+        }
+    }
+
+    /// What a repository is called now that is or was called `once`; none if there
+    /// is none, or none that may be seen.
+    pub async fn called_now(&mut self, once: &Repo) -> Result<Option<Repo>, Error> {
+        match self.look_up(once).await? {
+            Reply::Here(repository, _) => Ok(Some(repository.repo)),
+            Reply::Not(answer) if answer.status == 404 => Ok(None),
+            Reply::Not(answer) => {
+                let route = self.route("", "repository", "metadata: read");
+                Err(self.refusal(&route, &answer).await)
+            }
+        }
+    }
+
+    async fn look_up(&mut self, name: &Repo) -> Result<Reply<Repository>, Error> {
+        let path = self.github.place.base.path_of(&format!("/repos/{name}"));
+        match self.ask(&path).await? {
+            // An old name redirects to an id, and that is the end.
+            Reply::Not(moved) if moved.is_redirect() => {
+                let path = self.redirect(&moved)?;
+                self.ask(&path).await
+            }
+            answer => Ok(answer),
         }
     }
 

@@ -15,7 +15,11 @@ use crate::model::Instant;
 /// More pages than any honest list of ours has: 30,000 issues.
 const MOST_PAGES: usize = 300;
 
+/// As many numbers after the newest listed issue are tried.
+const MOST_UNLISTED: u64 = 20;
+
 const READ_ISSUES: &str = "issues: read";
+const READ_COMMENTS: &str = "issues: read, or pull-requests: read on a pull request";
 
 /// What became of something that was there once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,20 +56,26 @@ impl Visit {
         Ok(Changes { issues, up_to })
     }
 
-    /// Every issue that was opened at `since` or later, the newest first.
-    pub async fn newest_issues(&mut self, since: Instant) -> Result<Vec<Issue>, Error> {
-        let query = "/issues?state=all&sort=created&direction=desc&per_page=100";
+    /// The issues that no list shows yet, the oldest first.
+    ///
+    /// GitHub promises that a new issue comes to be in its lists, not when; by its
+    /// number it is found at once. So the numbers after the newest listed one are
+    /// tried, up to the first that leads nowhere.
+    pub async fn unlisted_issues(&mut self) -> Result<Vec<Issue>, Error> {
+        let query = "/issues?state=all&sort=created&direction=desc&per_page=1";
         let route = self.route(query, "list of issues", READ_ISSUES);
-        let issues = self
-            .pages(
-                route,
-                |page: Vec<Issue>| page,
-                |page| page.iter().any(|issue| issue.created_at < since),
-            )
-            .await?;
-        let mut seen = BTreeSet::new();
-        let wanted = |issue: &Issue| !issue.is_pull_request && issue.created_at >= since;
-        Ok(issues.into_iter().filter(|it| wanted(it) && seen.insert(it.number)).collect())
+        let (newest, _): (Vec<Issue>, _) = self.read(&route).await?;
+        let newest = newest.first().map_or(0, |issue| issue.number);
+        let mut unlisted = Vec::new();
+        for number in newest + 1..=newest + MOST_UNLISTED {
+            match self.issue(number).await? {
+                Found::Here(issue) => unlisted.push(issue),
+                Found::Moved { .. } => {}
+                Found::Gone => break,
+            }
+        }
+        unlisted.retain(|issue| !issue.is_pull_request);
+        Ok(unlisted)
     }
 
     /// One issue by its number.
@@ -101,7 +111,7 @@ impl Visit {
         since: Option<Instant>,
     ) -> Result<Vec<Comment>, Error> {
         let path = format!("/issues/{number}/comments?per_page=100{}", from(since));
-        let route = self.route(path, format!("issue {number}"), READ_ISSUES);
+        let route = self.route(path, format!("issue {number}"), READ_COMMENTS);
         self.pages(route, |page: Vec<Comment>| page, |_| false).await
     }
 
@@ -176,7 +186,7 @@ impl Visit {
         &mut self,
         mut route: Route,
         unpack: impl Fn(P) -> Vec<T>,
-        enough: impl Fn(&[T]) -> bool,
+        mut enough: impl FnMut(&[T]) -> bool,
     ) -> Result<Vec<T>, Error> {
         let mut all = Vec::new();
         let mut pages = Pages::default();

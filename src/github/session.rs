@@ -57,7 +57,7 @@ impl Auth {
 #[derive(Clone)]
 pub(super) struct Session {
     pub crab: Octocrab,
-    token: SecretString,
+    pub token: SecretString,
 }
 
 /// The session that all visits share.
@@ -73,12 +73,12 @@ impl Sessions {
     pub(super) fn new(base: &Base, settings: &Settings) -> Result<Self, Error> {
         let (client, session) = match &settings.auth {
             Auth::Token(token) => {
-                let client = http::client(base, settings.patience, None)?;
+                let client = http::client(base, settings.manners.timeout, None)?;
                 let session = Session::new(&client, token)?;
                 (client, Some((session, None)))
             }
             Auth::App { id, key } => {
-                (http::client(base, settings.patience, Some((*id, key)))?, None)
+                (http::client(base, settings.manners.timeout, Some((*id, key)))?, None)
             }
         };
         Ok(Self { client, kept: Mutex::new(session) })

@@ -13,6 +13,7 @@ use tokio::{
 };
 
 use super::{Auth, Github, Settings, Visit};
+use crate::model::Manners;
 
 pub(super) const TOKEN: &str = "hush-hush-token-4711";
 
@@ -100,8 +101,11 @@ impl Server {
         let auth = Auth::Token(TOKEN.into());
         let url = format!("http://{}", self.address);
         Settings {
-            pause: Duration::ZERO,
-            patience: Duration::from_secs(20),
+            manners: Manners {
+                pause: Duration::ZERO,
+                timeout: Duration::from_secs(20),
+                ..Manners::default()
+            },
             backoff: Duration::from_millis(1),
             ..Settings::new(url, "acme/waves".parse().unwrap(), auth)
         }
@@ -113,7 +117,8 @@ impl Server {
 
     /// A visit that gives up on an answer soon.
     pub(super) fn hasty_visit(&self) -> Visit {
-        let settings = Settings { patience: Duration::from_secs(1), ..self.settings() };
+        let mut settings = self.settings();
+        settings.manners.timeout = Duration::from_secs(1);
         Github::new(&settings).unwrap().visit()
     }
 }

@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 
 use octocrab::Octocrab;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
+use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::{Instant as Moment, sleep, sleep_until};
@@ -18,7 +19,7 @@ use super::{
     limit,
     session::{self, Session},
 };
-use crate::model::{Instant, Role};
+use crate::model::{Instant, Manners, Role};
 
 /// How often a question is asked before its answer is given up.
 const TRIES: u32 = 3;
@@ -128,7 +129,7 @@ impl Visit {
 
     /// Asks a question up to three times, at a path of this host.
     pub(super) async fn ask<T: DeserializeOwned>(&mut self, path: &str) -> Result<Reply<T>, Error> {
-        let crab = self.session().await?;
+        let crab = self.session().await?.crab;
         self.ask_as(&crab, Method::Get, path).await
     }
 
@@ -173,13 +174,12 @@ impl Visit {
         route: &Route,
         body: Option<&Value>,
     ) -> Result<Answer, Error> {
-        let settings = &self.github.place.settings;
-        let (most, pause) = (settings.writes, settings.pause);
+        let Manners { writes: most, pause, .. } = self.github.place.settings.manners;
         self.go_on()?;
         if self.writes >= most {
             return Err(Error::EnoughWrites { writes: most });
         }
-        let crab = self.session().await?;
+        let crab = self.session().await?.crab;
         if let Some(rested_since) = self.rested_since {
             sleep_until(rested_since + pause).await;
         }
@@ -221,7 +221,7 @@ impl Visit {
         self.go_on()?;
         self.requests += 1;
         let place = &self.github.place;
-        let patience = place.settings.patience;
+        let patience = place.settings.manners.timeout;
         let answer = match http::send(crab, &place.base, patience, method, path, body).await {
             Ok(answer) => answer,
             Err(trouble) => return Ok(Err(trouble)),
@@ -301,6 +301,7 @@ impl Visit {
             401 => Error::Unauthorized,
             403 if says("archived") => Error::Archived { repo },
             403 if says("access blocked") => Error::Blocked { repo, message },
+            403 if says("locked") => Error::Locked { repo, what: route.what.clone() },
             403 => {
                 let needs = answer.head.needs.clone();
                 let needs = needs.unwrap_or_else(|| route.needs.to_owned());
@@ -338,9 +339,14 @@ impl Visit {
         }
     }
 
-    async fn session(&mut self) -> Result<Octocrab, Error> {
+    /// The token that this is done with.
+    pub(super) async fn token(&mut self) -> Result<SecretString, Error> {
+        Ok(self.session().await?.token)
+    }
+
+    async fn session(&mut self) -> Result<Session, Error> {
         if let Some(session) = &self.session {
-            return Ok(session.crab.clone());
+            return Ok(session.clone());
         }
         let github = self.github.clone();
         let sessions = &github.place.sessions;
@@ -357,7 +363,7 @@ impl Visit {
             }
         };
         self.session = Some(session.clone());
-        Ok(session.crab)
+        Ok(session)
     }
 }
 

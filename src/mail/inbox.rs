@@ -301,7 +301,10 @@ fn opened(
         .filter(is_new)
         .filter(|agent| issue.labels.contains(&agent_label(agent)))
         .collect();
-    let filled_in = issue.labels.contains(FORM_LABEL).then(|| form::answers(&issue.body)).flatten();
+    // GitHub gives an issue from the form its label only if the repo has one of
+    // that name. So whoever answered both questions has filled it in, too.
+    let is_form = |what: &str| issue.labels.contains(FORM_LABEL) || !what.is_empty();
+    let filled_in = form::answers(&issue.body).filter(|(_, what)| is_form(what));
     let named = filled_in.as_ref().and_then(|(agent, _)| rules.agents.get(agent));
     let named = named.filter(is_new).filter(|agent| !wanted.contains(agent));
     if wanted.is_empty() && named.is_none() {

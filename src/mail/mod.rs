@@ -18,6 +18,7 @@ mod inbox;
 mod letter;
 mod mark;
 mod quote;
+mod review;
 #[cfg(test)]
 mod tests;
 
@@ -31,3 +32,4 @@ pub use letter::{
     Artifact, Letter, Subject, agent_label, closing, doing, duplicate, help, reopening,
 };
 pub use mark::{Key, Mark};
+pub use review::{PlanMark, Step, Upkeep};

@@ -147,6 +147,11 @@ fn a_form_names_the_agent() {
         ..issue("ann", &["wavemark"])
     };
     insta::assert_snapshot!(seen(&filled_in, &Place::Unknown, &[]), @r#"open echo by @ann: "Too red\n\nLess red.""#);
+    // The repo has no such label, so GitHub left it out.
+    let bare = Issue { labels: [].into(), ..filled_in.clone() };
+    assert_eq!(seen(&bare, &Place::Unknown, &[]), seen(&filled_in, &Place::Unknown, &[]));
+    let half = Issue { body: "### Agent\n\necho".to_owned(), ..bare };
+    assert_eq!(seen(&half, &Place::Unknown, &[]), "");
     let strangers = Issue { author: Some(account("bob")), ..filled_in };
     assert_eq!(seen(&strangers, &Place::Unknown, &[]), "");
 }

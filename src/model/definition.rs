@@ -9,7 +9,9 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{AgentName, ArtifactKey, BadName, Digest, PoolName, WaveName, Webhook, words};
+use super::{
+    AgentName, ArtifactKey, BadName, Digest, Manners, PoolName, Usd, WaveName, Webhook, words,
+};
 
 words! {
     /// Whether people look at what an agent built before others may use it.
@@ -47,13 +49,6 @@ words! {
     }
 }
 
-impl RunnerKind {
-    /// Whether what does the work is elsewhere and followed from anywhere.
-    pub fn is_remote(self) -> bool {
-        matches!(self, Self::N8n | Self::Webhook)
-    }
-}
-
 /// What does the work of an agent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
@@ -67,6 +62,22 @@ pub enum Runner {
     Webhook(Webhook),
     /// A person, who hands in what the agent produces.
     Manual {},
+}
+
+impl RunnerKind {
+    /// Whether it works on the machine of whoever starts it, any machine will
+    /// do, and `wavemark build` there is what starts it.
+    pub fn needs_a_machine(self) -> bool {
+        match self {
+            Self::Exec => true,
+            Self::N8n | Self::Webhook | Self::Manual => false,
+        }
+    }
+
+    /// Whether what does the work is elsewhere, and followed from anywhere.
+    pub fn is_remote(self) -> bool {
+        matches!(self, Self::N8n | Self::Webhook)
+    }
 }
 
 impl Runner {
@@ -244,6 +255,9 @@ pub struct Definition {
     pub timeout: Duration,
     /// How many times it is tried again after a failure of its own.
     pub retries: u32,
+    /// What its runs may cost together, before a person is asked.
+    #[serde(default, rename = "budget_usd", skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Usd>,
 }
 
 impl Definition {
@@ -287,11 +301,27 @@ pub struct ProjectSettings {
     /// How long a run that gives no sign of life is left alone.
     #[serde(with = "seconds")]
     pub stall_timeout: Duration,
+    /// How often something else than a person is to tick.
+    ///
+    /// Left out where nobody said otherwise: plans from before it was there have
+    /// the digests that they had.
+    #[serde(with = "seconds", skip_serializing_if = "is_every_six_hours")]
+    pub tick_every: Duration,
     /// How long a supervisor may be silent before its runs count as lost.
     #[serde(with = "seconds")]
     pub lease: Duration,
     /// The largest artifact, in bytes.
     pub max_artifact_bytes: u64,
+    /// What all runs may cost together, before a person is asked.
+    #[serde(rename = "budget_usd", skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Usd>,
+    /// What all runs may cost within 24 hours.
+    #[serde(rename = "budget_usd_per_day", skip_serializing_if = "Option::is_none")]
+    pub budget_per_day: Option<Usd>,
+    /// How much is asked of GitHub at a time. Left out where it is as usual, so
+    /// that the digest of a plan that says nothing about it stays what it was.
+    #[serde(skip_serializing_if = "Manners::are_usual")]
+    pub github: Manners,
 }
 
 impl Default for ProjectSettings {
@@ -302,23 +332,38 @@ impl Default for ProjectSettings {
             backoff: Duration::from_secs(10),
             backoff_cap: Duration::from_secs(30 * 60),
             stall_timeout: Duration::from_secs(30 * 60),
+            tick_every: SIX_HOURS,
             lease: Duration::from_secs(120),
             max_artifact_bytes: 5 * 1024 * 1024,
+            budget: None,
+            budget_per_day: None,
+            github: Manners::default(),
         }
     }
 }
 
+const SIX_HOURS: Duration = Duration::from_secs(6 * 3600);
+
+fn is_every_six_hours(every: &Duration) -> bool {
+    *every == SIX_HOURS
+}
+
 /// A duration as whole seconds.
-mod seconds {
+pub(super) mod seconds {
     use std::time::Duration;
 
     use serde::{Deserialize as _, Deserializer, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(value: &Duration, to: S) -> Result<S::Ok, S::Error> {
+    pub(in crate::model) fn serialize<S: Serializer>(
+        value: &Duration,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
         to.serialize_u64(value.as_secs())
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    pub(in crate::model) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Duration, D::Error> {
         u64::deserialize(from).map(Duration::from_secs)
     }
 }

@@ -10,10 +10,12 @@ mod digest;
 mod feedback;
 mod id;
 mod issue;
+mod manners;
 mod name;
 mod role;
 mod run;
 mod status;
+mod tick;
 mod usage;
 mod webhook;
 
@@ -25,10 +27,12 @@ pub use digest::{Digest, canonical_json};
 pub use feedback::{FeedbackKind, FeedbackNumber, Message, Resolution, Thread};
 pub use id::{AgentId, ArtifactId, FeedbackId, ProjectId, RunId, WaveId};
 pub use issue::{Account, CloseReason, Issue, IssueComment, IssueNumber, IssueState, Reaction};
+pub use manners::Manners;
 pub use name::{AgentName, BadName, PoolName, ProjectName, WaveName};
 pub use role::Role;
 pub use run::{Epoch, Finish, Generation, Outcome, RunToken, StopReason};
 pub use status::Status;
+pub use tick::{LastTick, TickEnd};
 pub use usage::{BadUsd, Cost, CostBasis, Usage, Usd};
 pub use webhook::{Auth, BadHeaderName, BadUrlTemplate, HeaderName, UrlTemplate, Webhook};
 

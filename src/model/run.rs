@@ -52,6 +52,8 @@ words! {
         Feedback = "feedback",
         /// An operator paused the agent: as for feedback.
         Paused = "paused",
+        /// It cost as much as it may, or all did together: as for feedback.
+        Budget = "budget",
         /// The run's deadline passed: stop now.
         Timeout = "timeout",
         /// No sign of life for too long: stop now.

@@ -56,10 +56,12 @@ impl Usd {
         fits.then(|| Self((dollars * 1e6).round() as u64))
     }
 
-    /// What is left after `spent`.
-    #[must_use]
-    pub const fn minus(self, spent: Self) -> Self {
-        Self(self.0.saturating_sub(spent.0))
+    /// To the cent, as people say it; `<$0.01` for less than that.
+    pub fn to_cents(self) -> String {
+        match self.0.saturating_add(5_000) / 10_000 {
+            0 if self.0 > 0 => "<$0.01".to_owned(),
+            cents => format!("${}.{:02}", cents / 100, cents % 100),
+        }
     }
 }
 
@@ -87,15 +89,12 @@ impl FromStr for Usd {
     }
 }
 
-/// To the cent, or to the first digit that is not zero: `$4.00`, `$0.0031`.
+/// Exactly, and at least to the cent: `$4.00`, `$0.0031`.
 impl fmt::Display for Usd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (whole, part) = (self.0 / Self::ONE, self.0 % Self::ONE);
-        let part = match part {
-            0 => "00".to_owned(),
-            1..10_000 if whole == 0 => format!("{part:06}").trim_end_matches('0').to_owned(),
-            part => format!("{:02}", part / 10_000),
-        };
+        let part = format!("{part:06}");
+        let part = format!("{:0<2}", part.trim_end_matches('0'));
         f.pad(&format!("${whole}.{part}"))
     }
 }
@@ -128,6 +127,7 @@ pub struct Usage {
     /// Answers of the model.
     pub turns: u64,
     /// What it cost; none where nobody knows.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub cost: Option<Cost>,
 }
 
@@ -154,6 +154,34 @@ impl Usage {
     /// Whether nothing was used.
     pub fn is_none(&self) -> bool {
         *self == Self::default()
+    }
+}
+
+/// `$0.42, 12 turns, 40k tokens in and 3k out`; what is in is shown with its
+/// cached part.
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(cost) = self.cost {
+            write!(f, "{}, ", cost.usd.to_cents())?;
+        }
+        let s = if self.turns == 1 { "" } else { "s" };
+        let input = self.uncached_input.saturating_add(self.cache_read);
+        let input = rounded(input.saturating_add(self.cache_write));
+        let output = rounded(self.output.saturating_add(self.reasoning));
+        write!(f, "{} turn{s}, {input} tokens in", self.turns)?;
+        if self.cache_read > 0 {
+            write!(f, " ({} cached)", rounded(self.cache_read))?;
+        }
+        write!(f, " and {output} out")
+    }
+}
+
+/// A count as people say it: `850`, `12k`, `3.4M`.
+fn rounded(count: u64) -> String {
+    match count {
+        0..1_000 => count.to_string(),
+        1_000..1_000_000 => format!("{}k", count / 1_000),
+        _ => format!("{}.{}M", count / 1_000_000, count % 1_000_000 / 100_000),
     }
 }
 
@@ -197,7 +225,8 @@ mod tests {
             ("0.25", "$0.25"),
             ("0.003100", "$0.0031"),
             ("0.000001", "$0.000001"),
-            ("12.999999", "$12.99"),
+            ("12.999999", "$12.999999"),
+            ("12.5", "$12.50"),
             ("0", "$0.00"),
         ] {
             assert_eq!(shown(given).as_deref(), Ok(said));
@@ -211,6 +240,22 @@ mod tests {
     fn a_reported_amount_is_rounded_to_a_millionth() {
         assert_eq!(Usd::from_dollars(0.009_27), Some(Usd(9_270)));
         assert_eq!([f64::NAN, -1.0, f64::INFINITY].map(Usd::from_dollars), [None; 3]);
+    }
+
+    #[test]
+    fn usage_is_told_in_a_few_words() {
+        let cost = |micros| Some(Cost { usd: Usd(micros), basis: CostBasis::Reported });
+        let usage = |input, cached, output, micros| Usage {
+            uncached_input: input,
+            cache_read: cached,
+            output,
+            turns: 12,
+            cost: cost(micros),
+            ..Usage::default()
+        };
+        insta::assert_snapshot!(usage(850, 0, 9, 4_999), @"<$0.01, 12 turns, 850 tokens in and 9 out");
+        insta::assert_snapshot!(usage(12_400, 3_000_000, 45_999, 3_215_000), @"$3.22, 12 turns, 3.0M tokens in (3.0M cached) and 45k out");
+        insta::assert_snapshot!(Usage { turns: 1, ..Usage::default() }, @"1 turn, 0 tokens in and 0 out");
     }
 
     #[test]

@@ -225,7 +225,7 @@ retires: 3
 colour: blue
 "#), @"
         waves/w.yaml:5:5: error: `retires` is not a field of agent `a` (did you mean `retries`?)
-        waves/w.yaml:6:5: error: `colour` is not a field of agent `a` (agent `a` may have `title`, `needs`, `run`, `prompt`, `env`, `secrets`, `produces`, `timeout`, `retries`, `pool`, `priority`, `review` and `on_stale`)
+        waves/w.yaml:6:5: error: `colour` is not a field of agent `a` (agent `a` may have `title`, `needs`, `run`, `prompt`, `env`, `secrets`, `produces`, `timeout`, `retries`, `pool`, `priority`, `review`, `on_stale` and `budget_usd`)
         ");
     }
 

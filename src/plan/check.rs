@@ -84,6 +84,7 @@ impl Checker<'_> {
         let wave = Wave {
             name: name.clone(),
             title: draft.title,
+            budget: draft.budget,
             after: draft.after.into_keys().collect(),
             position: u32::try_from(position).unwrap_or(u32::MAX),
             agents: members,
@@ -122,6 +123,7 @@ impl Checker<'_> {
             pool: policy.pool.map_or_else(PoolName::default_pool, |pool| pool.value),
             priority: policy.priority.map_or(0, Whole::get),
             retries: policy.retries.map_or(DEFAULT_RETRIES, Whole::unsigned),
+            budget: policy.budget_usd,
         };
         let agent = Agent { name: name.clone(), wave: wave.clone(), definition, place };
         self.agents.entry(name).or_insert(agent);

@@ -13,7 +13,7 @@ use super::{
     problem::Problems,
     project::Project,
 };
-use crate::model::{AgentName, Definition, Digest, Need, WaveName, canonical_json};
+use crate::model::{AgentName, Definition, Digest, Need, Usd, WaveName, canonical_json};
 
 /// A checked plan: every name is known, nothing waits for itself, every
 /// default is filled in, every prompt is read.
@@ -36,6 +36,8 @@ pub struct Wave {
     pub name: WaveName,
     /// What people call it.
     pub title: Option<String>,
+    /// What its agents may cost together, before a person is asked.
+    pub budget: Option<Usd>,
     /// The waves that must be complete before any of its agents starts.
     pub after: BTreeSet<WaveName>,
     /// Where it comes among the waves: by the names of their files, from 0.
@@ -71,14 +73,17 @@ impl Plan {
             title: &'a Option<String>,
             after: &'a BTreeSet<WaveName>,
             position: u32,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            budget_usd: Option<Usd>,
         }
         #[derive(Serialize)]
         struct CanonicalAgent<'a> {
             wave: &'a WaveName,
             definition: &'a Definition,
         }
-        let waves = self.waves.iter().map(|(name, Wave { title, after, position, .. })| {
-            member(name, &CanonicalWave { title, after, position: *position })
+        let waves = self.waves.iter().map(|(name, Wave { title, after, position, budget, .. })| {
+            let (position, budget_usd) = (*position, *budget);
+            member(name, &CanonicalWave { title, after, position, budget_usd })
         });
         let agents = self.agents.iter().map(|(name, Agent { wave, definition, .. })| {
             member(name, &CanonicalAgent { wave, definition })

@@ -1,4 +1,4 @@
-//! How agents are run: the six fields that an agent, its wave and the project
+//! How agents are run: the seven fields that an agent, its wave and the project
 //! may all set. The nearest one wins.
 
 use std::time::Duration;
@@ -7,7 +7,7 @@ use super::{
     kind::{At, Whole},
     mapping::mapping,
 };
-use crate::model::{OnStale, PoolName, Review};
+use crate::model::{OnStale, PoolName, Review, Usd};
 
 mapping! {
     /// What holds for all agents that say nothing else.
@@ -30,6 +30,8 @@ mapping! {
         /// What happens to a finished agent when what it was built from is built again.
         #[default = "keep"]
         on_stale: OnStale,
+        /// What the runs of one agent may cost together, in US dollars, before a person is asked.
+        budget_usd: Usd,
     }
 }
 
@@ -43,6 +45,7 @@ impl Policy {
             priority: self.priority.or(outer.priority),
             review: self.review.or(outer.review),
             on_stale: self.on_stale.or(outer.on_stale),
+            budget_usd: self.budget_usd.or(outer.budget_usd),
         }
     }
 }

@@ -9,12 +9,12 @@ use std::{
     sync::Arc,
 };
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{place::Place, secret};
 
 /// How bad a problem is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// The plan cannot be used.
@@ -160,6 +160,12 @@ impl Problems {
     /// The problems, by file and position.
     pub fn iter(&self) -> impl Iterator<Item = &Problem> {
         self.list.iter()
+    }
+
+    /// The problems, errors before warnings.
+    pub fn worst_first(&self) -> impl Iterator<Item = &Problem> {
+        let of = |severity| self.iter().filter(move |problem| problem.severity == severity);
+        of(Severity::Error).chain(of(Severity::Warning))
     }
 
     /// Whether there are none.

@@ -14,7 +14,7 @@ use super::{
     values::text,
     yaml::Node,
 };
-use crate::model::{PoolName, ProjectName, ProjectSettings, Role};
+use crate::model::{Manners, PoolName, ProjectName, ProjectSettings, Role, Usd};
 
 /// Where it is, from the repo's root.
 pub(super) const PATH: &str = "waves/project.yaml";
@@ -48,14 +48,23 @@ mapping! {
         /// How long a run that gives no sign of life is left alone.
         #[default = "30m"]
         stall_timeout: Duration,
+        /// How often a workflow ticks: more than that without a tick is late.
+        #[default = "6h"]
+        tick_every: Duration,
         /// How long a machine may be silent before its runs count as lost.
         #[default = "2m"]
         lease: Duration,
         /// How many runs may be lost with their machines before people are asked.
         #[default = 10]
         infra_retries: Whole<0, 1000>,
+        /// What all runs may cost together, in US dollars, before a person is asked.
+        budget_usd: Usd,
+        /// What all runs may cost within 24 hours, in US dollars.
+        budget_usd_per_day: Usd,
         /// Who may steer agents by issues.
         trust: Trust,
+        /// How much is asked of GitHub at a time.
+        github: GithubFields,
     }
 }
 
@@ -77,6 +86,32 @@ mapping! {
         /// What somebody must be allowed to do in the repo, at least.
         #[default = "triage"]
         role: Role,
+    }
+}
+
+mapping! {
+    /// How much is asked of GitHub at a time.
+    pub(super) struct GithubFields, "`github`" {
+        /// How many changes are made there in one visit; the next one goes on.
+        #[default = 40]
+        writes: Whole<1, 500>,
+        /// The rest between two changes. GitHub asks for a second.
+        #[default = "1s"]
+        pause: Duration,
+        /// How long an answer is waited for.
+        #[default = "30s"]
+        timeout: Duration,
+    }
+}
+
+impl GithubFields {
+    fn manners(self) -> Manners {
+        let usual = Manners::default();
+        Manners {
+            writes: self.writes.map_or(usual.writes, Whole::unsigned),
+            pause: self.pause.unwrap_or(usual.pause),
+            timeout: self.timeout.unwrap_or(usual.timeout),
+        }
     }
 }
 
@@ -131,7 +166,11 @@ impl DraftProject {
                 backoff_cap: fields.backoff_cap.map_or(default.backoff_cap, |at| at.value),
                 stall_timeout: fields.stall_timeout.unwrap_or(default.stall_timeout),
                 lease: fields.lease.unwrap_or(default.lease),
+                tick_every: fields.tick_every.unwrap_or(default.tick_every),
                 max_artifact_bytes: artifacts.max_size.map_or(default.max_artifact_bytes, |s| s.0),
+                budget: fields.budget_usd,
+                budget_per_day: fields.budget_usd_per_day,
+                github: fields.github.map_or(default.github, GithubFields::manners),
             },
             trusted_role: fields.trust.and_then(|trust| trust.role).unwrap_or(Role::Triage),
             defaults: fields.defaults.unwrap_or_default(),
@@ -213,7 +252,12 @@ fn is_branch(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::plan::testing::problems;
+    use std::time::Duration;
+
+    use crate::{
+        model::Manners,
+        plan::testing::{check, problems},
+    };
 
     #[test]
     fn a_project_has_a_name() {
@@ -221,6 +265,14 @@ mod tests {
 --- waves/project.yaml
 pools: {}
 "#), @"waves/project.yaml:1:1: error: the project needs `project` (write `project: my-project`)");
+    }
+
+    #[test]
+    fn how_much_is_asked_of_github_is_a_setting() {
+        let yaml = "--- waves/project.yaml\nproject: p\ngithub: { writes: 10, timeout: 1m }\n";
+        let read = check(yaml).unwrap().project.settings.github;
+        let wanted = Manners { writes: 10, timeout: Duration::from_secs(60), ..Manners::default() };
+        assert_eq!(read, wanted);
     }
 
     #[test]
@@ -237,6 +289,7 @@ backoff_cap: soon
 stall_timeout: 1ms
 infra_retries: 1.5
 trust: { role: owner }
+github: { writes: 0, pause: 10ms, timeout: 1, retries: 3 }
 "#), @"
         waves/project.yaml:1:10: error: `Seed Story` cannot name a project: use 1 to 63 of a-z, 0-9 and `-`, starting with a letter (did you mean `seed-story`?)
         waves/project.yaml:2:22: error: `-x..y` is not a good branch name (use a-z, 0-9, `-`, `_` and `.` between slashes, such as `wavemark/artifacts`)
@@ -248,12 +301,16 @@ trust: { role: owner }
         waves/project.yaml:3:46: error: 20000 is out of range (use 1 to 10000)
         waves/project.yaml:4:22: error: `400 days` is longer than 365 days (write it as `90s`, `30m` or `2h`)
         waves/project.yaml:4:40: error: `maybe` is not a review: use one of none, required, parallel
-        waves/project.yaml:4:47: error: `title` is not a field of `defaults` (`defaults` may have `timeout`, `retries`, `pool`, `priority`, `review` and `on_stale`)
+        waves/project.yaml:4:47: error: `title` is not a field of `defaults` (`defaults` may have `timeout`, `retries`, `pool`, `priority`, `review`, `on_stale` and `budget_usd`)
         waves/project.yaml:5:8: error: `0s` is no time at all (write it as `90s`, `30m` or `2h`)
         waves/project.yaml:7:14: error: `soon` is not a duration (write it as `90s`, `30m` or `2h`)
         waves/project.yaml:8:16: error: `1ms` is not a duration (write it as `90s`, `30m` or `2h`)
         waves/project.yaml:9:16: error: expected a whole number from 0 to 1000, found the number `1.5`
         waves/project.yaml:10:16: error: `owner` is not a role: use one of read, triage, write, maintain, admin
+        waves/project.yaml:11:19: error: 0 is out of range (use 1 to 500)
+        waves/project.yaml:11:29: error: `10ms` is not a duration (write it as `90s`, `30m` or `2h`)
+        waves/project.yaml:11:44: error: expected a duration with its unit, found the number `1` (write `1s` for seconds, `1m` for minutes)
+        waves/project.yaml:11:47: error: `retries` is not a field of `github` (`github` may have `writes`, `pause` and `timeout`)
         ");
     }
 

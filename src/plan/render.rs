@@ -68,22 +68,23 @@ impl Problems {
     }
 
     /// Workflow commands, which GitHub Actions shows beside the lines they are
-    /// about; the worst first, and the rest counted, because GitHub drops what
-    /// is more than it shows.
+    /// about; the worst first. GitHub drops what is more than it shows, so the
+    /// last one, of a kind of its own, says how much that is.
     pub fn to_github(&self) -> String {
         let of = |severity| self.iter().filter(move |problem| problem.severity == severity);
         let shown =
             of(Severity::Error).take(GITHUB_SHOWS).chain(of(Severity::Warning).take(GITHUB_SHOWS));
         let lines: Vec<String> = shown.map(github_line).collect();
-        let rest = self.len() - lines.len();
-        let summary = match rest {
+        let summary = self.summary();
+        let last = match self.len() - lines.len() {
             _ if self.is_empty() => String::new(),
-            0 => format!("{}\n", self.summary()),
-            _ => {
-                format!("{}; {rest} more than GitHub shows: run `wavemark check`\n", self.summary())
-            }
+            0 => format!("{summary}\n"),
+            rest => format!(
+                "::notice title=Wavemark::... and {rest} more: {summary} in all; `wavemark check` \
+                 shows them\n"
+            ),
         };
-        lines.concat() + &summary
+        lines.concat() + &last
     }
 
     /// For scripts: a list of objects.
@@ -258,7 +259,7 @@ agents: { a: { run: { manual: } }, a: { run: { manual: } }, b: { rnu: { manual: 
         let starts: Vec<&str> = text.lines().map(|line| &line[..line.len().min(9)]).collect();
         assert_eq!(starts[..10], ["::error f"; 10]);
         assert_eq!(starts[10..20], ["::warning"; 10]);
-        insta::assert_snapshot!(text.lines().skip(20).collect::<String>(), @"13 errors, 12 warnings; 5 more than GitHub shows: run `wavemark check`");
+        insta::assert_snapshot!(text.lines().skip(20).collect::<String>(), @"::notice title=Wavemark::... and 5 more: 13 errors, 12 warnings in all; `wavemark check` shows them");
     }
 
     #[test]

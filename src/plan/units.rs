@@ -10,6 +10,7 @@ use super::{
     values::{expected, scalar},
     yaml::{Node, Value},
 };
+use crate::model::{BadUsd, Usd};
 
 /// The longest duration that can be meant.
 const LONGEST: Duration = Duration::from_secs(365 * DAY);
@@ -88,6 +89,33 @@ impl Kind for Size {
             "pattern": format!("^ *{}$", part(&BYTES)),
             "examples": ["500KiB", "5MiB"],
             "description": "A size such as `500KiB` or `5MiB`, or a number of bytes.",
+        })
+    }
+}
+
+/// An amount of money in US dollars, from a millionth up.
+impl Kind for Usd {
+    fn read(node: &Node, cx: &mut Reading<'_>) -> Option<Self> {
+        let (Value::Int { written, .. } | Value::Float { written }) = &node.value else {
+            expected(node, "an amount in US dollars, such as 4 or 0.25", cx);
+            return None;
+        };
+        let what = match written.parse() {
+            Ok(usd) if usd > Self::default() => return Some(usd),
+            Ok(_) => format!("a budget of {written} lets nothing start"),
+            Err(err) => BadUsd::to_string(&err),
+        };
+        cx.error(node.span, what).hint("leave it out for no limit, or write one such as 4 or 0.25");
+        None
+    }
+
+    fn schema() -> Json {
+        json!({
+            "type": "number",
+            "exclusiveMinimum": 0,
+            "maximum": 999_999_999,
+            "examples": [4, 0.25],
+            "description": "An amount in US dollars such as 4 or 0.25.",
         })
     }
 }

@@ -11,7 +11,7 @@ use super::{
     policy::Policy,
     yaml::Node,
 };
-use crate::model::{AgentName, WaveName};
+use crate::model::{AgentName, Usd, WaveName};
 
 mapping! {
     /// A wave: a batch of agents with a name.
@@ -25,6 +25,8 @@ mapping! {
         /// an agent really waits for stands in its `needs`.
         #[default = []]
         after: Set<WaveName>,
+        /// What all agents of the wave may cost together, in US dollars, before a person is asked.
+        budget_usd: Usd,
         /// What holds for agents of this wave that say nothing else.
         defaults: Policy,
         /// The agents of the wave, by names that are unique in the whole project.
@@ -40,6 +42,7 @@ pub(super) struct DraftWave {
     pub(super) place: Place,
     pub(super) title: Option<String>,
     pub(super) after: Set<WaveName>,
+    pub(super) budget: Option<Usd>,
     pub(super) defaults: Policy,
     pub(super) agents: Vec<DraftAgent>,
 }
@@ -64,6 +67,7 @@ impl DraftWave {
             place: place.unwrap_or_else(|| cx.place(root.span)),
             title: fields.title.map(|title| title.0),
             after,
+            budget: fields.budget_usd,
             defaults: fields.defaults.unwrap_or_default(),
             agents,
         })

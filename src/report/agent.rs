@@ -8,7 +8,7 @@ use super::{
     text::one_line,
     words::{self, age},
 };
-use crate::model::{AgentName, Epoch, Generation, Instant, Outcome, Status};
+use crate::model::{AgentName, Epoch, Generation, Instant, Outcome, Status, Usage};
 
 /// An agent, as a line of a table shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -33,6 +33,9 @@ pub struct AgentView {
     pub summary: Option<String>,
     /// Whether what it was built from has been replaced since.
     pub stale_inputs: bool,
+    /// What all its runs used of a language model, if they used one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
     /// Whether the plan no longer has it.
     pub retired: bool,
 }

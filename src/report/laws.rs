@@ -202,6 +202,7 @@ proptest! {
             completed: completed.collect(),
             open_feedback,
             waiting: waiting.collect(),
+            late: None,
             makespan: took,
             sequential: took * 3,
         };

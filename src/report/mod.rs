@@ -7,7 +7,7 @@
 //!
 //! | file | what it shows | command |
 //! |---|---|---|
-//! | `status`, `agent` | every agent, by wave | `wavemark status` |
+//! | `status`, `agent`, `github` | every agent, by wave; trouble with GitHub | `wavemark status` |
 //! | `why`, `reason` | why an agent stands where it does, and what helps | `wavemark why` |
 //! | `feedback` | what waits for a person | `wavemark feedback list`, `show` |
 //! | `events` | what happened | `wavemark events` |
@@ -29,6 +29,8 @@ mod artifacts;
 mod compare;
 mod events;
 mod feedback;
+mod github;
+mod late;
 #[cfg(test)]
 mod laws;
 mod live;
@@ -49,6 +51,8 @@ pub use artifacts::{ArtifactView, ArtifactsView, HistoryView};
 pub use compare::{ComparedView, ComparisonView};
 pub use events::{EventView, EventsView};
 pub use feedback::{FeedbackListView, FeedbackRef, FeedbackView, ThreadView};
+pub use github::{GithubView, MissingIssueView};
+pub use late::LateView;
 pub use live::LiveView;
 pub use reason::Reason;
 pub use status::{StatusView, Totals, WaveView};

@@ -6,7 +6,7 @@ use super::{
     feedback::{FeedbackRef, Help},
     words::{between, brief, count, list, state},
 };
-use crate::model::{AgentName, FeedbackKind, Instant, PoolName, Status, StopReason, WaveName};
+use crate::model::{AgentName, FeedbackKind, Instant, PoolName, Status, StopReason, Usd, WaveName};
 
 /// One thing that an agent waits for, or that explains where it stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -43,6 +43,13 @@ pub enum Reason {
         pool: PoolName,
         /// How many may run at once.
         cap: u32,
+    },
+    /// What it may cost is used up.
+    OverBudget {
+        /// Whose budget: `the budget of wave first`.
+        budget: String,
+        /// How much it was.
+        limit: Usd,
     },
     /// Nothing is in its way: the next tick or run starts it.
     NextTick,
@@ -82,6 +89,7 @@ impl Reason {
             Self::Paused => "an operator (paused)".to_owned(),
             Self::Backoff { until } => format!("the next try, in {}", brief(between(now, *until))),
             Self::PoolFull { pool, .. } => format!("room in pool {pool}"),
+            Self::OverBudget { .. } => "money".to_owned(),
             Self::NextTick => "the next tick".to_owned(),
             Self::Running => "its run".to_owned(),
             Self::Stopping { why } => format!("its run to stop ({why})"),
@@ -119,6 +127,7 @@ impl Reason {
             Self::PoolFull { pool, cap } => {
                 format!("its pool `{pool}` is full: {} at once", count(*cap as usize, "agent"))
             }
+            Self::OverBudget { budget, limit } => format!("{budget}, {limit}, is used up"),
             Self::NextTick => "nothing is in its way: the next tick starts it".to_owned(),
             Self::Running => "a run of it is at work".to_owned(),
             Self::Stopping { why } => format!("its run was asked to stop ({why}) and has not yet"),
@@ -160,6 +169,9 @@ impl Reason {
                 one("see the plan's problems", "wavemark check".to_owned())
             }
             Self::Asked { .. } => one("see it", "wavemark feedback list".to_owned()),
+            Self::OverBudget { .. } => {
+                one("see who is asked for more", "wavemark feedback list".to_owned())
+            }
             Self::PoolFull { .. } | Self::Stopping { .. } | Self::Retired => Vec::new(),
         }
     }
@@ -186,6 +198,10 @@ mod tests {
             Reason::Paused,
             Reason::Backoff { until: now + Duration::from_secs(90) },
             Reason::PoolFull { pool: PoolName::default_pool(), cap: 8 },
+            Reason::OverBudget {
+                budget: "the budget of the project".to_owned(),
+                limit: "40".parse().unwrap(),
+            },
             Reason::NextTick,
             Reason::Running,
             Reason::Stopping { why: StopReason::Feedback },
@@ -234,6 +250,9 @@ mod tests {
           → see why it failed: wavemark log echo
         room in pool default
           its pool `default` is full: 8 agents at once
+        money
+          the budget of the project, $40.00, is used up
+          → see who is asked for more: wavemark feedback list
         the next tick
           nothing is in its way: the next tick starts it
           → start it now: wavemark run

@@ -38,6 +38,7 @@ pub(super) fn agent(of: &str) -> AgentView {
         waits_for: Vec::new(),
         summary: None,
         stale_inputs: false,
+        usage: None,
         retired: false,
     }
 }

@@ -1,16 +1,20 @@
 //! Every agent of a project, by wave.
 
+use std::ops::Add;
+
 use serde::Serialize;
 
 use super::{
     agent::AgentView,
     feedback::FeedbackView,
+    github::GithubView,
+    late::LateView,
     page::{Align, BOLD, DIM, PLAIN, Page, Span},
     table::{Column, Table},
     text::one_line,
     words::{age, count, wait},
 };
-use crate::model::{Instant, ProjectName, Status, WaveName};
+use crate::model::{Instant, ProjectName, Status, Usage, WaveName};
 
 /// `wavemark status`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -21,11 +25,20 @@ pub struct StatusView {
     pub taken_at: Instant,
     /// When the scheduler last looked; absent if it never did.
     pub last_tick_at: Option<Instant>,
+    /// How late the next tick in GitHub Actions is, if it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub late: Option<LateView>,
     /// The waves, in the order to show them.
     pub waves: Vec<WaveView>,
     /// What waits for a person.
     pub open_feedback: Vec<FeedbackView>,
+    /// Trouble with GitHub, if there is any.
+    #[serde(skip_serializing_if = "GithubView::is_silent")]
+    pub github: GithubView,
     totals: Totals,
+    /// What all of them used of language models, if they used any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<Usage>,
 }
 
 /// A wave and its agents.
@@ -105,7 +118,11 @@ impl StatusView {
         waves: Vec<WaveView>,
         open_feedback: Vec<FeedbackView>,
     ) -> Self {
-        Self { project, taken_at, last_tick_at, totals: Totals::of(&waves), waves, open_feedback }
+        let usages = waves.iter().flat_map(|wave| &wave.agents).filter_map(|agent| agent.usage);
+        let usage = usages.reduce(Add::add);
+        let (totals, github) = (Totals::of(&waves), GithubView::default());
+        let late = None;
+        Self { project, taken_at, last_tick_at, late, totals, usage, waves, open_feedback, github }
     }
 
     /// How many agents stand where.
@@ -126,6 +143,9 @@ impl StatusView {
                 },
             ),
         ]);
+        if let Some(late) = &self.late {
+            page.paragraph(0, PLAIN, &late.warning());
+        }
         if !self.waves.is_empty() {
             page.blank();
             self.table().print(&mut page);
@@ -134,6 +154,10 @@ impl StatusView {
         if self.totals != Totals::default() {
             page.paragraph(0, PLAIN, &self.totals.sentence());
         }
+        if let Some(usage) = self.usage {
+            page.paragraph(0, PLAIN, &format!("used: {usage}"));
+        }
+        self.github.print(&mut page);
         page.paragraph(0, BOLD, &self.next_step());
         page.into_text()
     }

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::{
     feedback::FeedbackView,
+    late::LateView,
     page::{BOLD, DIM, PLAIN, Page, Span},
     reason::Reason,
     words::{self, count, took},
@@ -26,6 +27,9 @@ pub struct RunSummaryView {
     /// From the first start to the last end.
     #[serde(rename = "makespan_seconds", serialize_with = "words::seconds")]
     pub makespan: Duration,
+    /// How late the next tick in GitHub Actions is, if it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub late: Option<LateView>,
     /// What all runs took together: the makespan of doing one after the other.
     #[serde(rename = "sequential_seconds", serialize_with = "words::seconds")]
     pub sequential: Duration,
@@ -72,6 +76,10 @@ impl RunSummaryView {
             for waiting in &self.waiting {
                 waiting.print(&mut page, self.taken_at);
             }
+        }
+        if let Some(late) = &self.late {
+            page.blank();
+            page.paragraph(0, PLAIN, &late.warning());
         }
         page.into_text()
     }
@@ -144,6 +152,7 @@ mod tests {
                 status: Status::Draft,
                 waits_for: social_build().waits_for,
             }],
+            late: None,
             makespan: Duration::from_millis(11_300),
             sequential: Duration::from_millis(16_950),
         };
@@ -189,6 +198,7 @@ mod tests {
             completed: vec![],
             open_feedback: vec![],
             waiting: vec![],
+            late: None,
             makespan: Duration::ZERO,
             sequential: Duration::ZERO,
         };

@@ -77,6 +77,9 @@ impl WhyView {
                 facts.push(format!("last output: {}", one_line(last)));
             }
         }
+        if let Some(usage) = agent.usage {
+            facts.push(format!("used in all: {usage}"));
+        }
         facts
     }
 }

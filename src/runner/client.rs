@@ -1,11 +1,11 @@
-//! The agent's side of `wavemark checkpoint`, `wavemark ask` and
-//! `wavemark finish`.
+//! The agent's side of `wavemark checkpoint`, `wavemark ask`,
+//! `wavemark progress` and `wavemark finish`, whichever door they come through.
 //!
 //! It needs nothing but the run directory. What it acknowledges was stored by
 //! the run's supervisor, not just written to a file.
 
 use std::{
-    fs, io,
+    fmt, fs, io,
     path::Path,
     thread,
     time::{Duration, Instant},
@@ -17,8 +17,9 @@ use uuid::Uuid;
 use super::{
     control::{ANSWER, Answer, REQUEST, Request},
     dir::RunDir,
+    headway::Headway,
 };
-use crate::model::{ArtifactKey, Digest, FeedbackNumber};
+use crate::model::{ArtifactKey, Digest, FeedbackNumber, Finish};
 
 /// How long an answer may take: the database may be far away, or away for a
 /// moment.
@@ -31,6 +32,12 @@ pub struct Stored {
     pub version: i32,
     /// The SHA-256 of what is stored.
     pub sha256: Digest,
+}
+
+impl fmt::Display for Stored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "version {} stored, sha-256 {}", self.version, self.sha256)
+    }
 }
 
 /// Why an in-run command did not do what it was asked to.
@@ -50,6 +57,11 @@ pub enum ClientError {
     /// It was not taken.
     #[error("not taken: {0}")]
     Refused(String),
+    /// Another command put something else under the same name.
+    #[error(
+        "something else was put at out/{0} meanwhile, and that is stored now: store this again"
+    )]
+    Overwritten(ArtifactKey),
     /// The run directory cannot be written.
     #[error("cannot write to the run directory")]
     Io(#[from] io::Error),
@@ -77,6 +89,11 @@ impl Client {
         }
     }
 
+    /// The directory of the run.
+    pub(super) fn dir(&self) -> &RunDir {
+        &self.dir
+    }
+
     /// Stores `content` as `key`, and returns when that is done.
     ///
     /// # Errors
@@ -88,7 +105,8 @@ impl Client {
         fs::write(&draft, content)?;
         fs::rename(draft, self.dir.out().join(key.to_string()))?;
         match self.request(&Request::Checkpoint { key: key.clone() })? {
-            Answer::Stored(stored) => Ok(stored),
+            Answer::Stored(stored) if stored.sha256 == Digest::of(content) => Ok(stored),
+            Answer::Stored(_) => Err(ClientError::Overwritten(key.clone())),
             other => Err(unexpected(&other)),
         }
     }
@@ -106,14 +124,34 @@ impl Client {
         }
     }
 
-    /// Says that the work is done; the agent should now exit.
+    /// Tells people how far the work is.
     ///
     /// # Errors
     ///
     /// [`ClientError`] says what to do.
-    pub fn finish(&self, summary: Option<&str>) -> Result<(), ClientError> {
-        match self.request(&Request::Finish { summary: summary.map(ToOwned::to_owned) })? {
+    pub fn progress(&self, headway: &Headway) -> Result<(), ClientError> {
+        match self.request(&Request::Progress(headway.clone()))? {
             Answer::Noted {} => Ok(()),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Says how the work ended; the agent should now exit. Waiting for people
+    /// without having asked them anything asks them the summary, and returns
+    /// the number they see it under.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`] says what to do.
+    pub fn finish(
+        &self,
+        status: Finish,
+        summary: Option<&str>,
+    ) -> Result<Option<FeedbackNumber>, ClientError> {
+        let summary = summary.map(ToOwned::to_owned);
+        match self.request(&Request::Finish { status, summary })? {
+            Answer::Noted {} => Ok(None),
+            Answer::Asked { number } => Ok(Some(number)),
             other => Err(unexpected(&other)),
         }
     }
@@ -196,6 +234,6 @@ mod tests {
         let patience = Duration::from_millis(20);
         let client = Client { patience, ..client(folder.path()) };
         let _followed = RunDir::at(folder.path()).follow().unwrap();
-        assert!(matches!(client.finish(None), Err(ClientError::NoAnswer(_))));
+        assert!(matches!(client.finish(Finish::Complete, None), Err(ClientError::NoAnswer(_))));
     }
 }

@@ -14,19 +14,22 @@ use std::{
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
+    clean::without_controls,
     client::Stored,
     control::{ANSWER, Answer, REQUEST, Request},
     dir::RunDir,
     files::{Folder, Unread},
+    headway::Headway,
     launch::Limits,
     outbox::{New, Outbox, Sweep, Taken, Took},
     redact::Redactor,
     report::{Rejection, Reply, Report},
     result,
     stop::Progress,
+    supervise::LINE,
     watch::{Seen, Watch},
 };
-use crate::model::{ArtifactKey, ArtifactType, Finish};
+use crate::model::{ArtifactKey, ArtifactType, FeedbackNumber, Finish};
 
 /// How often everything is looked at, in case an event was lost.
 const OFTEN: Duration = Duration::from_secs(2);
@@ -50,6 +53,8 @@ pub(super) struct Collector {
     progress: watch::Sender<Progress>,
     finish: Option<Finish>,
     summary: Option<String>,
+    /// What it asked last.
+    asked: Option<FeedbackNumber>,
     /// Requests that were answered and could not be removed.
     answered: BTreeSet<String>,
 }
@@ -80,6 +85,7 @@ impl Collector {
             progress,
             finish: None,
             summary: None,
+            asked: None,
             answered: BTreeSet::new(),
         }
     }
@@ -233,12 +239,36 @@ impl Collector {
         match request {
             Request::Checkpoint { key } => self.checkpoint(&key).await,
             Request::Ask { question } => self.ask(&question).await,
-            Request::Finish { summary } => {
-                self.finish = Some(Finish::Complete);
-                self.summary = summary.map(|text| self.summary(&text)).or(self.summary.take());
-                Answer::Noted {}
+            Request::Progress(headway) => self.progress(&headway).await,
+            Request::Finish { status, summary } => {
+                let answer = match (status, self.asked) {
+                    (Finish::Feedback, None) => match summary.as_deref().map(str::trim) {
+                        None | Some("") => Answer::Refused {
+                            why: "nothing was asked: give the question as the summary".into(),
+                        },
+                        Some(question) => self.ask(question).await,
+                    },
+                    _ => Answer::Noted {},
+                };
+                if !matches!(answer, Answer::Refused { .. }) {
+                    self.finish = Some(status);
+                    self.summary = summary.map(|text| self.summary(&text)).or(self.summary.take());
+                }
+                answer
             }
         }
+    }
+
+    async fn progress(&self, headway: &Headway) -> Answer {
+        let mut line = self.redactor.redact(&without_controls(&headway.to_string()));
+        if line.is_empty() {
+            return Answer::Refused {
+                why: "it says nothing: give a text, a percentage or both".into(),
+            };
+        }
+        line.truncate(line.floor_char_boundary(LINE));
+        drop(self.reports.send(Report::Progress { line }).await);
+        Answer::Noted {}
     }
 
     /// Takes `out/<key>` now, if the watch did not do that already.
@@ -266,7 +296,10 @@ impl Collector {
         let (reply, answer) = oneshot::channel();
         drop(self.reports.send(Report::Ask { question, reply }).await);
         match answer.await {
-            Ok(Ok(number)) => Answer::Asked { number },
+            Ok(Ok(number)) => {
+                self.asked = Some(number);
+                Answer::Asked { number }
+            }
             Ok(Err(why)) => Answer::Refused { why },
             Err(_) => Answer::Refused { why: "it could not be stored now: try again".into() },
         }
@@ -284,7 +317,7 @@ impl Collector {
         for rejection in said.rejected {
             self.outbox.reject(rejection.path, &rejection.why);
         }
-        if self.finish.is_none() && said.finish == Some(Finish::Feedback) {
+        if self.finish.is_none() && said.finish == Some(Finish::Feedback) && self.asked.is_none() {
             // A program without `wavemark` at hand can ask, too.
             self.ask(said.summary.as_deref().unwrap_or_default()).await;
         }

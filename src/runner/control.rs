@@ -7,7 +7,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{ArtifactKey, FeedbackNumber};
+use super::headway::Headway;
+use crate::model::{ArtifactKey, FeedbackNumber, Finish};
 
 /// How the name of a request ends.
 pub(super) const REQUEST: &str = ".request";
@@ -29,9 +30,13 @@ pub(super) enum Request {
         /// What to ask.
         question: String,
     },
-    /// The work is done.
+    /// Tell people how far the work is.
+    Progress(Headway),
+    /// Nothing more is to come.
     Finish {
-        /// What was done.
+        /// How it ended.
+        status: Finish,
+        /// What was done, or why not.
         summary: Option<String>,
     },
 }

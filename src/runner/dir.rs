@@ -12,7 +12,7 @@
 //! out/SUMMARY.md               what it says it did, if it does
 //! result.json                  how it says it ended, if it does
 //! stop                         appears, with the reason, when it is to stop
-//! control/                     how `wavemark checkpoint|ask|finish` talk to us
+//! control/                     how `wavemark checkpoint|ask|progress|finish` talk to us
 //! log/                         what it printed
 //! bin/wavemark                 only if the binary has another name
 //! ```

@@ -74,7 +74,7 @@ impl Folder {
     }
 
     /// Opens a folder in this one, which must not be a symlink.
-    pub(super) fn folder(&self, name: &str) -> io::Result<Self> {
+    pub(super) fn folder(&self, name: impl Arg) -> io::Result<Self> {
         let descriptor = openat(&self.descriptor, name, FOLDER, Mode::empty())?;
         Ok(Self { descriptor })
     }

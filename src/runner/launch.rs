@@ -65,11 +65,21 @@ pub struct Limits {
     /// taken.
     pub quiet: Duration,
     /// How long a run may go on after SIGINT.
-    pub after_interrupt: Duration,
+    pub after_interrupt: Patience,
     /// How long it may go on after SIGTERM, before SIGKILL.
-    pub after_terminate: Duration,
+    pub after_terminate: Patience,
     /// How long processes that a run leaves behind may go on after SIGTERM.
     pub leftovers: Duration,
+}
+
+/// How long a signal is given to have its effect.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// Where nothing presses.
+    pub usual: Duration,
+    /// Where this process will itself be killed: both signals together take 7 s
+    /// of the 10 s that a cancelled step of GitHub Actions has.
+    pub hurried: Duration,
 }
 
 impl Default for Limits {
@@ -79,8 +89,14 @@ impl Default for Limits {
             checkpoints: 1000,
             log_bytes: 50 * 1024 * 1024,
             quiet: Duration::from_secs(2),
-            after_interrupt: Duration::from_secs(10),
-            after_terminate: Duration::from_secs(10),
+            after_interrupt: Patience {
+                usual: Duration::from_secs(10),
+                hurried: Duration::from_secs(4),
+            },
+            after_terminate: Patience {
+                usual: Duration::from_secs(10),
+                hurried: Duration::from_secs(3),
+            },
             leftovers: Duration::from_millis(500),
         }
     }

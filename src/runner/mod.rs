@@ -10,7 +10,8 @@
 //! | `launch`, `contract`, `environment`, `prompt`, `dir` | what an agent gets |
 //! | `spawn`, `processes`, `stop`, `supervise` | its processes, from the first to the last |
 //! | `watch`, `outbox`, `files`, `collect`, `result` | what it makes |
-//! | `control`, `client` | what it asks, and how |
+//! | `control`, `client`, `headway` | what it asks and says, and how |
+//! | `mcp` | the same for a model |
 //! | `log`, `clean`, `redact`, `key_block` | what it prints |
 //! | `report`, `verdict` | what is known, and what that means |
 //!
@@ -29,16 +30,17 @@ mod control;
 mod dir;
 mod environment;
 mod files;
+mod headway;
 mod key_block;
 mod launch;
 mod log;
+pub mod mcp;
 mod outbox;
 mod processes;
 mod prompt;
 mod redact;
 mod report;
 mod result;
-
 mod spawn;
 mod stop;
 mod supervise;
@@ -53,7 +55,8 @@ use std::{io, path::PathBuf};
 
 pub use contract::{Artifact, Contract, Dep, Input};
 pub use dir::RunDir;
-pub use launch::{Host, Launch, Limits};
+pub use headway::{BadPercent, Headway, Percent};
+pub use launch::{Host, Launch, Limits, Patience};
 pub use processes::kill_leftovers;
 pub use report::{Evidence, Exit, Rejection, Reply, Report};
 pub use stop::{StopWhen, Stopper};

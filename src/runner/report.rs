@@ -5,7 +5,7 @@
 
 use tokio::sync::oneshot;
 
-use crate::model::{ArtifactKey, Digest, FeedbackNumber, Finish, StopReason};
+use crate::model::{ArtifactKey, Digest, FeedbackNumber, Finish, StopReason, Usage};
 
 /// One thing a run tells, in the order it happened.
 #[derive(Debug)]
@@ -38,6 +38,17 @@ pub enum Report {
     /// It printed something: a sign of life, a few times a second at most.
     Output {
         /// The last line, redacted.
+        line: String,
+    },
+    /// It used more of a language model: a sign of life, too.
+    Used {
+        /// What this run used so far, all of it.
+        usage: Usage,
+    },
+    /// It says how far it is: a sign of life, and more telling than what it
+    /// prints.
+    Progress {
+        /// What people are to read, on one line, redacted.
         line: String,
     },
     /// It ended, with all of its processes. Always the last report.

@@ -53,17 +53,13 @@ pub(super) fn read(dir: &RunDir) -> Said {
 
 impl Said {
     fn status(&mut self, status: &str) -> Option<Finish> {
-        match status {
-            "complete" => Some(Finish::Complete),
-            "failed" => Some(Finish::Failed),
-            "feedback" => Some(Finish::Feedback),
-            other => {
-                let other = other.escape_default();
-                let why = format!("has the status `{other}`: use complete, failed or feedback");
-                self.reject("result.json", why);
-                None
-            }
+        let known = status.parse().ok();
+        if known.is_none() {
+            let status = status.escape_default();
+            let why = format!("has the status `{status}`: use complete, failed or feedback");
+            self.reject("result.json", why);
         }
+        known
     }
 
     fn text(&mut self, dir: &RunDir, path: &str) -> Option<String> {

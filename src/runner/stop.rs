@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
 
-use super::{dir::RunDir, report::Report};
+use super::{dir::RunDir, launch::Patience, report::Report};
 use crate::model::StopReason;
 
 /// When a run is to stop.
@@ -20,6 +20,8 @@ pub enum StopWhen {
     },
     /// Now, with time to end gracefully.
     Now,
+    /// Now, with less time for that: whoever asked will not wait for long.
+    Hurried,
     /// Now, without waiting for anything.
     Kill,
 }
@@ -52,6 +54,7 @@ pub(super) struct Progress {
 enum Urgency {
     AtNextCheckpoint { at_latest: Instant },
     Now,
+    Hurried,
     Kill,
 }
 
@@ -64,6 +67,7 @@ impl Stopper {
                 Urgency::AtNextCheckpoint { at_latest: Instant::now() + at_latest }
             }
             StopWhen::Now => Urgency::Now,
+            StopWhen::Hurried => Urgency::Hurried,
             StopWhen::Kill => Urgency::Kill,
         };
         let after = self.checkpoints.borrow().offered;
@@ -166,10 +170,19 @@ impl Orders {
         }
     }
 
-    /// Waits until the run is to be killed.
-    pub(super) async fn no_mercy(&mut self) {
-        while self.order.borrow_and_update().is_none_or(|order| order.urgency < Urgency::Kill) {
-            changed(&mut self.order).await;
+    /// Waits until a signal sent at `sent` has been given its time.
+    pub(super) async fn impatience(&mut self, sent: Instant, patience: Patience) {
+        loop {
+            let urgency = self.order.borrow_and_update().map(|order| order.urgency);
+            let until = match urgency {
+                Some(Urgency::Kill) => return,
+                Some(Urgency::Hurried) => sent + patience.hurried,
+                _ => sent + patience.usual,
+            };
+            tokio::select! {
+                () = tokio::time::sleep_until(until.into()) => return,
+                () = changed(&mut self.order) => {}
+            }
         }
     }
 }
@@ -198,6 +211,7 @@ mod tests {
         let urgency = match order.urgency {
             Urgency::AtNextCheckpoint { .. } => "soon",
             Urgency::Now => "now",
+            Urgency::Hurried => "hurried",
             Urgency::Kill => "kill",
         };
         (order.reason, urgency)
@@ -206,13 +220,15 @@ mod tests {
     #[test]
     fn the_more_urgent_order_counts_and_then_the_first() {
         use StopReason::{Feedback, Interrupted, Paused, Superseded, Timeout};
-        use StopWhen::{Kill, Now};
+        use StopWhen::{Hurried, Kill, Now};
 
         assert_eq!(after(&[(Feedback, SOON), (Paused, SOON)]), (Feedback, "soon"));
         assert_eq!(after(&[(Feedback, SOON), (Timeout, Now)]), (Timeout, "now"));
         assert_eq!(after(&[(Timeout, Now), (Feedback, SOON)]), (Timeout, "now"));
         assert_eq!(after(&[(Interrupted, Now), (Timeout, Now)]), (Interrupted, "now"));
         assert_eq!(after(&[(Interrupted, Now), (Interrupted, Kill)]), (Interrupted, "kill"));
+        assert_eq!(after(&[(Timeout, Now), (Interrupted, Hurried)]), (Timeout, "hurried"));
+        assert_eq!(after(&[(Interrupted, Hurried), (Timeout, Now)]), (Interrupted, "hurried"));
         assert_eq!(after(&[(Timeout, Now), (Superseded, Now)]), (Superseded, "now"));
         assert_eq!(after(&[(Superseded, Now), (Timeout, Kill)]), (Superseded, "kill"));
     }

@@ -10,7 +10,6 @@ use tokio::{
     io::AsyncReadExt as _,
     net::unix::pipe,
     sync::{mpsc, oneshot, watch},
-    time::timeout,
 };
 
 use super::{
@@ -35,7 +34,7 @@ const DRAIN: Duration = Duration::from_secs(2);
 const THROTTLE: Duration = Duration::from_millis(250);
 
 /// How much of a line is reported, in bytes.
-const LINE: usize = 1024;
+pub(super) const LINE: usize = 1024;
 
 /// A run that was started.
 ///
@@ -182,15 +181,13 @@ async fn stop(
     let mut descendants = leader.descendants();
     let rungs = [(Signal::INT, limits.after_interrupt), (Signal::TERM, limits.after_terminate)];
     let mut exit = None;
-    for (signal, wait) in rungs {
+    for (signal, patience) in rungs {
         leader.signal(signal);
-        let ended = async {
-            tokio::select! {
-                exit = child.exit() => Some(exit),
-                () = orders.no_mercy() => None,
-            }
+        let sent = Instant::now();
+        exit = tokio::select! {
+            exit = child.exit() => Some(exit),
+            () = orders.impatience(sent, patience) => None,
         };
-        exit = timeout(wait, ended).await.ok().flatten();
         if exit.is_some() {
             break;
         }

@@ -176,6 +176,8 @@ impl Story {
                 self.lines.push(format!("rejected {}: {}", one.path, one.why))
             }
             Some(Report::Output { line }) => self.lines.push(format!("printed {line:?}")),
+            Some(Report::Used { usage }) => self.lines.push(format!("used {usage}")),
+            Some(Report::Progress { line }) => self.lines.push(format!("said {line:?}")),
             Some(Report::Ended(evidence)) => self.evidence = Some(evidence),
             None => return false,
         }

@@ -71,6 +71,7 @@ fn of_stop(reason: StopReason) -> (Outcome, String) {
     match reason {
         StopReason::Feedback => (Outcome::Paused, "stopped for feedback".into()),
         StopReason::Paused => (Outcome::Paused, "stopped because an operator paused it".into()),
+        StopReason::Budget => (Outcome::Paused, "stopped because a budget is used up".into()),
         StopReason::Timeout => (Outcome::TimedOut, "stopped at its deadline".into()),
         StopReason::Stalled => (Outcome::Stalled, "stopped because it gave no sign of life".into()),
         StopReason::Interrupted => {
@@ -257,6 +258,8 @@ mod tests {
         feedback    -> paused: stopped for feedback
           ended well -> succeeded: finished while it was being stopped
         paused      -> paused: stopped because an operator paused it
+          ended well -> succeeded: finished while it was being stopped
+        budget      -> paused: stopped because a budget is used up
           ended well -> succeeded: finished while it was being stopped
         timeout     -> timed_out: stopped at its deadline
           ended well -> succeeded: finished while it was being stopped

@@ -74,6 +74,23 @@ impl Store {
         self.read(async |tx| find(tx, project, name).await).await
     }
 
+    /// Whether there was an agent of this name that left the plan.
+    pub async fn is_retired(&self, project: ProjectId, name: &AgentName) -> Result<bool> {
+        self.read(async |tx| {
+            Ok(query_scalar(
+                "select exists (
+                     select from public.agents
+                     where project_id = $1 and name = $2 and retired_at is not null
+                 )",
+            )
+            .bind(project)
+            .bind(name)
+            .fetch_one(tx.conn())
+            .await?)
+        })
+        .await
+    }
+
     /// Does what an operator asked; says whether that changed anything.
     pub async fn operate(
         &self,

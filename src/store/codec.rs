@@ -13,10 +13,10 @@ use sqlx::{
 use uuid::Uuid;
 
 use crate::model::{
-    AgentId, AgentName, ArtifactId, ArtifactType, Digest, Epoch, FeedbackId, FeedbackKind,
-    FeedbackNumber, FileName, Generation, GitState, IssueNumber, OnStale, Outcome, PoolName,
-    ProjectId, ProjectName, Reaction, Resolution, Review, Role, RunId, RunnerKind, Status,
-    StopReason, WaveId, WaveName,
+    AgentId, AgentName, ArtifactId, ArtifactType, CostBasis, Digest, Epoch, FeedbackId,
+    FeedbackKind, FeedbackNumber, FileName, Generation, GitState, IssueNumber, OnStale, Outcome,
+    PoolName, ProjectId, ProjectName, Reaction, Resolution, Review, Role, RunId, RunnerKind,
+    Status, StopReason, TickEnd, Usd, WaveId, WaveName,
 };
 
 /// Stored as what it converts to and from.
@@ -63,7 +63,7 @@ macro_rules! stored_as {
 
 stored_as!(
     String as &'r str, Status, FeedbackKind, Reaction, Resolution, Outcome, StopReason, ArtifactType, GitState, Review,
-    OnStale, RunnerKind, Role, ProjectName, WaveName, AgentName, PoolName, FileName, Digest;
+    OnStale, RunnerKind, CostBasis, Role, TickEnd, ProjectName, WaveName, AgentName, PoolName, FileName, Digest;
     |value| value.to_string(), |stored| Ok(stored.parse()?)
 );
 stored_as!(
@@ -72,3 +72,8 @@ stored_as!(
 );
 stored_as!(i32 as i32, Epoch, Generation; |value| value.0, |stored| Ok(Self(stored)));
 stored_as!(i64 as i64, FeedbackNumber, IssueNumber; |value| value.0, |stored| Ok(Self(stored)));
+stored_as!(
+    i64 as i64, Usd;
+    |value| i64::try_from(value.micros()).unwrap_or(i64::MAX),
+    |stored| Ok(Self::from_micros(u64::try_from(stored)?))
+);

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::model::{
     AgentId, AgentName, Digest, Epoch, Generation, OnStale, PoolName, Review, RunnerKind, Status,
-    WaveId,
+    Usd, WaveId,
 };
 
 #[derive(Debug, sqlx::FromRow)]
@@ -28,6 +28,7 @@ pub(super) struct AgentRow {
     pub(super) pool: PoolName,
     pub(super) priority: i32,
     pub(super) retries: i32,
+    pub(super) budget_micros: Option<Usd>,
     pub(super) work_sha256: Option<Digest>,
     pub(super) generation: Generation,
     pub(super) epoch: Epoch,
@@ -102,7 +103,7 @@ async fn agents(
 ) -> Result<Vec<AgentRow>> {
     Ok(query_as(
         "select id, name, wave_id, status, dependencies, runner, review, on_stale, pool,
-             priority, retries, work_sha256, generation, epoch, built_generation,
+             priority, retries, budget_micros, work_sha256, generation, epoch, built_generation,
              built_work_sha256, built_outputs, built_inputs,
              paused_at is not null as paused, retired_at is not null as retired
          from public.agents where project_id = $1 and ($2::uuid[] is null or id = any ($2))",

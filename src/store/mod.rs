@@ -29,6 +29,7 @@ mod sql;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod ticks;
 mod views;
 
 pub use access::{
@@ -42,12 +43,15 @@ pub use error::Error;
 pub use events::Event;
 pub use feedback::NewFeedback;
 pub use known::Known;
-pub use mail::{Desk, Holder, Mailbox, Marked, NewState, News, Saying, ToOpen, ToPost, Visited};
+pub use mail::{
+    Desk, Holder, Mailbox, Marked, NewState, News, Obstacles, Saying, ToOpen, ToPost, Visited,
+};
 pub use outbox::{Block, Exposed, Pending, Stamp};
 pub use plan::Retire;
 pub use projects::Project;
 pub use runs::{Beat, Claim, Claimed, Ending, Pulse, RemoteRun, Reported};
 pub use sql::Tx;
+pub use ticks::Tick;
 pub use views::{AgentRow, FeedbackRow, FeedbackSpan, RunSpan};
 
 /// What a query gives: a row or rows, or why not.

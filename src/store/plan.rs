@@ -20,7 +20,7 @@ use crate::{
     engine::Snapshot,
     model::{
         AgentId, AgentName, Definition, Digest, PoolName, ProjectId, ProjectName, ProjectSettings,
-        Role, WaveId, WaveName,
+        Role, Usd, WaveId, WaveName,
     },
     plan::{
         Plan, Project,
@@ -127,6 +127,7 @@ struct WaveRow {
     title: Option<String>,
     after: Vec<WaveId>,
     position: i32,
+    budget_micros: Option<Usd>,
     retired: bool,
 }
 
@@ -210,7 +211,7 @@ async fn read(tx: &mut Tx, name: &ProjectName) -> Result<Stored> {
 
 async fn waves(tx: &mut Tx, project: ProjectId) -> Result<BTreeMap<WaveName, StoredWave>> {
     let rows: Vec<WaveRow> = query_as(
-        "select id, name, title, after, position, retired_at is not null as retired
+        "select id, name, title, after, position, budget_micros, retired_at is not null as retired
          from public.waves where project_id = $1",
     )
     .bind(project)
@@ -225,6 +226,7 @@ async fn waves(tx: &mut Tx, project: ProjectId) -> Result<BTreeMap<WaveName, Sto
                 title: row.title,
                 after: row.after.iter().filter_map(|id| names.get(id)).cloned().collect(),
                 position: u32::try_from(row.position).unwrap_or(0),
+                budget: row.budget_micros,
                 retired: row.retired,
             };
             (row.name, wave)
@@ -282,13 +284,13 @@ fn id_list<T: ToString>(ids: impl Iterator<Item = T>) -> String {
 async fn write_waves(tx: &mut Tx, project: ProjectId, plan: &Plan) -> Result<()> {
     let waves: Vec<_> = plan.waves.values().collect();
     query(
-        "insert into public.waves (id, project_id, name, title, after, position)
-         select id, $1, name, title, after::uuid[], position
-         from unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::int[])
-             as wave (id, name, title, after, position)
+        "insert into public.waves (id, project_id, name, title, after, position, budget_micros)
+         select id, $1, name, title, after::uuid[], position, budget
+         from unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::int[], $7::bigint[])
+             as wave (id, name, title, after, position, budget)
          on conflict (project_id, name) do update
          set title = excluded.title, after = excluded.after, position = excluded.position,
-             retired_at = null",
+             budget_micros = excluded.budget_micros, retired_at = null",
     )
     .bind(project)
     .bind(waves.iter().map(|wave| WaveId::of(project, &wave.name)).collect::<Vec<_>>())
@@ -306,6 +308,7 @@ async fn write_waves(tx: &mut Tx, project: ProjectId, plan: &Plan) -> Result<()>
             .map(|wave| i32::try_from(wave.position).unwrap_or(i32::MAX))
             .collect::<Vec<_>>(),
     )
+    .bind(waves.iter().map(|wave| wave.budget).collect::<Vec<_>>())
     .execute(tx.conn())
     .await?;
     query(
@@ -356,16 +359,17 @@ async fn write_agents(tx: &mut Tx, project: ProjectId, plan: &Plan) -> Result<()
     query(
         "insert into public.agents (
              id, project_id, name, wave_id, title, dependencies, definition_sha256, work_sha256,
-             runner, review, on_stale, pool, priority, retries, timeout_seconds
+             runner, review, on_stale, pool, priority, retries, timeout_seconds, budget_micros
          )
          select id, $1, name, wave, title, needs::uuid[], definition, work, runner, review,
-             on_stale, pool, priority, retries, timeout
+             on_stale, pool, priority, retries, timeout, budget
          from unnest(
              $2::uuid[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[],
-             $9::text[], $10::text[], $11::text[], $12::text[], $13::int[], $14::int[], $15::int[]
+             $9::text[], $10::text[], $11::text[], $12::text[], $13::int[], $14::int[],
+             $15::int[], $16::bigint[]
          ) as agent (
              id, name, wave, title, needs, definition, work, runner, review, on_stale, pool,
-             priority, retries, timeout
+             priority, retries, timeout, budget
          )
          on conflict (project_id, name) do update
          set wave_id = excluded.wave_id, title = excluded.title,
@@ -373,7 +377,8 @@ async fn write_agents(tx: &mut Tx, project: ProjectId, plan: &Plan) -> Result<()
              definition_sha256 = excluded.definition_sha256, work_sha256 = excluded.work_sha256,
              runner = excluded.runner, review = excluded.review, on_stale = excluded.on_stale,
              pool = excluded.pool, priority = excluded.priority, retries = excluded.retries,
-             timeout_seconds = excluded.timeout_seconds, retired_at = null
+             timeout_seconds = excluded.timeout_seconds,
+             budget_micros = excluded.budget_micros, retired_at = null
          where (
              agents.wave_id, agents.definition_sha256, agents.dependencies, agents.retired_at
          ) is distinct from (
@@ -403,6 +408,7 @@ async fn write_agents(tx: &mut Tx, project: ProjectId, plan: &Plan) -> Result<()
     .bind(agents.iter().map(|agent| agent.definition.priority).collect::<Vec<_>>())
     .bind(agents.iter().map(|agent| int(agent.definition.retries)).collect::<Vec<_>>())
     .bind(agents.iter().map(|agent| int(agent.definition.timeout.as_secs())).collect::<Vec<_>>())
+    .bind(agents.iter().map(|agent| agent.definition.budget).collect::<Vec<_>>())
     .execute(tx.conn())
     .await?;
     query(

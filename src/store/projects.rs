@@ -4,7 +4,7 @@ use sqlx::types::Json;
 
 use super::{
     Error, Result, Store,
-    sql::{Tx, query, query_as},
+    sql::{Tx, query_as},
 };
 use crate::model::{Digest, Instant, ProjectId, ProjectName, ProjectSettings, Role};
 
@@ -57,18 +57,6 @@ impl Store {
     pub async fn now(&self) -> Result<Instant> {
         self.read(async |tx| {
             Ok(super::sql::query_scalar("select now()").fetch_one(tx.conn()).await?)
-        })
-        .await
-    }
-
-    /// Remembers that a tick of the project ended now.
-    pub async fn record_tick(&self, project: ProjectId) -> Result<()> {
-        self.tx(async |tx| {
-            query("update public.projects set last_tick_at = now() where id = $1")
-                .bind(project)
-                .execute(tx.conn())
-                .await?;
-            Ok(())
         })
         .await
     }

@@ -12,10 +12,11 @@ use super::{
     sql::{Tx, query_as},
 };
 use crate::{
-    engine::{Agent, Attempts, Build, Feedback, LiveRun, Pool, Snapshot},
+    engine::{Agent, Attempts, Build, Feedback, LiveRun, Pool, Snapshot, Spending, Spent},
     model::{
         AgentId, AgentName, ArtifactKey, Definition, Epoch, FeedbackKind, FeedbackNumber,
-        Generation, Instant, PoolName, Resolution, RunId, RunnerKind, StopReason, WaveId, WaveName,
+        Generation, Instant, PoolName, Resolution, RunId, RunnerKind, StopReason, Usd, WaveId,
+        WaveName,
     },
 };
 
@@ -31,6 +32,7 @@ struct Surroundings {
     runs: Json<Vec<RunRow>>,
     failures: Json<Vec<FailureRow>>,
     feedback: Json<Vec<FeedbackRow>>,
+    spending: Json<SpendingRow>,
     /// Whether any run goes on elsewhere, or said after all how it ended.
     any_elsewhere: bool,
 }
@@ -40,6 +42,7 @@ struct WaveRow {
     id: WaveId,
     name: WaveName,
     after: Vec<WaveId>,
+    budget_micros: Option<Usd>,
 }
 
 #[derive(Deserialize)]
@@ -72,6 +75,22 @@ struct FeedbackRow {
     generation: Generation,
     resolution: Option<Resolution>,
     applied: bool,
+}
+
+#[derive(Deserialize)]
+struct SpendingRow {
+    agents: Vec<(AgentId, Usd)>,
+    shared: Vec<SharedRow>,
+    day: Usd,
+}
+
+#[derive(Deserialize)]
+struct SharedRow {
+    /// None for the project.
+    wave: Option<WaveName>,
+    usd: Usd,
+    asked: u32,
+    refused_at: Option<Usd>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -169,6 +188,20 @@ pub(super) fn assemble(
             };
         }
     }
+    let SpendingRow { agents: costs, shared, day } = around.spending.0;
+    for (id, usd) in costs {
+        if let Some(agent) = agents.get_mut(&id) {
+            agent.spent = usd;
+        }
+    }
+    let mut spending = Spending { day, ..Spending::default() };
+    for SharedRow { wave, usd, asked, refused_at } in shared {
+        let spent = Spent { usd, asked, refused_at };
+        match wave {
+            Some(wave) => drop(spending.waves.insert(wave, spent)),
+            None => spending.project = spent,
+        }
+    }
     for row in around.feedback.0 {
         if let Some(agent) = agents.get_mut(&row.agent_id) {
             agent.feedback.push(Feedback {
@@ -203,7 +236,12 @@ pub(super) fn assemble(
                 (wave.name.clone(), after.map(|wave| wave.name.clone()).collect())
             })
             .collect(),
+        wave_budgets: waves
+            .values()
+            .filter_map(|wave| Some((wave.name.clone(), wave.budget_micros?)))
+            .collect(),
         pools,
+        spending,
         agents,
     };
     Ok((snapshot, ids))
@@ -245,6 +283,8 @@ fn agent(
         retired: row.retired,
         run: None,
         attempts: Attempts::default(),
+        budget: row.budget_micros,
+        spent: Usd::default(),
         feedback: Vec::new(),
         produces: Vec::new(),
         missing: Vec::new(),
@@ -259,7 +299,7 @@ async fn surroundings(tx: &mut Tx, project: &Project, whose: Whose) -> Result<Su
     Ok(query_as(
         "select now() as taken_at, agents, written_by,
              (select coalesce(json_agg(t), '[]') from (
-                 select id, name, after from public.waves
+                 select id, name, after, budget_micros from public.waves
                  where project_id = $1 and retired_at is null
              ) t) as waves,
              (select coalesce(json_agg(json_build_array(name, cap)), '[]')
@@ -293,6 +333,45 @@ async fn surroundings(tx: &mut Tx, project: &Project, whose: Whose) -> Result<Su
                      and a.project_id = $1 and f.generation = a.generation
                  order by 2
              ) t) as feedback,
+             (with cost as (
+                 select r.agent_id, w.name as wave,
+                     (r.usage #>> '{cost,usd}')::bigint as usd,
+                     coalesce(r.finished_at, now()) as at,
+                     r.epoch > a.attempts_since and r.generation = a.generation as counts
+                 from public.runs r join public.agents a on a.id = r.agent_id
+                 left join public.waves w on w.id = a.wave_id
+                 where r.project_id = $1 and r.usage ? 'cost'
+             ), ask as (
+                 select nullif(split_part(request, ':', 2), 'project') as scope,
+                     split_part(request, ':', 3)::bigint as usd, number, resolution, resolved_at
+                 from public.feedback where project_id = $1 and request like 'budget:%'
+             ), answer as (
+                 select scope, count(*) as asked,
+                     max(resolved_at) filter (where resolution = 'completed') as allowed_at,
+                     (array_agg(case when resolution is distinct from 'completed' then usd end
+                         order by number desc))[1] as refused_at
+                 from ask group by scope
+             ), shared as (
+                 select null as wave, usd, at from cost
+                 union all select wave, usd, at from cost where wave is not null
+             )
+             select json_build_object(
+                 'agents', (select coalesce(json_agg(json_build_array(agent_id, usd)), '[]') from (
+                     select agent_id, sum(usd) as usd from cost where counts group by agent_id
+                 ) t),
+                 'shared', (select coalesce(json_agg(t), '[]') from (
+                     select shared.wave, coalesce(answer.asked, 0) as asked, answer.refused_at,
+                         coalesce(sum(shared.usd) filter (
+                             where answer.allowed_at is null or shared.at > answer.allowed_at
+                         ), 0) as usd
+                     from shared left join answer
+                         on answer.scope is not distinct from 'wave/' || shared.wave
+                     group by shared.wave, answer.asked, answer.refused_at
+                 ) t),
+                 'day', (
+                     select coalesce(sum(usd), 0) from cost where at > now() - interval '24 hours'
+                 )
+             )) as spending,
              exists (
                  select from public.runs r
                  join public.agents a on a.id = r.agent_id and a.epoch = r.epoch

@@ -1,9 +1,11 @@
 //! What people are shown and nothing is decided from.
 
+use sqlx::types::Json;
+
 use super::{Result, Store, sql::query_as};
 use crate::model::{
     AgentName, Epoch, FeedbackKind, FeedbackNumber, Generation, Instant, Outcome, ProjectId,
-    Resolution, Status, WaveName,
+    Resolution, Status, Usage, WaveName,
 };
 
 /// What is shown about an agent beside the facts.
@@ -41,6 +43,8 @@ pub struct AgentRow {
     pub outcome: Option<Outcome>,
     /// What it printed last.
     pub progress: Option<String>,
+    /// What each of its runs used of a language model.
+    pub usage: Json<Vec<Usage>>,
 }
 
 /// One feedback, as people are shown it.
@@ -97,7 +101,9 @@ impl Store {
                      (select count(*) from public.artifacts t
                       where t.agent_id = a.id and t.generation = a.generation) as checkpoints,
                      last.epoch, last.attempt, last.claimed_at, last.finished_at, last.outcome,
-                     last.progress
+                     last.progress,
+                     (select coalesce(json_agg(r.usage), '[]') from public.runs r
+                      where r.agent_id = a.id and r.usage is not null) as usage
                  from public.agents a left join public.waves w on w.id = a.wave_id
                  left join public.runs last on last.agent_id = a.id and last.epoch = a.epoch
                  where a.project_id = $1

@@ -10,7 +10,7 @@ use wavemark::{
         Auth, CloseReason, Error, Found, Github, NewIssue, Reaction, Settings, State, StateReason,
         UserKind, Visit, WorkflowState,
     },
-    model::Role,
+    model::{Manners, Role},
 };
 
 use crate::support::github::{Access, Fault, GitHub, Hit, Token};
@@ -18,8 +18,11 @@ use crate::support::github::{Access, Fault, GitHub, Hit, Token};
 fn visit(github: &GitHub, token: String) -> Visit {
     let repo = GitHub::REPO.parse().unwrap();
     let settings = Settings {
-        pause: Duration::ZERO,
-        patience: Duration::from_secs(10),
+        manners: Manners {
+            pause: Duration::ZERO,
+            timeout: Duration::from_secs(10),
+            ..Manners::default()
+        },
         backoff: Duration::from_millis(1),
         ..Settings::new(github.url(), repo, Auth::Token(token.into()))
     };
@@ -57,7 +60,7 @@ async fn every_call_of_the_client_is_one_that_github_describes() {
         let closed = visit.close_issue(number, CloseReason::NotPlanned).await.unwrap();
         assert_eq!(closed.state_reason, Some(StateReason::NotPlanned));
         assert_eq!(visit.issue(number).await.unwrap(), Found::Here(closed.clone()));
-        assert_eq!(visit.newest_issues(closed.created_at).await.unwrap().len(), 1);
+        assert!(visit.unlisted_issues().await.unwrap().is_empty());
 
         let comment = visit.comment(number, "hi").await.unwrap();
         let edited = visit.edit_comment(comment.id, "hello").await.unwrap();

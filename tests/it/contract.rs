@@ -167,6 +167,61 @@ fn commands_inside_a_run_need_no_credential_and_say_what_happened() {
 }
 
 #[test]
+fn what_an_agent_says_of_its_progress_is_shown_whatever_it_prints() {
+    let plan = Plan::new().agent(
+        "vision",
+        "",
+        "wavemark progress --percent 40 \"reading the
+             sheet\"
+         echo '{\"type\":\"noise\"}'
+         gate told
+         wavemark progress --percent 101 x && note taken
+         wavemark progress '' && note taken
+         wavemark progress && note taken
+         true",
+    );
+    let project = Project::with(&plan);
+    let run = project.start(&["run"]);
+
+    // The lease is the usual one: nobody waits for the next heartbeat.
+    wait_until("people are shown it", || {
+        let status = project.run(&["status"]).ok().stdout;
+        status.contains("40% reading the sheet") && !status.contains("noise")
+    });
+    project.open("told");
+    let run = run.wait().ok();
+
+    assert!(run.stderr.contains("vision         40% reading the sheet"), "{run}");
+    assert!(!project.has_noted("vision", "taken"));
+    assert_eq!(project.status("vision"), "complete");
+}
+
+#[test]
+fn a_run_can_say_how_else_it_ended() {
+    let plan = Plan::new()
+        .agent("asks", "", "echo 'Which one?' | wavemark finish --status feedback --summary -")
+        .agent(
+            "fails",
+            "retries: 0",
+            "echo 'No sheet.' | wavemark finish --status failed --summary -",
+        )
+        .agent("waits", "", "wavemark ask Which? && wavemark finish --status feedback");
+    let project = Project::with(&plan);
+
+    project.run(&["run"]).ok();
+
+    assert_eq!(project.statuses(), "asks feedback, fails feedback, waits feedback");
+    assert_eq!(project.outcomes("asks"), "paused");
+    assert_eq!(
+        project.sql("select string_agg(trim(e'\\n' from feedback_text), ' ' order by feedback_text) from feedback where kind = 'question'"),
+        "Which one? Which?"
+    );
+    assert_eq!(project.outcomes("fails"), "failed");
+    let detail = project.sql("select detail from runs where outcome = 'failed'");
+    assert_eq!(detail, "said that it failed: No sheet.");
+}
+
+#[test]
 fn the_summary_comes_from_a_file() {
     let plan = Plan::new()
         .agent("one", "", "echo 'From a file.' >\"$WAVEMARK_OUT/SUMMARY.md\"")
@@ -233,7 +288,13 @@ fn what_an_agent_prints_is_never_a_command() {
 fn a_command_for_agents_outside_of_a_run_says_so() {
     let project = Project::with(&Plan::new().agent("vision", "", "true"));
 
-    for args in [["ask", "What?"].as_slice(), &["finish"], &["checkpoint", "doc", "a.md"]] {
+    for args in [
+        ["ask", "What?"].as_slice(),
+        &["finish"],
+        &["checkpoint", "doc", "a.md"],
+        &["progress", "halfway"],
+        &["mcp"],
+    ] {
         let said = project.run(args).exits(1);
         assert!(said.stderr.contains("inside a run"), "{said}");
     }

@@ -6,7 +6,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::support::{GitHttp, Plan, Project, Rule, Stage, Trick};
+use crate::support::{
+    GitHttp, Plan, Project, Rule, Stage, Trick,
+    github::{Access, Fault, GitHub, Hit},
+    wait_until,
+};
 
 const TOKEN: &str = "ghs_16C7e42F292c6912E7710c838347Ae178B4a";
 const SECRET: &str = "sk-not-known-to-us-0123456789";
@@ -58,6 +62,28 @@ impl Hosted {
             "select string_agg(name, ', ' order by seq) from artifacts where git_state = 'blocked'",
         )
     }
+}
+
+/// A project that a GitHub App speaks for, at a GitHub and at a git host that
+/// knows its tokens.
+fn with_app(plan: &Plan, github: &GitHub, permissions: &[(&str, Access)]) -> Hosted {
+    let (id, _) = github.install_app("wavy", permissions);
+    let mut host = Hosted::with(plan);
+    host.http.wants_what(github.doorkeeper());
+    let kind = "RSA PRIVATE KEY";
+    let body = include_str!("support/app_key.txt");
+    let key = format!("-----BEGIN {kind}-----\n{body}-----END {kind}-----\n");
+    for (name, value) in [
+        ("GITHUB_TOKEN", ""),
+        ("GITHUB_API_URL", &github.url()),
+        ("GITHUB_REPOSITORY", GitHub::REPO),
+        ("WAVEMARK_APP_ID", &id.to_string()),
+        ("WAVEMARK_APP_KEY", &key),
+        ("WAVEMARK_GITHUB_PAUSE", "0s"),
+    ] {
+        host.project.env(name, value);
+    }
+    host
 }
 
 /// Two agents, three artifacts.
@@ -210,7 +236,7 @@ fn what_hits_everything_is_said_and_sets_nothing_aside() {
     error: some artifacts are stored, but not in git yet
       because cannot push artifacts to git
       because the git remote <host>/acme/waves.git did not accept the credentials
-    hint: set GITHUB_TOKEN to a token that may write to the repository's contents; it is shown to the host of GITHUB_SERVER_URL, and to that of WAVEMARK_GIT_REMOTE
+    hint: set GITHUB_TOKEN to a token that may write to the repository's contents, or let the GitHub App do so; it is shown to the host of GITHUB_SERVER_URL, and to that of WAVEMARK_GIT_REMOTE
 
     error: some artifacts are stored, but not in git yet
       because cannot push artifacts to git
@@ -231,7 +257,7 @@ fn what_hits_everything_is_said_and_sets_nothing_aside() {
     error: some artifacts are stored, but not in git yet
       because cannot push artifacts to git
       because the git remote <host>/acme/waves.git did not accept the credentials
-    hint: set GITHUB_TOKEN to a token that may write to the repository's contents; it is shown to the host of GITHUB_SERVER_URL, and to that of WAVEMARK_GIT_REMOTE
+    hint: set GITHUB_TOKEN to a token that may write to the repository's contents, or let the GitHub App do so; it is shown to the host of GITHUB_SERVER_URL, and to that of WAVEMARK_GIT_REMOTE
     ");
 
     host.project.env("GITHUB_TOKEN", TOKEN);
@@ -327,4 +353,66 @@ fn a_token_of_github_is_not_shown_to_another_host() {
 
     assert!(host.http.asked(Stage::Look) > 0);
     assert!(host.http.seen().iter().all(|seen| seen.authorization.is_empty()));
+}
+
+#[test]
+fn a_github_app_pushes_with_a_token_of_its_own_and_with_another_after_that_one() {
+    let github = GitHub::start();
+    let plan = Plan::new().agent(
+        "vision",
+        "produces: [doc/a.md]",
+        "emit doc/draft.md one; gate second; emit doc/a.md two",
+    );
+    let host = with_app(&plan, &github, &[("contents", Access::Write), ("issues", Access::Write)]);
+
+    let run = host.project.start(&["run"]);
+    wait_until("the first artifact is in git", || {
+        host.project.sql("select count(*) from artifacts where git_state = 'committed'") == "1"
+    });
+    github.revoke_tokens_of_apps();
+    host.project.open("second");
+    let run = run.wait().ok();
+
+    assert_eq!(host.project.committed_in(&host.repo), host.project.stored());
+    assert_eq!(host.project.stored().len(), 2);
+    assert!(!run.to_string().contains("ghs_"), "{run}");
+    host.is_sound();
+}
+
+#[test]
+fn a_github_app_that_gets_no_token_holds_up_the_push_and_nothing_else() {
+    let github = GitHub::start();
+    let host = with_app(&three_docs(), &github, &[("issues", Access::Write)]);
+
+    let run = host.project.run(&["run"]).exits(1);
+
+    assert_eq!(host.project.statuses(), "echo complete, vision complete");
+    assert_eq!(host.project.sql("select distinct git_state from artifacts"), "pending", "{run}");
+    assert!(run.stderr.contains("did not accept the credentials"), "{run}");
+    assert!(run.stderr.contains("let the GitHub App"), "{run}");
+
+    github.disturb("POST /app/installations/*/access_tokens", Hit::From(1), Fault::BadGateway);
+    let tick = host.project.run(&["tick"]).exits(1);
+    assert!(tick.stderr.contains("cannot get a token of the GitHub App's"), "{tick}");
+    assert_eq!(host.project.sql("select distinct git_state from artifacts"), "pending", "{tick}");
+
+    github.recover();
+    github.permit_app(&[("contents", Access::Write), ("issues", Access::Write)]);
+    host.project.run(&["tick"]).ok();
+    host.is_sound();
+}
+
+#[test]
+fn a_large_artifact_is_pushed_and_git_hosts_wish_is_told() {
+    let host = Hosted::with(&Plan::new().agent(
+        "vision",
+        "produces: [doc/a.md]",
+        "head -c 1200000 /dev/zero | tr '\\0' x > \"$WAVEMARK_OUT/doc/big.md\"; emit doc/a.md one",
+    ));
+
+    let run = host.project.run(&["run"]).ok();
+
+    assert!(run.stderr.contains("git hosts ask for at most 1 MiB a file"), "{run}");
+    assert_eq!(host.project.stored().len(), 2);
+    host.is_sound();
 }

@@ -7,15 +7,17 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | `support` | a project in a folder, a database, a process to signal, a GitHub |
+//! | `support` | a project in a folder, a database, a process to signal, a GitHub and its Actions |
 //! | `terminal` | what people read, as they read it |
 //! | `checking` | plans that are wrong, files that are none |
 //! | `order`, `crowd` | what starts when, alone and beside others |
 //! | `crash`, `signals` | what a killed or interrupted process leaves |
 //! | `git_server` | publishing to a git host, and all that it may say |
 //! | `ticks`, `remote` | doing it again, doing it without git |
+//! | `jobs` | machines that come and go: budgets, cancels, dispatched ticks |
 //! | `feedback`, `review`, `resolving` | what people say, and what it does |
 //! | `retries`, `contract`, `secrets` | agents, good ones and bad ones |
+//! | `mcp` | a run, offered to a model |
 //! | `client`, `conversation` | the client of GitHub, by its description; feedback as issues |
 //! | `tls` | a database elsewhere, and whoever poses as one |
 //! | `plans`, `changes` | plans before they are synced; plans that change |
@@ -24,6 +26,7 @@
 //! | `story` | one with everything in it, and the record that it leaves |
 //! | `calls`, `n8n` | programs that nobody here starts, and workflows that are launched |
 //! | `supabase`, `api` | on a Supabase project; rows that others write there |
+//! | `workflows` | what GitHub runs: the workflows of this repo, run here |
 //! | `tidy` | the architecture, executable |
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 #![expect(clippy::print_stderr, reason = "what cannot be tidied up is told, and fails nothing")]
@@ -40,11 +43,14 @@ mod crash;
 mod crowd;
 mod feedback;
 mod git_server;
+mod jobs;
+mod mcp;
 mod n8n;
 mod order;
 mod plans;
 mod pooler;
 mod postgres;
+mod pull_requests;
 mod remote;
 mod resolving;
 mod retries;
@@ -59,3 +65,4 @@ mod ticks;
 mod tidy;
 mod tls;
 mod views;
+mod workflows;

@@ -13,19 +13,19 @@ mod read;
 mod words;
 mod write;
 
-use std::time::Duration;
+use std::{convert::Infallible, time::Duration};
 
 use tokio::{sync::watch, time::sleep};
 use tracing::{info, warn};
 use uuid::Uuid;
 
 use crate::{
-    github::{Error, Github, Visit},
+    github::{Error, Github, Repo, Visit},
     model::{Instant, Role},
     store::{Holder, Mailbox, Project, Store, Visited},
 };
 
-/// How long a holder of the mailbox may be silent; a single request is shorter.
+/// How long a holder of the mailbox may be silent; one that lives renews it.
 const LEASE: Duration = Duration::from_secs(60);
 /// How long to wait for another holder: one that died lets go within this.
 const PATIENCE: Duration = Duration::from_secs(75);
@@ -57,9 +57,16 @@ pub struct Exchanged {
     pub paused_until: Option<Instant>,
     /// Why not all was done that should have been.
     pub trouble: Option<String>,
+    /// What a person can do about that.
+    pub hint: Option<&'static str>,
 }
 
 impl Exchanged {
+    /// Nothing was done, and this is why.
+    pub(super) fn failed(why: &anyhow::Error) -> Self {
+        Self { trouble: Some(format!("{why:#}")), ..Self::default() }
+    }
+
     /// Whether another visit may do more.
     pub(super) fn goes_on(&self) -> bool {
         self.paused_until.is_none() && self.trouble.is_none()
@@ -72,7 +79,26 @@ impl Exchanged {
         self.posted += other.posted;
         self.requests += other.requests;
         self.paused_until = other.paused_until.or(self.paused_until);
-        self.trouble = other.trouble.or(self.trouble.take());
+        if other.trouble.is_some() {
+            (self.trouble, self.hint) = (other.trouble, other.hint);
+        }
+    }
+
+    /// Notes trouble, unless there was some before: that is more to the point.
+    fn note(&mut self, err: Error) {
+        if self.trouble.is_none() {
+            self.hint = err.hint();
+            self.trouble = Some(format!("{:#}", anyhow::Error::from(err)));
+        }
+    }
+
+    /// The trouble as it is kept, and shown until the next visit.
+    fn kept_trouble(&self) -> Option<String> {
+        let trouble = self.trouble.as_ref()?;
+        Some(match self.hint {
+            Some(hint) => format!("{trouble} ({hint})"),
+            None => trouble.clone(),
+        })
     }
 
     /// All of it in a line, unless nothing happened.
@@ -176,7 +202,11 @@ impl Mail {
             exchanged: Exchanged::default(),
             reviewed: false,
         };
-        let stopped = talk.all(extent).await.err();
+        let stopped = tokio::select! {
+            biased;
+            done = talk.all(extent) => done.err(),
+            never = self.hold() => match never {},
+        };
         let mut exchanged = talk.exchanged;
         exchanged.requests = talk.visit.requests();
         let (failure, trouble) = match stopped {
@@ -187,15 +217,26 @@ impl Mail {
         if let Some(wait) = talk.visit.limited() {
             exchanged.paused_until = Some(self.store.now().await? + wait);
         } else if let Some(err) = trouble {
-            exchanged.trouble.get_or_insert_with(|| told(err));
+            exchanged.note(err);
         }
         let visited = Visited {
-            trouble: exchanged.trouble.clone(),
+            trouble: exchanged.kept_trouble(),
             paused_until: exchanged.paused_until,
             reviewed: talk.reviewed,
         };
         self.store.close_mailbox(self.holder(), &visited).await?;
         failure.map_or(Ok(exchanged), |err| Err(err.into()))
+    }
+
+    /// Renews the lease for as long as this goes on: reading may take longer than
+    /// one lasts. Who lost it finds that out before the next change.
+    async fn hold(&self) -> Infallible {
+        loop {
+            sleep(LEASE / 3).await;
+            if let Err(err) = self.store.keep_mailbox(self.holder(), LEASE).await {
+                warn!("cannot keep the mailbox: {err:#}");
+            }
+        }
     }
 
     /// The mailbox, once nobody else has it.
@@ -226,7 +267,11 @@ enum Stopped {
 
 impl From<crate::store::Error> for Stopped {
     fn from(err: crate::store::Error) -> Self {
-        Self::Database(err)
+        match err {
+            // Whoever took over goes on with it.
+            crate::store::Error::TookOver => Self::Asked,
+            err => Self::Database(err),
+        }
     }
 }
 
@@ -262,21 +307,33 @@ impl Talk<'_> {
     /// Numbers of issues mean nothing in another repo.
     async fn check_address(&mut self) -> Result<(), Stopped> {
         let repo = self.mail.github.repo().to_string();
-        match &self.mailbox.repo {
+        match self.mailbox.repo.clone() {
             None => {
                 self.mail.store.address_mailbox(self.mail.holder(), &repo).await?;
                 self.mailbox.repo = Some(repo);
             }
             Some(known) if known.eq_ignore_ascii_case(&repo) => {}
+            Some(known) if self.is_renamed(known.parse().ok()).await? => {
+                info!("{known} is called {repo} now");
+                self.mail.store.address_mailbox(self.mail.holder(), &repo).await?;
+                self.mailbox.repo = Some(repo);
+            }
             Some(known) => {
-                self.exchanged.trouble = Some(format!(
-                    "this project's issues are in {known}, and GITHUB_REPOSITORY says {repo}; if \
-                     it was renamed, update wavemark.mailboxes"
-                ));
+                self.exchanged.trouble =
+                    Some(format!("this project's issues are in {known}, not in {repo}"));
+                self.exchanged.hint =
+                    Some("set GITHUB_REPOSITORY to the repository that the issues are in");
                 return Err(Stopped::Asked);
             }
         }
         Ok(())
+    }
+
+    /// Whether a repo of another name is this one.
+    async fn is_renamed(&mut self, known: Option<Repo>) -> Result<bool, Stopped> {
+        let Some(known) = known else { return Ok(false) };
+        let now = self.visit.called_now(&known).await?;
+        Ok(now.is_some_and(|now| now.is(self.mail.github.repo())))
     }
 
     /// Goes on only as long as nobody says otherwise, and nobody took over.
@@ -296,11 +353,6 @@ impl Talk<'_> {
 
     /// Notes trouble that does not end the visit.
     fn note(&mut self, err: Error) {
-        self.exchanged.trouble.get_or_insert_with(|| told(err));
+        self.exchanged.note(err);
     }
-}
-
-/// An error with its causes, in a line.
-fn told(err: Error) -> String {
-    format!("{:#}", anyhow::Error::from(err))
 }

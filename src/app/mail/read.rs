@@ -82,6 +82,16 @@ impl Talk<'_> {
         self.take_in(&News { deeds, recent, ..News::default() }).await
     }
 
+    /// Looks for issues that we opened without hearing that it worked, where no
+    /// list shows them yet.
+    pub(super) async fn find_unlisted(&mut self) -> Result<(), Stopped> {
+        let issues = self.visit.unlisted_issues().await?;
+        let issues = issues.into_iter().map(Issue::from).collect();
+        let (deeds, _) = self.meaning(issues, Vec::new()).await?;
+        let recent = self.mailbox.recent.clone();
+        self.take_in(&News { deeds, recent, ..News::default() }).await
+    }
+
     async fn take_in(&mut self, news: &News) -> Result<(), Stopped> {
         let repo = self.mail.github.repo().to_string();
         self.mail.store.take_in(self.mail.holder(), news, &repo).await?;

@@ -15,7 +15,12 @@ impl Talk<'_> {
     /// Opens the issues that are missing, and delivers letters.
     pub(super) async fn write(&mut self, extent: Extent) -> Result<(), Stopped> {
         let mail = self.mail;
-        for wanted in mail.store.issues_to_open(mail.project.id, &mail.blobs).await? {
+        let mut missing = mail.store.issues_to_open(mail.project.id, &mail.blobs).await?;
+        if extent == Extent::Both && missing.iter().any(|wanted| wanted.was_tried) {
+            self.find_unlisted().await?;
+            missing = mail.store.issues_to_open(mail.project.id, &mail.blobs).await?;
+        }
+        for wanted in missing {
             // One that may be there already would have been found by reading.
             if wanted.was_tried && extent == Extent::Writing {
                 continue;

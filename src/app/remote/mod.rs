@@ -288,5 +288,6 @@ pub(super) fn ending(
         summary: (verdict.outcome == Outcome::Succeeded)
             .then(|| evidence.summary.clone())
             .flatten(),
+        usage: None,
     }
 }

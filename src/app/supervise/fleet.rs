@@ -5,19 +5,24 @@ use std::{
     time::Duration,
 };
 
+use chrono::TimeDelta;
 use tokio::{
     sync::mpsc,
     time::{Instant, sleep_until},
 };
 use tracing::{debug, error, warn};
 
-use super::{Ended, Progress};
+use super::{Budget, Ended, Progress};
 use crate::{
     app::{apply::Begun, context::Context, equip, remote::ending},
-    model::{AgentName, ArtifactKey, RunId, RunToken, StopReason},
+    model::{AgentName, ArtifactKey, RunId, RunToken, StopReason, Usage},
     runner::{self, Evidence, Exit, Reply, Report, StopWhen, Stopper},
     store::{Beat, Ending, Kept, Maker},
 };
+
+/// How soon what an agent says about its progress is in the database, where
+/// `wavemark status` reads it.
+const SOON: Duration = Duration::from_millis(500);
 
 /// What a report came to; the weightiest last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,8 +55,11 @@ struct Active {
     deadline: Instant,
     sign_of_life: Instant,
     last_line: String,
+    /// How far it says it is.
+    said: Option<String>,
     asked: bool,
     checkpoints: u32,
+    usage: Option<Usage>,
 }
 
 /// A run that ended and is not yet written down.
@@ -64,25 +72,30 @@ struct Over {
 
 pub(super) struct Fleet<'a> {
     cx: &'a Context,
+    budget: Option<Budget>,
     active: BTreeMap<RunId, Active>,
     over: Vec<Over>,
     reports: mpsc::Receiver<(RunId, Report)>,
     sender: mpsc::Sender<(RunId, Report)>,
     first_start: Option<Instant>,
     last_end: Option<Instant>,
+    /// When the next heartbeat is due for what agents said, if they said anything.
+    tells_at: Option<Instant>,
 }
 
 impl<'a> Fleet<'a> {
-    pub(super) fn new(cx: &'a Context) -> Self {
+    pub(super) fn new(cx: &'a Context, budget: Option<Budget>) -> Self {
         let (sender, reports) = mpsc::channel(256);
         Self {
             cx,
+            budget,
             active: BTreeMap::new(),
             over: Vec::new(),
             reports,
             sender,
             first_start: None,
             last_end: None,
+            tells_at: None,
         }
     }
 
@@ -96,6 +109,11 @@ impl<'a> Fleet<'a> {
         self.active.is_empty() && self.over.is_empty()
     }
 
+    /// When the next heartbeat is due, if it should not wait for its turn.
+    pub(super) fn tells_at(&self) -> Option<Instant> {
+        self.tells_at
+    }
+
     /// From the first start to the last end.
     pub(super) fn makespan(&self) -> Duration {
         match (self.first_start, self.last_end) {
@@ -106,7 +124,7 @@ impl<'a> Fleet<'a> {
 
     /// Starts a run that was claimed. That it cannot be started is evidence
     /// too.
-    pub(super) fn start(&mut self, begun: Begun, observe: &mut dyn FnMut(Progress)) {
+    pub(super) fn start(&mut self, mut begun: Begun, observe: &mut dyn FnMut(Progress)) {
         let now = Instant::now();
         self.first_start.get_or_insert(now);
         let run = begun.claimed.id;
@@ -121,6 +139,10 @@ impl<'a> Fleet<'a> {
         }
         equip::prune(self.cx, &agent);
         let allowed = begun.claimed.deadline_at - begun.claimed.claimed_at;
+        if let Some(left) = self.budget.and_then(|it| TimeDelta::from_std(it.left()).ok()) {
+            let deadline = &mut begun.claimed.deadline_at;
+            *deadline = (*deadline).min(begun.claimed.claimed_at + left);
+        }
         let definition = begun.claimed.definition.as_ref().map(|definition| &definition.0);
         let mut active = Active {
             agent,
@@ -130,8 +152,10 @@ impl<'a> Fleet<'a> {
             deadline: now + allowed.to_std().unwrap_or_default(),
             sign_of_life: now,
             last_line: String::new(),
+            said: None,
             asked: false,
             checkpoints: 0,
+            usage: None,
             token: begun.token.clone(),
         };
         let started = equip::launch(self.cx, &begun).map_err(Exit::NotStarted).and_then(|launch| {
@@ -157,7 +181,7 @@ impl<'a> Fleet<'a> {
         let Some(active) = self.active.get(&run) else { return };
         let Some(stopper) = &active.stopper else { return };
         let when = match reason {
-            StopReason::Feedback | StopReason::Paused => {
+            StopReason::Feedback | StopReason::Paused | StopReason::Budget => {
                 StopWhen::AtNextCheckpoint { at_latest: self.cx.project.settings.grace }
             }
             _ => StopWhen::Now,
@@ -165,17 +189,10 @@ impl<'a> Fleet<'a> {
         stopper.stop(reason, when);
     }
 
-    /// Asks every run here to stop.
-    pub(super) fn stop_all(&self, reason: StopReason) {
-        for run in self.active.keys() {
-            self.stop(*run, reason);
-        }
-    }
-
-    /// Ends every run here without waiting for anything.
-    pub(super) fn kill_all(&self) {
+    /// Asks every run here to stop because this process is to end.
+    pub(super) fn interrupt_all(&self, when: StopWhen) {
         for stopper in self.active.values().filter_map(|active| active.stopper.as_ref()) {
-            stopper.stop(StopReason::Interrupted, StopWhen::Kill);
+            stopper.stop(StopReason::Interrupted, when);
         }
     }
 
@@ -239,6 +256,12 @@ impl<'a> Fleet<'a> {
                 observe(Progress::Printed(agent, line));
                 News::Nothing
             }
+            Report::Progress { line } => {
+                active.said = Some(line.clone());
+                self.tells_at.get_or_insert(Instant::now() + SOON);
+                observe(Progress::Said(agent, line));
+                News::Nothing
+            }
             Report::Checkpoint { key, content, secret, reply, .. } => {
                 let maker = Maker::Run(run, active.token.digest());
                 let kept =
@@ -274,6 +297,10 @@ impl<'a> Fleet<'a> {
                 let _gone = reply.send(answer);
                 News::Nothing
             }
+            Report::Used { usage } => {
+                active.usage = Some(usage);
+                News::Nothing
+            }
             Report::Rejected(rejection) => {
                 let (path, why) = (rejection.path, rejection.why);
                 warn!(agent.name = %agent, "`{agent}` made {path}, which cannot be taken: {why}");
@@ -296,7 +323,8 @@ impl<'a> Fleet<'a> {
     }
 
     /// Prolongs the leases of the runs here, and hears what is asked of them.
-    pub(super) async fn heartbeat(&self) {
+    pub(super) async fn heartbeat(&mut self) {
+        self.tells_at = None;
         if self.active.is_empty() {
             return;
         }
@@ -307,7 +335,8 @@ impl<'a> Fleet<'a> {
                 run,
                 token: active.token.digest(),
                 idle: active.sign_of_life.elapsed(),
-                progress: active.last_line.clone(),
+                usage: active.usage,
+                progress: active.said.as_ref().unwrap_or(&active.last_line).clone(),
             })
             .collect();
         match self.cx.store.heartbeat(&self.cx.project, &beats).await {
@@ -384,7 +413,8 @@ impl Over {
         let missing: Vec<ArtifactKey> =
             self.active.produces.iter().filter(|key| !has(key)).cloned().collect();
         let whose = (self.run, self.active.token.digest());
-        ending(whose, &self.evidence, &missing, self.active.asked)
+        let usage = self.active.usage;
+        Ending { usage, ..ending(whose, &self.evidence, &missing, self.active.asked) }
     }
 }
 

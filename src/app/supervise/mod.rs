@@ -10,7 +10,9 @@
 //! at their end is stored. A database that does not answer for a while stops
 //! nothing that is running.
 
+mod budget;
 mod fleet;
+mod launching;
 mod pusher;
 
 use std::{
@@ -21,11 +23,13 @@ use std::{
 use anyhow::Context as _;
 use tokio::{
     sync::watch,
-    time::{Instant, MissedTickBehavior},
+    time::{Instant, MissedTickBehavior, sleep_until},
 };
 use tracing::{info, warn};
 
+pub use self::{budget::Budget, launching::Where};
 use self::{
+    budget::Stage,
     fleet::{Fleet, News},
     pusher::Pusher,
 };
@@ -38,9 +42,10 @@ use super::{
 use crate::{
     engine::{Decision, Effect, Snapshot, Wait, decide},
     model::{
-        AgentId, AgentName, ArtifactKey, FeedbackNumber, Instant as DbInstant, Outcome, RunnerKind,
-        StopReason,
+        AgentId, AgentName, ArtifactKey, FeedbackNumber, Instant as DbInstant, LastTick, Outcome,
+        RunnerKind, TickEnd,
     },
+    runner::StopWhen,
     store::Known,
 };
 
@@ -48,6 +53,8 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(5 * 60);
 /// The wait before a failed round is tried again.
 const PAUSE: Duration = Duration::from_secs(1);
+/// How often the one launch of a session is tried when others are faster.
+const RACES: u32 = 5;
 
 /// How far to go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +78,10 @@ pub struct Options {
     pub jobs: usize,
     /// How often to look for news from outside.
     pub poll: Duration,
+    /// How long all of it may take.
+    pub budget: Option<Budget>,
+    /// Where what can start is started.
+    pub launches: Where,
 }
 
 /// One thing that happened, for whoever watches.
@@ -80,6 +91,8 @@ pub enum Progress {
     Started(AgentName, i32),
     /// It printed something.
     Printed(AgentName, String),
+    /// It says how far it is.
+    Said(AgentName, String),
     /// It made something, which is stored as this version.
     Stored(AgentName, ArtifactKey, i32),
     /// It made something that cannot be taken: what, and why.
@@ -120,10 +133,35 @@ pub struct Session {
     pub failed: BTreeSet<AgentName>,
     /// Why artifacts are not in git yet, if they are not.
     pub unpublished: Option<anyhow::Error>,
+    /// The agents that can start on other machines, most important first:
+    /// those that [`Where::Elsewhere`] left to them.
+    pub startable: Vec<AgentName>,
     /// Whether it ended because it was told to.
     pub interrupted: bool,
+    /// Whether it would have gone on with a larger budget.
+    pub out_of_time: bool,
     /// What was read from GitHub and written there.
     pub github: Exchanged,
+    /// The last tick in GitHub Actions before this one.
+    pub before: Option<LastTick>,
+}
+
+impl Session {
+    /// What of it did not end as it should, for the record.
+    pub(super) fn shortfall(&self) -> Option<(TickEnd, String)> {
+        let mut all = Vec::new();
+        if !self.failed.is_empty() {
+            let names: Vec<&str> = self.failed.iter().map(AgentName::as_str).collect();
+            all.push(format!("could not advance {}", names.join(", ")));
+        }
+        all.extend(self.unpublished.as_ref().map(|why| format!("{why:#}")));
+        all.extend(self.github.trouble.clone());
+        match all.is_empty() {
+            true if self.interrupted => Some((TickEnd::Interrupted, "told to stop".to_owned())),
+            true => None,
+            false => Some((TickEnd::Failed, all.join("; "))),
+        }
+    }
 }
 
 /// Goes on with the project of `cx` as far as `options` say, or until
@@ -143,10 +181,13 @@ pub(super) async fn supervise(
     let supervisor = Supervisor {
         cx,
         known: Known::default(),
-        fleet: Fleet::new(cx),
+        fleet: Fleet::new(cx, options.budget),
         remote: Remote::new(cx),
         pusher: Pusher::new(cx.publisher()?),
         launched: false,
+        told: 0,
+        races: 0,
+        stage: Stage::default(),
         session: Session::default(),
         options,
         interrupt,
@@ -184,12 +225,19 @@ struct Supervisor<'a> {
     known: Known,
     options: Options,
     interrupt: watch::Receiver<u32>,
+    /// How often it was told to stop, as far as that was acted on: it may be
+    /// told at any moment, also while it decides.
+    told: u32,
     fleet: Fleet<'a>,
     remote: Remote<'a>,
     pusher: Pusher,
     /// Whether the one decision of [`Until::Once`] and [`Until::Built`] was
     /// made.
     launched: bool,
+    /// How often [`Until::Built`] was overtaken when it made it.
+    races: u32,
+    /// How far the budget is used up.
+    stage: Stage,
     session: Session,
 }
 
@@ -219,7 +267,7 @@ impl Supervisor<'_> {
                 Err(err) => {
                     let since = *failing.get_or_insert_with(Instant::now);
                     if since.elapsed() > PATIENCE || (self.fleet.is_idle() && !self.keeps_going()) {
-                        self.fleet.stop_all(StopReason::Interrupted);
+                        self.fleet.interrupt_all(StopWhen::Now);
                         self.fleet.drain(observe).await;
                         return Err(err);
                     }
@@ -249,7 +297,8 @@ impl Supervisor<'_> {
             }
         }
         let decision = decide(&snapshot);
-        let (effects, held_back) = self.allowed(&decision, &snapshot);
+        let launching::Allowed { effects, held_back, elsewhere } =
+            self.allowed(&decision, &snapshot);
         let executor = Executor {
             store: &self.cx.store,
             project: &self.cx.project,
@@ -258,7 +307,7 @@ impl Supervisor<'_> {
         };
         let applied = executor.apply(&effects).await;
         let mut changed = applied.changes > 0;
-        let held_back = held_back || lost_a_race(&effects, &applied);
+        let overtaken = launching::lost_a_race(&effects, &applied);
         let stops = effects.iter().any(|effect| matches!(effect, Effect::Stop { .. }));
         if stops && self.known.any_elsewhere() {
             // What nobody supervises is over once it is to stop at once.
@@ -266,7 +315,12 @@ impl Supervisor<'_> {
         }
         if !self.launched {
             self.session.first.clone_from(&decision);
+            self.session.startable =
+                elsewhere.into_iter().filter(|agent| !applied.failed.contains(agent)).collect();
         }
+        self.races += u32::from(overtaken);
+        self.launched |= !overtaken || self.options.until == Until::Once;
+        let held_back = held_back || overtaken;
         self.obey(applied, &effects, observe).await?;
         self.session.decision = decision;
         Ok(Round { taken_at, changed, held_back })
@@ -296,47 +350,6 @@ impl Supervisor<'_> {
         any
     }
 
-    /// The effects that this session is there for, and whether a launch had to
-    /// be left out only because this machine has no room. An agent that is not
-    /// launched is ready all the same.
-    fn allowed(&self, decision: &Decision, snapshot: &Snapshot) -> (Vec<Effect>, bool) {
-        let mut room = self.options.jobs.saturating_sub(self.fleet.len());
-        let mut held_back = false;
-        let may_launch = !self.is_interrupted()
-            && match &self.options.until {
-                Until::Quiet | Until::Interrupted => true,
-                Until::Once | Until::Built(_) => !self.launched,
-            };
-        let is_remote = |agent: &AgentName| {
-            snapshot.agents.get(agent).is_some_and(|agent| agent.runner.is_remote())
-        };
-        let mine = |effect: &Effect| match &self.options.until {
-            Until::Built(agent) => effect.agent() == agent,
-            _ => true,
-        };
-        let effects = decision
-            .effects
-            .iter()
-            .filter(|effect| mine(effect))
-            .cloned()
-            .filter_map(|effect| match effect {
-                Effect::Launch { .. } if !may_launch => effect.without_launching(),
-                // What is done elsewhere takes no room here.
-                Effect::Launch { .. } if is_remote(effect.agent()) => Some(effect),
-                Effect::Launch { .. } if room == 0 => {
-                    held_back = true;
-                    effect.without_launching()
-                }
-                Effect::Launch { .. } => {
-                    room -= 1;
-                    Some(effect)
-                }
-                _ => Some(effect),
-            })
-            .collect();
-        (effects, held_back)
-    }
-
     async fn obey(
         &mut self,
         applied: Applied,
@@ -348,7 +361,6 @@ impl Supervisor<'_> {
                 self.fleet.stop(*run, *reason);
             }
         }
-        self.launched = true;
         if matches!(self.options.until, Until::Quiet | Until::Interrupted) {
             // Whatever was tried again went well this time, or fails again below.
             self.session.failed.retain(|agent| !effects.iter().any(|it| it.agent() == agent));
@@ -379,16 +391,41 @@ impl Supervisor<'_> {
         if !self.fleet.is_idle() || !self.remote.is_idle() {
             return false;
         }
-        if self.is_interrupted() {
+        if self.is_interrupted() || !self.has_time() {
             return true;
         }
-        match self.options.until {
+        match &self.options.until {
             Until::Interrupted => false,
-            Until::Once | Until::Built(_) => true,
-            Until::Quiet => {
-                let time_helps = self.session.decision.waiting.values().any(Wait::passes);
-                !round.changed && !round.held_back && !time_helps
+            Until::Once => true,
+            Until::Built(agent) => !self.tries_again(agent, round),
+            Until::Quiet => !round.changed && !round.held_back && !self.time_helps(),
+        }
+    }
+
+    /// Whether something goes on by itself after a while.
+    fn time_helps(&self) -> bool {
+        self.session.decision.waiting.values().any(Wait::passes)
+    }
+
+    /// Whether the budget allows that something is started.
+    fn has_time(&self) -> bool {
+        self.options.budget.is_none_or(|budget| budget.has_room(Duration::ZERO))
+    }
+
+    /// Whether [`Until::Built`] is to wait for another try: the last one was
+    /// overtaken, or it failed and the next one is due within the budget.
+    fn tries_again(&self, agent: &AgentName, round: &Round) -> bool {
+        if round.held_back {
+            return self.races < RACES;
+        }
+        let Some(budget) = self.options.budget.filter(|_| !self.session.ended.is_empty()) else {
+            return false;
+        };
+        match self.session.decision.waiting.get(agent) {
+            Some(Wait::Backoff(at)) => {
+                budget.has_room((*at - round.taken_at).to_std().unwrap_or_default())
             }
+            _ => false,
         }
     }
 
@@ -396,6 +433,9 @@ impl Supervisor<'_> {
     fn pause(&self, round: &Round) -> Duration {
         if round.changed && self.fleet.is_idle() {
             return Duration::ZERO;
+        }
+        if round.held_back && self.fleet.is_idle() {
+            return PAUSE.min(self.options.poll);
         }
         let due = self.session.decision.waiting.values().filter_map(|wait| match wait {
             Wait::Backoff(at) => (*at - round.taken_at).to_std().ok(),
@@ -412,7 +452,8 @@ impl Supervisor<'_> {
         observe: &mut dyn FnMut(Progress),
     ) {
         loop {
-            let told = *self.interrupt.borrow();
+            let tell = self.fleet.tells_at();
+            let told = self.told;
             // Whatever is dropped half-way here has not taken anything yet.
             tokio::select! {
                 received = self.fleet.receive() => {
@@ -422,8 +463,9 @@ impl Supervisor<'_> {
                         News::Nothing => {}
                     }
                 }
-                () = tokio::time::sleep_until(wake) => return,
+                () = sleep_until(wake) => return,
                 _ = beat.tick() => self.fleet.heartbeat().await,
+                () = sleep_until(tell.unwrap_or(wake)), if tell.is_some() => self.fleet.heartbeat().await,
                 pushed = self.pusher.next() => observe_push(pushed, observe),
                 answered = self.remote.answered() => {
                     match self.remote.take(answered).await {
@@ -433,17 +475,38 @@ impl Supervisor<'_> {
                     }
                     return;
                 }
+                () = self.stage.over(self.options.budget) => {
+                    self.cut_short();
+                    return;
+                }
                 () = told_again(&mut self.interrupt, told) => {
+                    self.told = *self.interrupt.borrow();
                     if told == 0 {
                         info!("told to stop: ending the runs here gracefully");
-                        self.fleet.stop_all(StopReason::Interrupted);
+                        self.fleet.interrupt_all(match self.cx.settings.environment.in_actions() {
+                            // The platform kills this process 10 s later.
+                            true => StopWhen::Hurried,
+                            false => StopWhen::Now,
+                        });
                     } else {
                         info!("told to stop at once: killing the runs here");
-                        self.fleet.kill_all();
+                        self.fleet.interrupt_all(StopWhen::Kill);
                     }
                     return;
                 }
             }
+        }
+    }
+
+    /// The budget is used up, or nearly: the runs here end.
+    fn cut_short(&mut self) {
+        self.stage = self.stage.next();
+        if self.stage == Stage::Stopping {
+            info!("the budget is used up: ending the runs here gracefully");
+            self.fleet.interrupt_all(StopWhen::Now);
+        } else {
+            info!("the budget is used up: killing the runs here");
+            self.fleet.interrupt_all(StopWhen::Kill);
         }
     }
 
@@ -458,23 +521,18 @@ impl Supervisor<'_> {
             self.options.jobs = 0;
             self.round(observe).await?;
         }
-        match self.pusher.push_everything().await {
+        let left_out = self.session.decision.effects.iter().any(Effect::is_launch);
+        self.session.out_of_time =
+            !self.has_time() && (self.stage != Stage::Going || left_out || self.time_helps());
+        let push = Budget::within(self.options.budget, self.pusher.push_everything());
+        match push.await {
             Ok(0) => {}
             Ok(count) => observe(Progress::Published(count)),
             Err(err) => self.session.unpublished = Some(err),
         }
         self.session.makespan = self.fleet.makespan();
-        self.cx.store.record_tick(self.cx.project.id).await?;
         Ok(self.session)
     }
-}
-
-/// Whether a launch came to nothing only because another process was faster.
-fn lost_a_race(effects: &[Effect], applied: &Applied) -> bool {
-    let launches = effects.iter().filter(|effect| {
-        matches!(effect, Effect::Launch { .. }) && !applied.failed.contains(effect.agent())
-    });
-    launches.count() > applied.begun.len()
 }
 
 /// Returns when it is more urgent to stop than it was.

@@ -7,8 +7,9 @@ use tokio::time::Instant;
 
 use crate::app::publish::{Published, Publisher};
 
-/// GitHub asks for at most six pushes a minute.
-const SPACING: Duration = Duration::from_secs(10);
+/// GitHub asks for at most six pushes a minute: five of these, and the one at the
+/// end of a session.
+const SPACING: Duration = Duration::from_secs(12);
 /// Twice that after the first push that fails, and so on, up to this.
 const LONGEST_SPACING: Duration = Duration::from_secs(10 * 60);
 /// How long somebody else's push is waited for at the end.

@@ -8,10 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{rule, world};
 use crate::{
-    engine::{Agent, Attempts, Build, Consequence, Decision, Effect, Feedback, Request, Snapshot},
+    engine::{
+        Agent, Attempts, BudgetScope, Build, Consequence, Decision, Effect, Feedback, Request,
+        Snapshot,
+    },
     model::{
         AgentName, Epoch, FeedbackKind, FeedbackNumber, Generation, Instant, Resolution, RunId,
-        RunnerKind, Status,
+        RunnerKind, Status, Usd,
     },
 };
 
@@ -214,14 +217,28 @@ impl World {
         let is_current = match request {
             Request::Review { generation } => *generation == agent.generation,
             Request::Failure { epoch, .. } => *epoch == agent.epoch && !rule::is_built(agent),
+            Request::Budget { generation, .. } => {
+                *generation == agent.generation && !rule::is_built(agent)
+            }
             Request::HandIn { generation, asked, .. } => {
                 (*generation, *asked) == (agent.generation, agent.asked)
             }
         };
         if is_current && self.asked.insert((name.clone(), request.key())) {
             self.add_feedback(name, request.kind());
-            if let Request::HandIn { .. } = request {
-                self.agent(name).asked += 1;
+            match request {
+                Request::HandIn { .. } => self.agent(name).asked += 1,
+                Request::Budget { scope, limit, .. } => {
+                    let spending = &mut self.facts.spending;
+                    let spent = match scope {
+                        BudgetScope::Project => &mut spending.project,
+                        BudgetScope::Wave(wave) => spending.waves.entry(wave.clone()).or_default(),
+                        BudgetScope::Agent | BudgetScope::Day => panic!("{scope} asks nobody"),
+                    };
+                    spent.asked += 1;
+                    spent.refused_at = Some(*limit);
+                }
+                _ => (),
             }
         }
     }
@@ -268,6 +285,7 @@ fn rebuild(agent: &mut Agent, from: Generation) {
     }
     agent.generation = from.next();
     agent.attempts = Attempts::default();
+    agent.spent = Usd::default();
     agent.asked = 0;
     agent.missing.clone_from(&agent.produces);
 }
@@ -275,6 +293,7 @@ fn rebuild(agent: &mut Agent, from: Generation) {
 fn forgive(agent: &mut Agent, since: Epoch) {
     if agent.epoch == since {
         agent.attempts = Attempts::default();
+        agent.spent = Usd::default();
     }
 }
 

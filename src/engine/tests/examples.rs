@@ -712,3 +712,95 @@ mod rebuild {
         ");
     }
 }
+
+mod budget {
+    use super::tick;
+
+    #[test]
+    fn an_agent_that_cost_as_much_as_it_may_asks_before_it_goes_on() {
+        insta::assert_snapshot!(tick("
+            echo:  ready spent=5 budget=5
+            pixel: ready spent=4.99 budget=5
+            reel:  building spent=5 budget=5
+        "), @"
+        reel: stop its run (budget)
+        echo: ask a person (failure)
+        echo: ready -> feedback
+        pixel: launch
+        echo: waits for a person: new failure
+        reel: stopping (budget)
+        ");
+    }
+
+    #[test]
+    fn more_is_allowed_by_closing_the_question() {
+        insta::assert_snapshot!(tick("
+            echo: feedback spent=5 budget=5 failure?7=completed
+        "), @"
+        echo: #7 asks to try again
+        echo: launch
+        ");
+    }
+
+    #[test]
+    fn one_person_is_asked_for_all_that_share_a_budget() {
+        insta::assert_snapshot!(tick("
+            budget project: 9 of 8
+            alfa: draft spent=1
+            echo: draft spent=1 priority=1
+            free: draft
+            reel: building spent=1
+        "), @"
+        reel: stop its run (budget)
+        echo: ask a person (failure)
+        echo: draft -> feedback
+        alfa: draft -> ready
+        free: launch
+        alfa: waits for money: the budget of the project ($8.00) is used up
+        echo: waits for a person: new failure
+        reel: stopping (budget)
+        ");
+    }
+
+    #[test]
+    fn nobody_is_asked_a_second_time_for_the_same_money() {
+        insta::assert_snapshot!(tick("
+            budget project: 9 of 8, asked
+            echo:  ready spent=1
+            brief: draft manual missing=doc/a.md
+        "), @"
+        brief: ask a person (question)
+        brief: draft -> feedback
+        brief: waits for a person: new question
+        echo: waits for money: the budget of the project ($8.00) is used up
+        ");
+    }
+
+    #[test]
+    fn the_budget_of_a_wave_holds_back_no_other_wave() {
+        insta::assert_snapshot!(tick("
+            budget first: 3 of 2
+            echo:  ready spent=1 wave=first
+            pixel: ready spent=1 wave=second
+        "), @"
+        echo: ask a person (failure)
+        echo: ready -> feedback
+        pixel: launch
+        echo: waits for a person: new failure
+        ");
+    }
+
+    #[test]
+    fn the_budget_of_a_day_comes_back_by_itself() {
+        insta::assert_snapshot!(tick("
+            budget day: 20 of 20
+            echo: building spent=1
+            reel: draft spent=1
+        "), @"
+        echo: stop its run (budget)
+        reel: draft -> ready
+        echo: stopping (budget)
+        reel: waits for money: the budget of a day ($20.00) is used up
+        ");
+    }
+}

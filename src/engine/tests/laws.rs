@@ -10,8 +10,8 @@ use super::{
     rule,
 };
 use crate::{
-    engine::{Decision, Effect, Request, decide, retry_at},
-    model::{AgentName, FeedbackKind, RunnerKind, Status},
+    engine::{Decision, Effect, Request, Spending, decide, retry_at},
+    model::{AgentName, FeedbackKind, RunnerKind, Status, Usd},
 };
 
 fn launches(decision: &Decision) -> BTreeSet<&AgentName> {
@@ -131,6 +131,30 @@ proptest! {
             let started = agents.filter(|agent| before.facts.agents[*agent].pool == *name);
             let room = pool.cap.saturating_sub(pool.live);
             prop_assert!(started.count() <= usize::try_from(room).unwrap(), "{}", name);
+        }
+    }
+
+    #[test]
+    fn nothing_that_costs_starts_without_money(world in any_world()) {
+        let decision = decide(&world.facts);
+        let facts = &world.facts;
+        let Spending { project, waves, day } = &facts.spending;
+        let used_up = |limit: Option<Usd>, spent: Usd| limit.is_some_and(|limit| spent >= limit);
+        for name in launches(&decision) {
+            let agent = &facts.agents[name];
+            // Whoever asks for another try, or for another generation, counts anew.
+            let counts_anew = decision.effects.iter().any(|effect| {
+                effect.agent() == name
+                    && matches!(effect, Effect::Apply { .. } | Effect::Rebuild { .. })
+            });
+            if counts_anew || agent.spent == Usd::default() {
+                continue;
+            }
+            let of_wave = waves.get(&agent.wave).copied().unwrap_or_default();
+            prop_assert!(!used_up(agent.budget, agent.spent));
+            prop_assert!(!used_up(facts.settings.budget, project.usd));
+            prop_assert!(!used_up(facts.settings.budget_per_day, *day));
+            prop_assert!(!used_up(facts.wave_budgets.get(&agent.wave).copied(), of_wave.usd));
         }
     }
 

@@ -12,9 +12,9 @@ use proptest::{collection::vec, prelude::*, test_runner::TestCaseResult};
 
 use super::{apply::World, random::any_world};
 use crate::{
-    engine::{Decision, Feedback, Wait, decide},
+    engine::{Decision, Feedback, Spent, Wait, decide},
     model::{
-        AgentName, Digest, Epoch, FeedbackKind, FeedbackNumber, Resolution, RunnerKind, Status,
+        AgentName, Digest, Epoch, FeedbackKind, FeedbackNumber, Resolution, RunnerKind, Status, Usd,
     },
 };
 
@@ -210,6 +210,12 @@ impl Night {
     }
 
     fn answer_everything(&mut self) {
+        // Whoever was asked for more money allows it, and a new day begins.
+        let spending = &mut self.world.facts.spending;
+        spending.day = Usd::default();
+        for spent in spending.waves.values_mut().chain([&mut spending.project]) {
+            *spent = Spent { asked: spent.asked, ..Spent::default() };
+        }
         for name in self.names() {
             for feedback in self.open(&name) {
                 self.resolve(&name, feedback, Resolution::Completed);
@@ -263,6 +269,8 @@ impl Night {
         for (name, wait) in &decision.waiting {
             let is_passed_on = match wait {
                 Wait::Feedback(_) | Wait::Paused | Wait::UnknownNeeds(_) => true,
+                // Whoever was asked last said no, or has not said anything yet.
+                Wait::Budget(..) => true,
                 Wait::Needs(needs) => needs.iter().all(waits),
                 Wait::Barrier(waves) => {
                     let agents = self.world.facts.agents.iter();

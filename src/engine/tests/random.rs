@@ -14,10 +14,10 @@ use super::{
     world::{self, NOW},
 };
 use crate::{
-    engine::{Agent, Attempts, Build, Feedback, LiveRun, Pool, Snapshot},
+    engine::{Agent, Attempts, Build, Feedback, LiveRun, Pool, Snapshot, Spent},
     model::{
         AgentName, Digest, Epoch, FeedbackKind, FeedbackNumber, Generation, OnStale,
-        ProjectSettings, Resolution, Review, RunnerKind, Status, StopReason,
+        ProjectSettings, Resolution, Review, RunnerKind, Status, StopReason, Usd,
     },
 };
 
@@ -34,38 +34,49 @@ pub(super) fn any_world() -> impl Strategy<Value = World> {
     let agents = vec(any_agent(), 1..=NAMES.len());
     let waves = (0..=12_usize, 0..=12_usize, uniform3(often(false, true)));
     let pools = vec((1..4_u32, 0..2_u32), POOLS.len());
-    (agents, waves, pools).prop_map(|(agents, (cut, other_cut, barriers), pools)| {
-        let mut facts = Snapshot {
-            settings: ProjectSettings { infra_retries: 2, ..ProjectSettings::default() },
-            ..world::empty()
-        };
-        for (pool, (cap, live)) in POOLS.iter().zip(pools) {
-            facts.pools.insert(pool.parse().unwrap(), Pool { cap, live });
-        }
-        let [second_after_first, third_after_first, third_after_second] = barriers;
-        let before = [
-            vec![],
-            vec![(second_after_first, 0)],
-            vec![(third_after_first, 0), (third_after_second, 1)],
-        ];
-        for (wave, before) in WAVES.iter().zip(before) {
-            let before = before.iter().filter(|(is_shut, _)| *is_shut);
-            let before = before.map(|(_, wave)| WAVES[*wave].parse().unwrap()).collect();
-            facts.waves.insert(wave.parse().unwrap(), before);
-        }
-        for (index, (needs, agent)) in agents.into_iter().enumerate() {
-            let wave = usize::from(index >= cut) + usize::from(index >= other_cut);
-            let needs = (0..index).filter(|need| needs & (1 << need) != 0);
-            let agent = Agent {
-                wave: WAVES[wave].parse().unwrap(),
-                needs: needs.map(|need| NAMES[need].parse().unwrap()).collect(),
-                ..agent
+    let shared = vec((option::weighted(0.2, 1..4_u64), any_spent()), 3);
+    (agents, waves, pools, shared).prop_map(
+        |(agents, (cut, other_cut, barriers), pools, shared)| {
+            let mut facts = Snapshot {
+                settings: ProjectSettings { infra_retries: 2, ..ProjectSettings::default() },
+                ..world::empty()
             };
-            facts.agents.insert(NAMES[index].parse().unwrap(), name_things(index, agent));
-        }
-        world::count_live_runs(&mut facts);
-        World::new(facts)
-    })
+            let [project, wave, day] = [0, 1, 2].map(|which| {
+                let (limit, spent): (Option<u64>, Spent) = shared[which];
+                (limit.map(Usd::from_micros), spent)
+            });
+            (facts.settings.budget, facts.spending.project) = project;
+            (facts.settings.budget_per_day, facts.spending.day) = (day.0, day.1.usd);
+            facts.wave_budgets.extend(wave.0.map(|limit| (WAVES[1].parse().unwrap(), limit)));
+            facts.spending.waves.insert(WAVES[1].parse().unwrap(), wave.1);
+            for (pool, (cap, live)) in POOLS.iter().zip(pools) {
+                facts.pools.insert(pool.parse().unwrap(), Pool { cap, live });
+            }
+            let [second_after_first, third_after_first, third_after_second] = barriers;
+            let before = [
+                vec![],
+                vec![(second_after_first, 0)],
+                vec![(third_after_first, 0), (third_after_second, 1)],
+            ];
+            for (wave, before) in WAVES.iter().zip(before) {
+                let before = before.iter().filter(|(is_shut, _)| *is_shut);
+                let before = before.map(|(_, wave)| WAVES[*wave].parse().unwrap()).collect();
+                facts.waves.insert(wave.parse().unwrap(), before);
+            }
+            for (index, (needs, agent)) in agents.into_iter().enumerate() {
+                let wave = usize::from(index >= cut) + usize::from(index >= other_cut);
+                let needs = (0..index).filter(|need| needs & (1 << need) != 0);
+                let agent = Agent {
+                    wave: WAVES[wave].parse().unwrap(),
+                    needs: needs.map(|need| NAMES[need].parse().unwrap()).collect(),
+                    ..agent
+                };
+                facts.agents.insert(NAMES[index].parse().unwrap(), name_things(index, agent));
+            }
+            world::count_live_runs(&mut facts);
+            World::new(facts)
+        },
+    )
 }
 
 /// Gives what belongs to the agent of that index an identity.
@@ -117,6 +128,7 @@ prop_compose! {
         attempts in option::weighted(0.3, any_attempts()),
         feedback in option::weighted(0.4, vec(any_feedback(), 1..3)),
         (asked, is_missing, handed_in) in (0..2_u32, any::<bool>(), 0..9_i64),
+        (spent, budget) in (often(0, 2_u64), option::weighted(0.2, 1..4_u64)),
     ) -> (u16, Agent) {
         let is_manual = plain.runner == RunnerKind::Manual;
         let run = run.filter(|_| !is_manual);
@@ -137,8 +149,20 @@ prop_compose! {
         (needs, Agent {
             status, generation, built, epoch, paused, retired, run, attempts,
             feedback: feedback.collect(), asked, missing, handed_in,
+            spent: Usd::from_micros(spent), budget: budget.map(Usd::from_micros),
             ..plain
         })
+    }
+}
+
+prop_compose! {
+    fn any_spent()(
+        usd in 0..4_u64,
+        asked in 0..2_u32,
+        refused_at in option::of(1..4_u64),
+    ) -> Spent {
+        let refused_at = refused_at.map(Usd::from_micros);
+        Spent { usd: Usd::from_micros(usd), asked, refused_at }
     }
 }
 

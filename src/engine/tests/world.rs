@@ -3,6 +3,7 @@
 //! ```text
 //! wave second after first
 //! pool gpu: 2
+//! budget project: 9 of 8, asked
 //! vision: complete
 //! echo:   draft <- vision, pixel pool=gpu review!7
 //! ```
@@ -18,10 +19,10 @@ use chrono::TimeDelta;
 use uuid::Uuid;
 
 use crate::{
-    engine::{Agent, Attempts, Build, Feedback, LiveRun, Pool, Snapshot},
+    engine::{Agent, Attempts, Build, Feedback, LiveRun, Pool, Snapshot, Spending, Spent},
     model::{
         AgentName, Digest, Epoch, FeedbackKind, FeedbackNumber, Generation, Instant, OnStale,
-        PoolName, ProjectSettings, Resolution, Review, RunId, RunnerKind, Status, WaveName,
+        PoolName, ProjectSettings, Resolution, Review, RunId, RunnerKind, Status, Usd, WaveName,
     },
 };
 
@@ -49,6 +50,8 @@ pub(super) fn empty() -> Snapshot {
         settings: ProjectSettings::default(),
         waves: [("main".parse().unwrap(), BTreeSet::new())].into(),
         pools: [(PoolName::default_pool(), Pool { cap: 99, live: 0 })].into(),
+        spending: Spending::default(),
+        wave_budgets: [].into(),
         agents: [].into(),
     }
 }
@@ -74,6 +77,8 @@ pub(super) fn agent() -> Agent {
         retired: false,
         run: None,
         attempts: Attempts::default(),
+        budget: None,
+        spent: Usd::default(),
         feedback: vec![],
         produces: vec![],
         missing: vec![],
@@ -110,6 +115,8 @@ fn read(snapshot: &mut Snapshot, line: &str) -> Option<()> {
         let after = after.split(", ").map(|wave| wave.parse().ok());
         let after = after.collect::<Option<BTreeSet<WaveName>>>()?;
         snapshot.waves.insert(wave.parse().ok()?, after);
+    } else if let Some(budget) = line.strip_prefix("budget ") {
+        return read_budget(snapshot, budget);
     } else if let Some(pool) = line.strip_prefix("pool ") {
         let (pool, cap) = pool.split_once(": ")?;
         let cap = cap.parse().ok()?;
@@ -121,6 +128,34 @@ fn read(snapshot: &mut Snapshot, line: &str) -> Option<()> {
         let agent = read_agent(&name, facts)?;
         snapshot.waves.entry(agent.wave.clone()).or_default();
         snapshot.agents.insert(name, agent);
+    }
+    Some(())
+}
+
+/// `project: 9 of 8`, `day: 9 of 8`, `second: 9 of 8, asked` for a wave.
+fn read_budget(snapshot: &mut Snapshot, text: &str) -> Option<()> {
+    let (scope, text) = text.split_once(": ")?;
+    let (text, is_asked) = match text.strip_suffix(", asked") {
+        Some(text) => (text, true),
+        None => (text, false),
+    };
+    let (usd, limit) = text.split_once(" of ")?;
+    let (usd, limit) = (usd.parse().ok()?, limit.parse().ok()?);
+    let spent = Spent { usd, asked: is_asked.into(), refused_at: is_asked.then_some(limit) };
+    match scope {
+        "project" => {
+            snapshot.settings.budget = Some(limit);
+            snapshot.spending.project = spent;
+        }
+        "day" => {
+            snapshot.settings.budget_per_day = Some(limit);
+            snapshot.spending.day = usd;
+        }
+        wave => {
+            let wave: WaveName = wave.parse().ok()?;
+            snapshot.wave_budgets.insert(wave.clone(), limit);
+            snapshot.spending.waves.insert(wave, spent);
+        }
     }
     Some(())
 }
@@ -201,6 +236,8 @@ fn say_value(agent: &mut Agent, word: &str) -> Option<()> {
         "review" => agent.review = value.parse().ok()?,
         "retries" => agent.retries = value.parse().ok()?,
         "failed" => agent.attempts.own = value.parse().ok()?,
+        "spent" => agent.spent = value.parse().ok()?,
+        "budget" => agent.budget = Some(value.parse().ok()?),
         "lost" => agent.attempts.infra = value.parse().ok()?,
         "seconds-ago" => {
             let ago = TimeDelta::seconds(value.parse().ok()?);

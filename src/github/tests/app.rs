@@ -10,21 +10,8 @@ use crate::github::{
 };
 
 /// Made for these tests, and too short for anything else. Without its first and
-/// last line, so that no scanner takes this file for a leak.
-const KEY: &str = "\
-MIICXQIBAAKBgQCpab+qM6DNA4G9rvW7zqIFhNQwNlJeeO+MftQ4d439QFENU61b\n\
-eUyTGhQ2Bs5aHKfP3Gj2di+2BOinw9AY6Vdbh9YmnBlT7fbZIsLZ+nwxeqsJFX12\n\
-oFHjZiSRLmEiDRUef7vNNuopn7v36ZsmIjtA2oXxeHxFRHeiqQUJthZGHQIDAQAB\n\
-AoGBAKRqkS0p9gGCScRBrROcMvqQMy6nScGONU5xOJ2kyhTi+saoUzLXwk1xnfPh\n\
-Hxute9/r1aJ8iUlp8jH/hFLpA3GoirWd3ZACOvt/9IV6wnMsBXKgLq7rACIKdD/i\n\
-zq9lYQoF3KJjYo8+AQsFQqGEPsShipFV+viOWLOypENsSncxAkEA3jbiA9WJ2jxQ\n\
-4UTQFw4wbsswlKVT09UdTAeuvMaFnyYngkH0WuUjAwePJkSn+m+WYjp8bC8/YV7a\n\
-Xp5JW4SyPwJBAMMrtlo0PuWPGshf9XHdAM+gjCcAzqOpn4hzTEEV4H+TrrDxnHQf\n\
-/4rI4kHwSAA4uJ7GrA7oY+MwNxdAx7mlOKMCQCMe3X3ppA3/9nCEJbdfILyCFL2J\n\
-m8QhLK41kKJ5ZekPaLMnpW0wReZWrYNI2pu0QzpnL/8RQJ0tFqpZrhJu2JUCQQCI\n\
-ehS11zr0Q7Gy1IdJ7AUZK2dWDtZw07hfLmDwUl/+VkMeMJX7DjUf04GEIoX2wbM4\n\
-NC0074SJ5blgZUhEpSiJAkAmeLXtdtHK3wuJy1vnI3K8ElH0XgIKMrtaET1in7F3\n\
-aCxUkZ1gRAH5RBQSZehLY9IlXL2/7mn8rhhg+DgWdZXP\n";
+/// last line, so that no scanner takes the file for a leak.
+const KEY: &str = include_str!("../../../tests/it/support/app_key.txt");
 
 fn pem() -> String {
     let kind = "RSA PRIVATE KEY";

@@ -148,7 +148,8 @@ async fn a_comment_on_what_is_gone_says_what_is_missing() {
 #[tokio::test]
 async fn a_visit_makes_so_many_changes_and_no_more() {
     let server = Server::start(|_, _| answer(201, comment(1))).await;
-    let settings = Settings { writes: 3, ..server.settings() };
+    let mut settings = server.settings();
+    settings.manners.writes = 3;
     let mut visit = Github::new(&settings).unwrap().visit();
     for _ in 0..3 {
         visit.comment(1, "hi").await.unwrap();
@@ -170,7 +171,9 @@ async fn changes_come_with_a_rest_between_them() {
     })
     .await;
     let pause = Duration::from_millis(50);
-    let mut visit = Github::new(&Settings { pause, ..server.settings() }).unwrap().visit();
+    let mut settings = server.settings();
+    settings.manners.pause = pause;
+    let mut visit = Github::new(&settings).unwrap().visit();
     for _ in 0..3 {
         visit.comment(1, "hi").await.unwrap();
     }

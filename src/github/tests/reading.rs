@@ -166,15 +166,31 @@ async fn pages_that_go_in_a_circle_or_away_are_an_error() {
 }
 
 #[tokio::test]
-async fn the_newest_issues_are_read_as_far_as_asked() {
-    let server = Server::start(|number, _| match number {
-        0 => with(200, "link: </next?page=2>; rel=next", json!([issue(9, 90), issue(8, 80)])),
-        1 => with(200, "link: </next?page=3>; rel=next", json!([issue(8, 80), issue(7, 70)])),
-        _ => panic!("page 2 is old enough"),
+async fn issues_that_no_list_shows_yet_are_found_by_their_numbers() {
+    let server = Server::start(|_, request| match request.line.as_str() {
+        "GET /repos/acme/waves" => answer(200, repository(5, "acme/waves")),
+        "GET /repos/acme/waves/issues/10" => answer(200, issue(10, 100)),
+        "GET /repos/acme/waves/issues/11" => message(404, "Not Found"),
+        line if line.contains("direction=desc&per_page=1") => answer(200, json!([issue(9, 90)])),
+        line => panic!("{line}"),
     })
     .await;
-    let issues = server.visit().newest_issues(at(75)).await.unwrap();
-    assert_eq!(numbers(&issues), [9, 8]);
+    let issues = server.visit().unlisted_issues().await.unwrap();
+    assert_eq!(numbers(&issues), [10]);
+}
+
+#[tokio::test]
+async fn a_repository_is_known_by_a_name_it_had() {
+    let server = Server::start(|_, request| match request.line.as_str() {
+        "GET /repos/acme/old" => with(301, "location: /repositories/5", json!({})),
+        "GET /repositories/5" => answer(200, repository(5, "acme/waves")),
+        _ => message(404, "Not Found"),
+    })
+    .await;
+    let mut visit = server.visit();
+    let now = visit.called_now(&"acme/old".parse().unwrap()).await.unwrap();
+    assert_eq!(now, Some("acme/waves".parse().unwrap()));
+    assert_eq!(visit.called_now(&"acme/none".parse().unwrap()).await.unwrap(), None);
 }
 
 #[tokio::test]

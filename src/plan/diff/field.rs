@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::stored::StoredWave;
 use crate::{
-    model::{Definition, Digest, ProjectSettings, Runner, words},
+    model::{Definition, Digest, Manners, ProjectSettings, Runner, words},
     plan::{Project, Wave},
 };
 
@@ -47,6 +47,8 @@ words! {
         Timeout = "timeout",
         /// How often it is tried again.
         Retries = "retries",
+        /// What its runs may cost together.
+        Budget = "budget_usd",
     }
 }
 
@@ -121,6 +123,7 @@ pub(super) fn of_definitions(before: &Definition, after: &Definition) -> BTreeMa
         priority,
         timeout,
         retries,
+        budget,
     } = before;
     let mut edits = Edits(BTreeMap::new());
     edits.value(Field::Title, title.as_ref(), after.title.as_ref());
@@ -139,16 +142,18 @@ pub(super) fn of_definitions(before: &Definition, after: &Definition) -> BTreeMa
     edits.value(Field::Priority, Some(priority), Some(after.priority));
     edits.value(Field::Timeout, Some(span(timeout)), Some(span(&after.timeout)));
     edits.value(Field::Retries, Some(retries), Some(after.retries));
+    edits.value(Field::Budget, budget.as_ref(), after.budget.as_ref());
     edits.0
 }
 
 /// What differs between a stored and a planned wave.
 pub(super) fn of_waves(before: &StoredWave, after: &Wave) -> BTreeMap<String, Edit> {
-    let StoredWave { title, after: earlier, position, retired: _ } = before;
+    let StoredWave { title, after: earlier, position, budget, retired: _ } = before;
     let mut edits = Edits(BTreeMap::new());
     edits.value("title".to_owned(), title.as_ref(), after.title.as_ref());
     edits.items("after".to_owned(), &texts(earlier), &texts(&after.after));
     edits.value("position".to_owned(), Some(position), Some(after.position));
+    edits.value("budget_usd".to_owned(), budget.as_ref(), after.budget.as_ref());
     edits.0
 }
 
@@ -171,9 +176,13 @@ fn settings(project: &Project) -> BTreeMap<String, String> {
         infra_retries,
         backoff,
         backoff_cap,
+        tick_every,
         stall_timeout,
         lease,
         max_artifact_bytes,
+        budget,
+        budget_per_day,
+        github: Manners { writes, pause, timeout },
     } = settings;
     let mut all = BTreeMap::from([
         ("artifacts.branch".to_owned(), artifact_branch.clone()),
@@ -184,8 +193,18 @@ fn settings(project: &Project) -> BTreeMap<String, String> {
         ("backoff_cap".to_owned(), span(backoff_cap)),
         ("lease".to_owned(), span(lease)),
         ("stall_timeout".to_owned(), span(stall_timeout)),
+        ("tick_every".to_owned(), span(tick_every)),
         ("infra_retries".to_owned(), infra_retries.to_string()),
+        ("github.writes".to_owned(), writes.to_string()),
+        ("github.pause".to_owned(), span(pause)),
+        ("github.timeout".to_owned(), span(timeout)),
     ]);
+    let budgets = [("budget_usd", budget), ("budget_usd_per_day", budget_per_day)];
+    all.extend(
+        budgets
+            .into_iter()
+            .filter_map(|(key, usd)| Some((key.to_owned(), usd.as_ref()?.to_string()))),
+    );
     all.extend(pools.iter().map(|(pool, cap)| (format!("pools.{pool}"), cap.to_string())));
     all
 }

@@ -9,14 +9,14 @@
 //! not fit is counted.
 
 use super::{
-    Action, AgentChange, Edit, Proposal, Tense, WaveChange, graph,
+    Action, AgentChange, Edit, Proposal, Tense, WaveChange,
     proposal::{MAX_CHAIN, MAX_NAMES, steps},
 };
-use crate::plan::{Plan, problem::harmless};
+use crate::plan::{
+    problem::harmless,
+    quote::{MAX_BYTES, code, fitting, longest_run, more},
+};
 
-/// GitHub takes 65,536 characters; the rest is for whoever puts a line before
-/// it.
-const MAX_BYTES: usize = 65_000;
 /// What the list of those built again may take of that.
 const REBUILT: usize = 6_000;
 /// What the warnings may take.
@@ -25,14 +25,12 @@ const WARNINGS: usize = 6_000;
 const OTHERS: usize = 21_000;
 /// What is left for the rows of the table.
 const ROWS: usize = MAX_BYTES - REBUILT - WARNINGS - OTHERS;
-/// The longest value that is shown, in characters.
-const MAX_VALUE: usize = 120;
 /// The most items of a list that are shown.
 const MAX_ITEMS: usize = 8;
 
 impl Proposal {
-    /// For GitHub, with the graph of `plan`, which it is about.
-    pub fn to_markdown(&self, plan: &Plan) -> String {
+    /// For GitHub, with the graph of the plan.
+    pub fn to_markdown(&self) -> String {
         let project = code(self.project.as_str());
         let mut text = format!("**Plan of {project}:** {}\n", self.changes.summary(Tense::Future));
         if self.retires_most {
@@ -42,21 +40,24 @@ impl Proposal {
         text += &self.table();
         text += &self.rebuilt();
         text.push('\n');
-        for sentence in self.outlook.sentences(MAX_NAMES, "`") {
+        for sentence in self.outlook.iter().flat_map(|it| it.sentences(MAX_NAMES, "`")) {
             text += &format!("- {sentence}\n");
+        }
+        if let Some(against) = &self.against {
+            text += &format!("- {}\n", against.sentence(self.changes.is_new_project(), code));
         }
         if let Some(steps) = steps(&self.longest_chain, MAX_CHAIN, "`") {
             text += &format!("- the longest chain {steps}\n");
         }
         text += "\n<details><summary>The graph of the plan</summary>\n\n";
-        text += &match graph::of(plan, &self.changes) {
+        text += &match self.graph.as_ref().and_then(|graph| graph.to_mermaid(&self.changes)) {
             Some(graph) => format!("```mermaid\n{graph}```\n"),
             None => "It has too many waves to be drawn.\n".to_owned(),
         };
         text += "\n</details>\n";
         text += &self.warnings();
         text += &match self.command() {
-            Some(command) => format!("\nTo apply exactly this: `{command}`\n"),
+            Some(command) => format!("\nTo apply {}: `{command}`\n", self.what()),
             None => format!("\nThe hash of the plan: `{}`\n", self.hash),
         };
         text
@@ -106,7 +107,8 @@ impl Proposal {
         }
         let number = lines.len();
         let (lines, hidden) = fitting(lines, REBUILT);
-        format!("\n**To be built again: {number}**\n\n{lines}{}", more(hidden))
+        let if_built = if self.against.is_some() { ", where they were built" } else { "" };
+        format!("\n**To be built again{if_built}: {number}**\n\n{lines}{}", more(hidden))
     }
 
     fn warnings(&self) -> String {
@@ -166,70 +168,11 @@ fn values(edit: &Edit) -> String {
     }
 }
 
-/// `text` as code that fits into a cell of a table, whatever it is.
-fn code(text: &str) -> String {
-    let mut text = harmless(text);
-    if let Some((end, _)) = text.char_indices().nth(MAX_VALUE) {
-        text.truncate(end);
-        text.push('…');
-    }
-    // A bar ends the cell, also within code, unless a backslash precedes it; and
-    // so does one after two of them, which some take for an escaped backslash.
-    let mut cell = String::with_capacity(text.len());
-    let mut backslashes = 0;
-    for c in text.chars() {
-        if c == '|' {
-            cell.extend(std::iter::repeat_n('\\', backslashes + 1));
-        }
-        backslashes = if c == '\\' { backslashes + 1 } else { 0 };
-        cell.push(c);
-    }
-    let ticks = "`".repeat(1 + longest_run(&cell));
-    // Spaces at both ends are no part of it; without them, a tick of the text
-    // would lengthen ours.
-    let at_end = |c: char| c == '`' || c == ' ';
-    let pad = if cell.is_empty() || cell.starts_with(at_end) || cell.ends_with(at_end) {
-        " "
-    } else {
-        ""
-    };
-    format!("{ticks}{pad}{cell}{pad}{ticks}")
-}
-
-/// The longest run of backticks.
-fn longest_run(text: &str) -> usize {
-    text.split(|c| c != '`').map(str::len).max().unwrap_or(0)
-}
-
-/// As many of `items` as fit into so many bytes, and how many do not.
-fn fitting(items: impl IntoIterator<Item = String>, bytes: usize) -> (String, usize) {
-    let mut text = String::new();
-    let mut items = items.into_iter();
-    let mut hidden = 0;
-    for item in items.by_ref() {
-        if text.len() + item.len() > bytes {
-            hidden = 1;
-            break;
-        }
-        text += &item;
-    }
-    (text, hidden + items.count())
-}
-
-fn more(hidden: usize) -> String {
-    match hidden {
-        0 => String::new(),
-        hidden => format!("\n... and {hidden} more\n"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
     use crate::plan::{
-        diff::{Building, Changes, Outlook, Stored, StoredAgent},
+        diff::{Building, Changes, Graph, Outlook, Stored, StoredAgent},
         testing::check,
     };
 
@@ -263,7 +206,7 @@ agents:
         let changes = Changes::between(&stored, &after);
         let outlook =
             Outlook { startable: after.agents.keys().cloned().collect(), ..Outlook::default() };
-        Proposal::new(&after, changes, outlook).to_markdown(&after)
+        Proposal::new(&after, changes, outlook).to_markdown()
     }
 
     /// So many agents in so many waves, each of which needs the one before.
@@ -333,7 +276,8 @@ agents:
     fn a_large_plan_is_drawn_by_its_waves_and_a_very_large_one_not_at_all() {
         let graph = |agents, waves| {
             let plan = check(&many(agents, waves)).unwrap();
-            graph::of(&plan, &Changes::between(&Stored::default(), &plan))
+            let changes = Changes::between(&Stored::default(), &plan);
+            Graph::of(&plan).and_then(|graph| graph.to_mermaid(&changes))
         };
         insta::assert_snapshot!(graph(90, 3).unwrap(), @r#"
         flowchart LR
@@ -359,42 +303,6 @@ agents:
                 assert!(text.len() < MAX_BYTES, "{agents} in {waves}: {}", text.len());
                 assert_eq!(text.contains("... and "), agents > 100, "{agents} in {waves}");
             }
-        }
-    }
-
-    /// How many cells a row with `text` in one cell has: where a backslash
-    /// escapes whatever follows it, and where it escapes only a bar.
-    fn cells(text: &str) -> [usize; 2] {
-        [true, false].map(|escapes_all| {
-            let mut cells = 1;
-            let mut chars = text.chars().peekable();
-            while let Some(c) = chars.next() {
-                match c {
-                    '\\' if escapes_all || chars.peek() == Some(&'|') => drop(chars.next()),
-                    '|' => cells += 1,
-                    _ => (),
-                }
-            }
-            cells
-        })
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
-
-        #[test]
-        fn nothing_ends_the_code_or_the_cell_that_it_stands_in(
-            text in prop_oneof![any::<String>(), "[`|\\\\ @<>\na]{0,30}"],
-        ) {
-            let code = code(&text);
-            prop_assert_eq!(cells(&code), [1, 1], "{}", code);
-            prop_assert!(!code.contains(['\n', '\r']));
-            // It ends with the first run of as many ticks as it began with.
-            let inner = code.trim_start_matches('`');
-            let ticks = code.len() - inner.len();
-            let runs = inner.split(|c| c != '`').map(str::len).filter(|&run| run == ticks);
-            prop_assert_eq!(runs.count(), 1, "{}", code);
-            prop_assert!(inner.ends_with(&"`".repeat(ticks)));
         }
     }
 }

@@ -21,7 +21,8 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     field::{Edit, Field},
-    proposal::{MAX_CHAIN, Outlook, Proposal, steps},
+    graph::Graph,
+    proposal::{MAX_CHAIN, Outlook, Proposal, Revision, steps},
     render::{Detail, Tense},
     stored::{Building, Stored, StoredAgent, StoredWave},
 };
@@ -163,6 +164,11 @@ impl Changes {
     /// How many agents each thing happens to.
     pub fn counts(&self) -> Counts {
         Counts::of(self.agents.values())
+    }
+
+    /// Whether these are the waves in which something changes.
+    pub(super) fn are_of(&self, waves: &BTreeSet<&WaveName>) -> bool {
+        self.by_wave().keys().eq(waves)
     }
 
     /// The agents that vanished from the plan.

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    model::{AgentName, Definition, Digest, WaveName},
-    plan::Project,
+    model::{AgentName, Definition, Digest, Usd, WaveName},
+    plan::{Plan, Project},
 };
 
 /// What the database has of a plan, retired things included.
@@ -18,6 +18,36 @@ pub struct Stored {
     pub agents: BTreeMap<AgentName, StoredAgent>,
 }
 
+impl Stored {
+    /// What the database has where `plan` was synced and all of it is built.
+    pub fn built(plan: &Plan) -> Self {
+        let waves = plan.waves.values().map(|wave| {
+            let stored = StoredWave {
+                title: wave.title.clone(),
+                after: wave.after.clone(),
+                position: wave.position,
+                budget: wave.budget,
+                retired: false,
+            };
+            (wave.name.clone(), stored)
+        });
+        let agents = plan.agents.values().map(|agent| {
+            let stored = StoredAgent {
+                wave: agent.wave.clone(),
+                definition: Some(agent.definition.clone()),
+                retired: false,
+                building: Building::Finished(Some(agent.definition.work_digest())),
+            };
+            (agent.name.clone(), stored)
+        });
+        Self {
+            project: Some(plan.project.clone()),
+            waves: waves.collect(),
+            agents: agents.collect(),
+        }
+    }
+}
+
 /// A wave as the database has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredWave {
@@ -27,6 +57,8 @@ pub struct StoredWave {
     pub after: BTreeSet<WaveName>,
     /// Where it comes among the waves.
     pub position: u32,
+    /// What its agents may cost together.
+    pub budget: Option<Usd>,
     /// Whether it vanished from the plan.
     pub retired: bool,
 }

@@ -19,6 +19,7 @@ fn applied(mut stored: Stored, plan: &Plan, changes: &Changes) -> Stored {
             Some(wave) => drop(stored.waves.insert(
                 name.clone(),
                 StoredWave {
+                    budget: wave.budget,
                     title: wave.title.clone(),
                     after: wave.after.clone(),
                     position: wave.position,

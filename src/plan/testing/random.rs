@@ -44,6 +44,7 @@ pub(in crate::plan) fn any_files() -> impl Strategy<Value = BTreeMap<String, Val
             };
             let wave = json!({
                 "wave": format!("w{name}"), "title": title, "after": after, "agents": members,
+                "budget_usd": if reversed { json!(12.34) } else { Value::Null },
                 "defaults": if barrier { json!({ "priority": 5 }) } else { Value::Null },
             });
             files.insert(format!("waves/{place}.yaml"), wave);
@@ -61,6 +62,7 @@ fn any_project() -> impl Strategy<Value = Value> {
                 "project": "random", "pools": { "gpu": cap }, "grace": grace,
                 "defaults": { "timeout": timeout }, "infra_retries": lost,
                 "artifacts": { "max_size": size }, "trust": { "role": role },
+                "budget_usd": lost.map(|lost| f64::from(lost + 1) / 4.0),
             })
         },
     )
@@ -98,6 +100,7 @@ fn any_agent() -> impl Strategy<Value = (Value, Vec<usize>)> {
                 agent["env"] = json!({ "A": "1", "B": "no: yes", "C": 3, "D": true });
                 agent["secrets"] = json!(["TOKEN", "KEY"]);
                 agent["produces"] = json!(["doc/a.md", "schema/b.json"]);
+                agent["budget_usd"] = json!(2.5);
             }
             (agent, picks)
         },

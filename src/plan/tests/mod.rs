@@ -227,6 +227,7 @@ fn change_one_field(file: &mut Value, pick: Index) {
                 new("backoff_cap", json!("77m")),
                 new("stall_timeout", json!("77s")),
                 new("lease", json!("77s")),
+                new("tick_every", json!("77s")),
                 new("infra_retries", json!(777)),
                 new("trust", json!({ "role": "write" })),
             ])

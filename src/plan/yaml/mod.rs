@@ -226,10 +226,10 @@ title: "a\0b"
     fn control_characters_never_reach_the_terminal() {
         insta::assert_snapshot!(agent(r#"
 "\e[31m": "\u009b"
-"#), @r#"
+"#), @r"
         waves/w.yaml:4:5: error: agent `a` needs `run` (write `run: { exec: [agents/program.sh] }`)
-        waves/w.yaml:4:5: error: `\u{1b}[31m` is not a field of agent `a` (agent `a` may have `title`, `needs`, `run`, `prompt`, `env`, `secrets`, `produces`, `timeout`, `retries`, `pool`, `priority`, `review` and `on_stale`)
-        "#);
+        waves/w.yaml:4:5: error: `\u{1b}[31m` is not a field of agent `a` (agent `a` may have `title`, `needs`, `run`, `prompt`, `env`, `secrets`, `produces`, `timeout`, `retries`, `pool`, `priority`, `review`, `on_stale` and `budget_usd`)
+        ");
     }
 
     #[test]

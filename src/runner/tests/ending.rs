@@ -27,8 +27,8 @@ const STUBBORN: &str = "
 /// With rungs that are climbed down fast.
 fn hasty(script: &str) -> Agent {
     let mut agent = Agent::new(script);
-    agent.launch.limits.after_interrupt = Duration::from_millis(100);
-    agent.launch.limits.after_terminate = Duration::from_millis(100);
+    agent.launch.limits.after_interrupt.usual = Duration::from_millis(100);
+    agent.launch.limits.after_terminate.usual = Duration::from_millis(100);
     agent.launch.limits.leftovers = Duration::from_millis(100);
     agent
 }
@@ -62,7 +62,7 @@ async fn nothing_survives_the_stop_ladder() {
 async fn killing_does_not_wait_for_the_rungs() {
     let mut agent = Agent::new(STUBBORN);
     agent.launch.limits.leftovers = Duration::from_millis(10);
-    agent.launch.limits.after_interrupt = Duration::from_secs(3600);
+    agent.launch.limits.after_interrupt.usual = Duration::from_secs(3600);
     let (story, leader) = stopped_at(&agent, "printed \"up\"", StopWhen::Kill).await;
     assert_eq!(story.evidence().exit, Exit::Signal(9));
     assert_eq!(processes_of(&agent, leader), 0);
@@ -86,7 +86,7 @@ async fn an_agent_that_is_interrupted_may_end_gracefully() {
 #[tokio::test]
 async fn an_agent_that_only_knows_sigterm_gets_it() {
     let mut agent = hasty("trap '' INT; trap 'exit 5' TERM; echo up; while :; do sleep 0.01; done");
-    agent.launch.limits.after_terminate = Duration::from_secs(20);
+    agent.launch.limits.after_terminate.usual = Duration::from_secs(20);
     let (story, _) = stopped_at(&agent, "printed \"up\"", StopWhen::Now).await;
     assert_eq!(story.evidence().exit, Exit::Code(5));
 }

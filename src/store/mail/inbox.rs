@@ -228,11 +228,18 @@ async fn take(tx: &mut Tx, project: ProjectId, repo: &str, deed: &Deed) -> Resul
             Ok(())
         }
         Deed::Answer { feedback, issue, comment, reaction, help } => {
-            let id = Uuid::new_v5(&feedback.as_uuid(), format!("answer {comment}").as_bytes());
+            // One answer, of however many agents the issue is; the best there is.
+            let id = Uuid::new_v5(
+                &project.as_uuid(),
+                format!("{repo}{issue} answer {comment}").as_bytes(),
+            );
             query(
                 "insert into wavemark.letters
                      (id, project_id, number, feedback_id, comment_id, reaction, body)
-                 values ($1, $2, $3, $4, $5, $6, $7) on conflict do nothing",
+                 values ($1, $2, $3, $4, $5, $6, $7)
+                 on conflict (id) do update set reaction = excluded.reaction, body = null
+                 where letters.sending_at is null and letters.sent_at is null
+                     and excluded.reaction = '+1'",
             )
             .bind(id)
             .bind(project)

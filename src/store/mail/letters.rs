@@ -112,6 +112,25 @@ impl Store {
         .await
     }
 
+    /// Whether a tick that comes now would write something on GitHub: something
+    /// is due, and GitHub did not ask to be left alone.
+    pub async fn mail_is_due(&self, project: ProjectId) -> Result<bool> {
+        let paused: bool = self
+            .read(async |tx| {
+                Ok(query_scalar(
+                    "select exists (
+                         select from wavemark.mailboxes
+                         where project_id = $1 and paused_until > now()
+                     )",
+                )
+                .bind(project)
+                .fetch_one(tx.conn())
+                .await?)
+            })
+            .await?;
+        Ok(!paused && self.has_mail(project).await?)
+    }
+
     /// What is to be done on issues, in the order in which it came up.
     pub async fn letters(&self, who: Holder) -> Result<Vec<ToPost>> {
         let rows: Vec<LetterRow> = self

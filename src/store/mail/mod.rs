@@ -8,6 +8,7 @@
 mod inbox;
 mod issues;
 mod letters;
+mod obstacles;
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -18,6 +19,7 @@ pub use self::{
     inbox::{Desk, Marked, News},
     issues::ToOpen,
     letters::{NewState, Saying, ToPost},
+    obstacles::Obstacles,
 };
 use super::{
     Error, Result, Store,

@@ -1,7 +1,9 @@
 //! Ending: once, by the run that is live, or was until nobody took over.
 
+use sqlx::types::Json;
+
 use crate::{
-    model::{Digest, Outcome, ProjectId, RunId},
+    model::{Digest, Outcome, ProjectId, RunId, Usage},
     store::{
         Result, Store,
         sql::{Tx, query_scalar},
@@ -25,6 +27,8 @@ pub struct Ending {
     pub log_tail: String,
     /// What it says it did.
     pub summary: Option<String>,
+    /// What it used of a language model, if it is known to have used one.
+    pub usage: Option<Usage>,
 }
 
 impl Store {
@@ -44,13 +48,15 @@ async fn finish(tx: &mut Tx, project: ProjectId, endings: &[Ending]) -> Result<V
     let mut counted: Vec<RunId> = query_scalar(
         "with ending as (
              select * from unnest(
-                 $1::uuid[], $2::text[], $3::text[], $4::text[], $5::int[], $6::text[], $7::text[]
-             ) as ending (run, token, outcome, detail, exit_code, log_tail, summary)
+                 $1::uuid[], $2::text[], $3::text[], $4::text[], $5::int[], $6::text[], $7::text[],
+                 $9::jsonb[], $10::text[]
+             ) as ending (run, token, outcome, detail, exit_code, log_tail, summary, usage, used)
          ), ended as (
              update public.runs r
              set finished_at = now(), lease_until = null, outcome = ending.outcome,
                  detail = nullif(ending.detail, ''), exit_code = ending.exit_code,
-                 log_tail = nullif(ending.log_tail, ''), progress = null
+                 log_tail = nullif(ending.log_tail, ''), progress = null,
+                 usage = coalesce(ending.usage, r.usage)
              from ending, public.agents a
              where r.id = ending.run and r.token_sha256 = ending.token
                  and a.id = r.agent_id and a.epoch = r.epoch
@@ -75,7 +81,7 @@ async fn finish(tx: &mut Tx, project: ProjectId, endings: &[Ending]) -> Result<V
                  and a.generation >= ended.generation
          ), noted as (
              insert into public.events (project_id, agent_id, run_id, kind, detail)
-             select $8, agent_id, id, outcome, detail from ended
+             select $8, agent_id, id, outcome, concat_ws('; ', nullif(detail, ''), used) from ended
          )
          select id from ended",
     )
@@ -87,6 +93,10 @@ async fn finish(tx: &mut Tx, project: ProjectId, endings: &[Ending]) -> Result<V
     .bind(endings.iter().map(|ending| clean(&ending.log_tail)).collect::<Vec<_>>())
     .bind(endings.iter().map(|ending| ending.summary.as_deref().map(clean)).collect::<Vec<_>>())
     .bind(project)
+    .bind(endings.iter().map(|ending| ending.usage.map(Json)).collect::<Vec<_>>())
+    .bind(
+        endings.iter().map(|ending| ending.usage.map(|used| used.to_string())).collect::<Vec<_>>(),
+    )
     .fetch_all(tx.conn())
     .await?;
     if counted.len() < endings.len() {

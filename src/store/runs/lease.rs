@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use sqlx::types::Json;
+
 use crate::{
-    model::{AgentId, Digest, ProjectId, RunId, StopReason},
+    model::{AgentId, Digest, ProjectId, RunId, StopReason, Usage},
     store::{
         Project, Result, Store,
         sql::{Tx, query, query_as, query_scalar},
@@ -21,6 +23,8 @@ pub struct Beat {
     pub idle: Duration,
     /// Its last line of output.
     pub progress: String,
+    /// What it used of a language model so far, if it is known to use one.
+    pub usage: Option<Usage>,
 }
 
 /// The answer to a [`Beat`].
@@ -46,8 +50,9 @@ impl Store {
             revive(tx, project.id, lease, beats).await?;
             Ok(query_as(
                 "with beat as (
-                     select * from unnest($1::uuid[], $2::text[], $3::float8[], $4::text[])
-                         as beat (run, token, idle, progress)
+                     select * from unnest(
+                         $1::uuid[], $2::text[], $3::float8[], $4::text[], $6::jsonb[]
+                     ) as beat (run, token, idle, progress, usage)
                  ), kept as (
                      update public.runs r
                      set lease_until = least(
@@ -57,7 +62,8 @@ impl Store {
                          progress_at = greatest(
                              r.progress_at, now() - make_interval(secs => beat.idle)
                          ),
-                         progress = nullif(beat.progress, '')
+                         progress = nullif(beat.progress, ''),
+                         usage = coalesce(beat.usage, r.usage)
                      from beat
                      where r.id = beat.run and r.token_sha256 = beat.token
                          and r.finished_at is null
@@ -71,6 +77,7 @@ impl Store {
             .bind(beats.iter().map(|beat| beat.idle.as_secs_f64()).collect::<Vec<_>>())
             .bind(beats.iter().map(|beat| beat.progress.as_str()).collect::<Vec<_>>())
             .bind(lease.as_secs_f64())
+            .bind(beats.iter().map(|beat| beat.usage.map(Json)).collect::<Vec<_>>())
             .fetch_all(tx.conn())
             .await?)
         })

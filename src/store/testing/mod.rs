@@ -50,7 +50,13 @@ impl Running {
 
     /// A sign of life.
     pub(crate) fn beat(&self) -> Beat {
-        Beat { run: self.id, token: self.token, idle: Duration::ZERO, progress: String::new() }
+        Beat {
+            run: self.id,
+            token: self.token,
+            idle: Duration::ZERO,
+            progress: String::new(),
+            usage: None,
+        }
     }
 
     /// How it ended.
@@ -62,6 +68,7 @@ impl Running {
             detail: String::new(),
             exit_code: None,
             log_tail: String::new(),
+            usage: None,
             summary: None,
         }
     }

@@ -1,7 +1,11 @@
 //! Bringing the schema up to date: alone, together, and beside the Supabase
 //! command line.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use crate::store::{
     Error, Store, migrate,
@@ -23,14 +27,21 @@ const THEIR_HISTORY: &str = "select coalesce(string_agg(version, ' ' order by ve
 
 /// The migrations in the folder, by version, with what is in them.
 fn files() -> BTreeMap<i64, String> {
+    let content = |path: PathBuf| fs::read_to_string(path).unwrap();
+    paths().into_iter().map(|(version, (_, path))| (version, content(path))).collect()
+}
+
+/// The migrations in the folder, by version: what each is called, and its file.
+fn paths() -> BTreeMap<i64, (String, PathBuf)> {
     let entries = fs::read_dir(MIGRATIONS).unwrap();
     entries
         .map(|entry| {
             let path = entry.unwrap().path();
             let file = path.file_name().unwrap().to_str().unwrap();
             let (version, name) = file.split_once('_').unwrap();
-            assert!(version.len() == 14 && name.ends_with(".sql"), "{file} is named otherwise");
-            (version.parse().unwrap(), fs::read_to_string(&path).unwrap())
+            let name = name.strip_suffix(".sql").filter(|_| version.len() == 14);
+            let name = name.unwrap_or_else(|| panic!("{file} is named otherwise"));
+            (version.parse().unwrap(), (name.to_owned(), path.clone()))
         })
         .collect()
 }
@@ -158,7 +169,8 @@ async fn what_is_applied_here_is_told_to_supabase() {
     let names = "select string_agg(name, ' ' order by version)
         from supabase_migrations.schema_migrations
         where statements[1] is not null";
-    assert_eq!(text(&store, names).await, "tables triggers access github");
+    let all: Vec<String> = paths().into_values().map(|(name, _)| name).collect();
+    assert_eq!(text(&store, names).await, all.join(" "));
 }
 
 #[tokio::test]

@@ -14,4 +14,6 @@ mod runs;
 mod schema;
 mod snapshot;
 mod sync;
+mod ticks;
+mod usage;
 mod views;

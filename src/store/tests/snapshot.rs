@@ -6,7 +6,7 @@ use crate::{
     engine::{Agent, Attempts, Build, Feedback, LiveRun, Pool, Snapshot},
     model::{
         Epoch, FeedbackKind, Generation, OnStale, Outcome, PoolName, Resolution, Review,
-        RunnerKind, Status, StopReason,
+        RunnerKind, Status, StopReason, Usd,
     },
     store::{
         Known, Maker, Operator,
@@ -66,6 +66,8 @@ async fn untouched(store: &TestStore) -> Agent {
         retired: false,
         run: None,
         attempts: Attempts::default(),
+        budget: None,
+        spent: Usd::default(),
         feedback: vec![],
         produces: vec![],
         missing: vec![],

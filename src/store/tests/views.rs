@@ -89,17 +89,6 @@ async fn the_last_events_are_shown_oldest_first() {
 }
 
 #[tokio::test]
-async fn a_project_remembers_its_last_tick() {
-    let store = testing::store().await;
-    let before = store.now().await.unwrap();
-
-    store.record_tick(store.project.id).await.unwrap();
-
-    let project = store.project(&store.project.name).await.unwrap();
-    assert!(project.last_tick_at > Some(before), "{project:?}");
-}
-
-#[tokio::test]
 async fn a_project_that_was_never_synced_is_told_apart() {
     let store = testing::store().await;
 

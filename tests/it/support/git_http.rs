@@ -95,10 +95,14 @@ pub(crate) struct GitHttp {
     rules: Arc<Rules>,
 }
 
+type Doorkeeper = Box<dyn Fn(&str) -> bool + Send>;
+
 #[derive(Default)]
 struct Rules {
     /// What is accepted as a password, and whether it may push.
     tokens: Mutex<Option<Vec<(String, bool)>>>,
+    /// Who says of other passwords whether they may push.
+    doorkeeper: Mutex<Option<Doorkeeper>>,
     always: Mutex<Vec<(Stage, u16, String)>>,
     once: Mutex<Vec<(Stage, Trick)>>,
     seen: Mutex<Vec<Seen>>,
@@ -156,9 +160,21 @@ impl GitHttp {
         *self.rules.tokens.lock().unwrap() = Some(vec![(token.to_owned(), true)]);
     }
 
+    /// From now on, takes this password too.
+    pub(crate) fn admits(&self, token: &str, pushes: bool) {
+        let mut tokens = self.rules.tokens.lock().unwrap();
+        tokens.get_or_insert_default().push((token.to_owned(), pushes));
+    }
+
     /// From now on, asks for this password, and lets nobody push.
     pub(crate) fn wants_to_be_read_with(&self, token: &str) {
         *self.rules.tokens.lock().unwrap() = Some(vec![(token.to_owned(), false)]);
+    }
+
+    /// From now on, asks for a password that `knows` lets in.
+    pub(crate) fn wants_what(&self, knows: impl Fn(&str) -> bool + Send + 'static) {
+        *self.rules.tokens.lock().unwrap() = Some(vec![]);
+        *self.rules.doorkeeper.lock().unwrap() = Some(Box::new(knows));
     }
 
     /// The next time that it is asked for this, does that.
@@ -266,11 +282,11 @@ fn answer(root: &Path, rules: &Rules, stream: impl Read + Write) -> io::Result<(
         return plain(stream, status, "", &words);
     }
     if let Some(tokens) = rules.tokens.lock().unwrap().clone() {
-        let known = tokens.iter().find(|(token, _)| {
-            let expected =
-                base64::prelude::BASE64_STANDARD.encode(format!("x-access-token:{token}"));
-            request.header("authorization") == format!("Basic {expected}")
-        });
+        let shown = request.password().unwrap_or_default();
+        let opens = |knows: &Doorkeeper| knows(&shown);
+        let is_let_in = rules.doorkeeper.lock().unwrap().as_ref().is_some_and(opens);
+        let other = is_let_in.then(|| (shown.clone(), true));
+        let known = tokens.into_iter().chain(other).find(|(token, _)| *token == shown);
         let pushes = matches!(stage, Some(Stage::LookToPush | Stage::Push));
         match known {
             None => {
@@ -347,6 +363,14 @@ impl Request {
     fn header(&self, name: &str) -> &str {
         let found = self.headers.iter().find(|(is, _)| is == name);
         found.map(|(_, value)| value.as_str()).unwrap_or_default()
+    }
+
+    /// What is shown in the name of `x-access-token`.
+    fn password(&self) -> Option<String> {
+        let encoded = self.header("authorization").strip_prefix("Basic ")?;
+        let decoded = base64::prelude::BASE64_STANDARD.decode(encoded).ok()?;
+        let pair = String::from_utf8(decoded).ok()?;
+        pair.strip_prefix("x-access-token:").map(ToOwned::to_owned)
     }
 
     fn read_body(&self, reader: &mut impl io::BufRead) -> io::Result<Vec<u8>> {

@@ -4,6 +4,7 @@
 //! **Invariant:** nothing here waits for a guessed time. [`wait_until`] looks
 //! again and again, and gives up loudly.
 
+pub(crate) mod actions;
 mod cutter;
 pub(crate) mod elsewhere;
 #[allow(dead_code, reason = "some of it is for the unit tests of the archive")]

@@ -132,6 +132,11 @@ impl Project {
         address
     }
 
+    /// What the binary finds its database by.
+    pub(crate) fn database_url(&self) -> String {
+        self.address().url().to_owned()
+    }
+
     /// Sets a variable for every use of the binary from here on.
     pub(crate) fn env(&mut self, name: &str, value: &str) {
         self.env.insert(name.to_owned(), value.to_owned());
@@ -290,6 +295,17 @@ impl Project {
     /// Whether an agent left this word in the trace.
     pub(crate) fn has_noted(&self, agent: &str, word: &str) -> bool {
         self.trace().iter().any(|line| line.agent == agent && line.word == word)
+    }
+
+    /// How many processes of any run of this project are alive.
+    pub(crate) fn alive(&self) -> usize {
+        let runs = self.sql("select id from runs");
+        let marks: Vec<String> = runs.lines().map(|run| format!("WAVEMARK_RUN={run}")).collect();
+        let is_ours = |process: &fs::DirEntry| {
+            let environ = fs::read(process.path().join("environ")).unwrap_or_default();
+            environ.split(|it| *it == 0).any(|it| marks.iter().any(|mark| mark.as_bytes() == it))
+        };
+        fs::read_dir("/proc").unwrap().filter(|process| is_ours(process.as_ref().unwrap())).count()
     }
 
     /// A path below the folder.

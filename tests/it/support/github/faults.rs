@@ -127,6 +127,11 @@ pub(crate) enum Hit {
     /// The first is 1.
     Nth(usize),
     From(usize),
+    /// This one, and after it every so many.
+    Every {
+        first: usize,
+        step: usize,
+    },
 }
 
 /// Something that happens just before a call is heard.
@@ -197,6 +202,7 @@ impl Calls {
         match self.hit {
             Hit::Nth(nth) => self.seen == nth,
             Hit::From(nth) => self.seen >= nth,
+            Hit::Every { first, step } => self.seen >= first && (self.seen - first) % step == 0,
         }
     }
 }

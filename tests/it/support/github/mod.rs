@@ -96,6 +96,23 @@ impl GitHub {
         self.shared.lock().world.tokens.remove(token);
     }
 
+    /// From now on, nobody gets in with a token that an App made.
+    pub(crate) fn revoke_tokens_of_apps(&self) {
+        self.shared.lock().world.tokens.retain(|_, token| token.expires_at.is_none());
+    }
+
+    /// What a git server beside it asks: whether a token writes contents now.
+    pub(crate) fn doorkeeper(&self) -> impl Fn(&str) -> bool + Send + 'static {
+        let shared = Arc::clone(&self.shared);
+        move |token| {
+            let world = &shared.lock().world;
+            let now = world.clock.now();
+            let token = world.tokens.get(token);
+            let token = token.filter(|token| token.expires_at.is_none_or(|end| end > now));
+            token.is_some_and(|token| token.opens("contents") == Access::Write)
+        }
+    }
+
     /// Installs a GitHub App: its id, and the id of its installation.
     pub(crate) fn install_app(&self, slug: &str, permissions: &[(&str, Access)]) -> (u64, u64) {
         let world = &mut self.shared.lock().world;
@@ -103,6 +120,13 @@ impl GitHub {
         let (slug, permissions) = (slug.to_owned(), named(permissions));
         world.app = Some(App { id, installation, slug, permissions });
         (id, installation)
+    }
+
+    /// The owner of the App accepts that it has these permissions now.
+    pub(crate) fn permit_app(&self, permissions: &[(&str, Access)]) {
+        if let Some(app) = &mut self.shared.lock().world.app {
+            app.permissions = named(permissions);
+        }
     }
 
     /// Makes another repo.

@@ -4,7 +4,7 @@
 use super::{
     GitHub,
     server::State,
-    world::{Change, Issue, NewIssue, Reason},
+    world::{Change, Head, Issue, NewIssue, Reason},
 };
 
 /// Somebody at their browser.
@@ -53,8 +53,33 @@ impl Person<'_> {
     }
 
     pub(crate) fn open_pull_request(&self, title: &str) -> u64 {
-        let title = title.to_owned();
-        self.open(NewIssue { title, is_pull_request: true, ..NewIssue::default() })
+        self.propose(title, &format!("{}:patch-1", self.login), &"a".repeat(40))
+    }
+
+    /// Opens a pull request from `owner:branch`, where this is the newest commit.
+    pub(crate) fn propose(&self, title: &str, head: &str, sha: &str) -> u64 {
+        let (owner, branch) = head.split_once(':').unwrap();
+        let (owner, branch) = (owner.to_owned(), branch.to_owned());
+        let head = Head { owner, branch, sha: sha.to_owned() };
+        self.with(|state, repo| state.world.open_pull(repo, &self.login, title, head))
+    }
+
+    /// Pushes to the branch of a pull request.
+    pub(crate) fn push(&self, number: u64, sha: &str) {
+        self.with(|state, repo| state.world.push_to_pull(repo, number, sha));
+    }
+
+    /// Merges a pull request, as this commit.
+    pub(crate) fn merge(&self, number: u64, commit: &str) {
+        self.with(|state, repo| state.world.merge(repo, number, &self.login, commit));
+    }
+
+    /// Lets only those who may write say anything more.
+    pub(crate) fn lock(&self, number: u64) {
+        self.with(|state, repo| {
+            let issue = state.world.repos[repo].issues.get_mut(&number);
+            issue.unwrap().locked = true;
+        });
     }
 
     fn open(&self, new: NewIssue) -> u64 {

@@ -4,7 +4,10 @@ use serde_json::{Map, Value, json};
 
 use super::{
     clock,
-    world::{Comment, Event, Happened, Issue, Label, Reaction, Repo, Role, User, Workflow, World},
+    world::{
+        Comment, Event, Happened, Head, Issue, Label, Pull, Reaction, Repo, Role, User, Workflow,
+        World,
+    },
 };
 
 /// A view of the world from one repo.
@@ -60,7 +63,7 @@ impl<'a> Render<'a> {
             "labels": labels,
             "state": if issue.closed.is_some() { "closed" } else { "open" },
             "state_reason": reason,
-            "locked": false,
+            "locked": issue.locked,
             "active_lock_reason": null,
             "assignee": null,
             "assignees": [],
@@ -85,6 +88,104 @@ impl<'a> Render<'a> {
             });
         }
         json
+    }
+
+    /// A pull request as it is in lists.
+    pub(super) fn pull(&self, pull: &Pull) -> Value {
+        let Pull { number, head, merged } = pull;
+        let issue = &self.repo.issues[number];
+        let mut json = self.issue(issue);
+        for only_of_issues in [
+            "comments",
+            "closed_by",
+            "events_url",
+            "labels_url",
+            "performed_via_github_app",
+            "pull_request",
+            "reactions",
+            "repository_url",
+            "state_reason",
+            "timeline_url",
+        ] {
+            json.as_object_mut().unwrap().remove(only_of_issues);
+        }
+        let (api, html) = (&self.api, &self.html);
+        let url = format!("{api}/pulls/{number}");
+        // Until it is merged, this is a try of GitHub's.
+        let commit = merged.as_ref().map_or("f".repeat(40), |merged| merged.commit.clone());
+        json["merged_at"] = merged.as_ref().map(|merged| clock::text(merged.at)).into();
+        json["merge_commit_sha"] = json!(commit);
+        json["auto_merge"] = Value::Null;
+        json["requested_reviewers"] = json!([]);
+        json["requested_teams"] = json!([]);
+        json["url"] = json!(url);
+        json["html_url"] = json!(format!("{html}/pull/{number}"));
+        json["diff_url"] = json!(format!("{html}/pull/{number}.diff"));
+        json["patch_url"] = json!(format!("{html}/pull/{number}.patch"));
+        let mut links = Map::new();
+        for (name, to) in [
+            ("self", url.clone()),
+            ("html", format!("{html}/pull/{number}")),
+            ("issue", format!("{api}/issues/{number}")),
+            ("comments", format!("{api}/issues/{number}/comments")),
+            ("commits", format!("{url}/commits")),
+            ("statuses", format!("{api}/statuses/{}", head.sha)),
+            ("review_comments", format!("{url}/comments")),
+            ("review_comment", format!("{api}/pulls/comments{{/number}}")),
+        ] {
+            links.insert(name.to_owned(), json!({ "href": to }));
+            if !matches!(name, "self" | "html") {
+                json[format!("{name}_url")] = json!(to);
+            }
+        }
+        json["_links"] = links.into();
+        let base = Head {
+            owner: self.repo.owner().to_owned(),
+            branch: "main".to_owned(),
+            sha: "b".repeat(40),
+        };
+        json["head"] = self.end(head);
+        json["base"] = self.end(&base);
+        json
+    }
+
+    /// A pull request as it is when it is asked for.
+    pub(super) fn whole_pull(&self, pull: &Pull) -> Value {
+        let mut json = self.pull(pull);
+        json["merged"] = json!(pull.merged.is_some());
+        json["merged_by"] = pull.merged.as_ref().map(|merged| self.user(&merged.by)).into();
+        json["mergeable"] = Value::Null;
+        json["mergeable_state"] = json!("unknown");
+        json["maintainer_can_modify"] = json!(false);
+        json["comments"] = json!(self.repo.comments_on(pull.number).count());
+        for count in ["additions", "changed_files", "commits", "deletions", "review_comments"] {
+            json[count] = json!(1);
+        }
+        json
+    }
+
+    /// One end of a pull request. A fork has another id than the repo.
+    fn end(&self, head: &Head) -> Value {
+        let Head { owner, branch, sha } = head;
+        let mut repo = self.repository(&Role::Read);
+        // Told only of a repo that is asked for.
+        for only_alone in ["network_count", "subscribers_count"] {
+            repo.as_object_mut().unwrap().remove(only_alone);
+        }
+        repo["has_downloads"] = json!(true);
+        if owner != self.repo.owner() {
+            repo["id"] = json!(self.world.users[owner].id + 1_000_000);
+            repo["full_name"] = json!(format!("{owner}/{}", self.repo.name()));
+            repo["owner"] = self.user(owner);
+            repo["fork"] = json!(true);
+        }
+        json!({
+            "label": format!("{owner}:{branch}"),
+            "ref": branch,
+            "sha": sha,
+            "user": self.user(owner),
+            "repo": repo,
+        })
     }
 
     pub(super) fn comment(&self, comment: &Comment) -> Value {

@@ -28,6 +28,9 @@ pub(super) fn read(call: &mut Call<'_>) -> Outcome {
 
 pub(super) fn create(call: &mut Call<'_>) -> Outcome {
     let (number, body) = (call.issue()?, body(call)?);
+    if call.repo().issues[&number].locked && (call.token.of_app || call.role() < Role::Write) {
+        return Err(Answer::error(403, "Unable to create comment because issue is locked."));
+    }
     let id = call.world.comment(call.repo, number, &call.login(), &body);
     Ok(Answer::created(call.render().comment(&call.repo().comments[&id])))
 }

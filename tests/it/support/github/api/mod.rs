@@ -11,6 +11,7 @@ mod issues;
 mod labels;
 mod list;
 mod people;
+mod pulls;
 mod routes;
 
 use serde_json::Value;
@@ -84,9 +85,17 @@ fn try_answer(
         return Err(Answer::error(403, "Repository was archived so is read-only."));
     }
     let classic = call.token.permissions.is_none();
-    let accepted = format!("{}={}", needs.what, needs.access.name());
+    let access = needs.access.name();
+    // What is said on a pull request, either permission opens.
+    let of_pulls = operation.name.contains("/comments") && needs.what == "issues";
+    let accepted = match of_pulls {
+        true => format!("issues={access}; pull_requests={access}"),
+        false => format!("{}={access}", needs.what),
+    };
+    let opens = |what| call.token.opens(what) >= needs.access;
+    let allowed = opens(needs.what) || (of_pulls && call.is_on_pull() && opens("pull_requests"));
     let public = !writes && !call.repo().private && needs.of_repo;
-    let answered = if public || call.token.opens(needs.what) >= needs.access {
+    let answered = if public || allowed {
         handler(&mut call)
     } else {
         let whom = if call.token.of_app { "integration" } else { "personal access token" };
@@ -136,6 +145,15 @@ impl Call<'_> {
             return Ok(());
         }
         Err(Answer::error(403, "Must have admin rights to Repository."))
+    }
+
+    /// Whether this is about a pull request, or about a comment on one.
+    fn is_on_pull(&self) -> bool {
+        let Some(Ok(number)) = self.gaps.get(2).map(|gap| gap.parse::<u64>()) else {
+            return false;
+        };
+        let comment = self.repo().comments.get(&number).map(|comment| comment.issue);
+        self.repo().pulls.contains_key(&comment.unwrap_or(number))
     }
 
     /// The number in the third gap, of an issue that is there.

@@ -1,7 +1,7 @@
 //! What the fake can be asked, and the permission that each of it needs.
 
 use super::{
-    Access, Call, Outcome, Request, World, actions, apps, comments, issues, labels, people,
+    Access, Call, Outcome, Request, World, actions, apps, comments, issues, labels, people, pulls,
 };
 
 /// What a token must open.
@@ -34,6 +34,7 @@ pub(super) fn of_token(name: &str) -> Option<(Needs, Handler)> {
     };
     let what = match path.split('/').nth(1) {
         Some("issues" | "labels") => "issues",
+        Some("pulls") => "pull_requests",
         Some("actions") if path.contains("/variables") => "actions_variables",
         Some("actions") => "actions",
         Some("dispatches") => "contents",
@@ -78,6 +79,8 @@ fn of_repo_path(method: &str, path: &str) -> Option<Handler> {
         ("DELETE", "/issues/comments/{comment_id}") => comments::delete,
         ("GET", "/issues/comments/{comment_id}/reactions") => comments::reactions,
         ("POST", "/issues/comments/{comment_id}/reactions") => comments::react,
+        ("GET", "/pulls") => pulls::list,
+        ("GET", "/pulls/{pull_number}") => pulls::read,
         ("GET", "/labels") => labels::list,
         ("POST", "/labels") => labels::create,
         ("GET", "/labels/{name}") => labels::read,

@@ -23,6 +23,8 @@ pub(crate) struct Issue {
     pub(crate) created_at: Instant,
     pub(crate) updated_at: Instant,
     pub(crate) is_pull_request: bool,
+    /// Whether only those who may write can say anything more.
+    pub(crate) locked: bool,
 }
 
 /// How an issue was closed.
@@ -147,6 +149,7 @@ impl World {
             created_at: now,
             updated_at: now,
             is_pull_request: new.is_pull_request,
+            locked: false,
         };
         repo_.issues.insert(number, issue);
         self.change(repo, number, by, Change::Labels(new.labels));
@@ -286,7 +289,7 @@ impl World {
         arrived
     }
 
-    fn touch(&mut self, repo: usize, number: u64) {
+    pub(super) fn touch(&mut self, repo: usize, number: u64) {
         let now = self.clock.now();
         self.repos[repo].issues.get_mut(&number).unwrap().updated_at = now;
     }

@@ -6,6 +6,7 @@
 
 mod access;
 mod issue;
+mod pull;
 mod repo;
 mod user;
 
@@ -17,6 +18,7 @@ pub(super) use self::access::named;
 pub(crate) use self::{
     access::{Access, Token},
     issue::{Change, Comment, Event, Happened, Issue, NewIssue, Reaction, Reason},
+    pull::{Head, Pull},
     repo::{Dispatch, Gone, Label, Repo, Workflow},
     user::{Role, User},
 };

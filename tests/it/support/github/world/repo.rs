@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{
     super::clock::Instant,
     issue::{Comment, Event, Issue, Reaction},
+    pull::Pull,
     user::Role,
 };
 
@@ -21,6 +22,8 @@ pub(crate) struct Repo {
     pub(crate) has_issues: bool,
     /// Issues and pull requests, which share their numbers.
     pub(crate) issues: BTreeMap<u64, Issue>,
+    /// What pull requests have beside an issue.
+    pub(crate) pulls: BTreeMap<u64, Pull>,
     /// What stands where an issue stood.
     pub(crate) gone: BTreeMap<u64, Gone>,
     pub(crate) comments: BTreeMap<u64, Comment>,
@@ -84,6 +87,7 @@ impl Repo {
             archived: false,
             has_issues: true,
             issues: BTreeMap::new(),
+            pulls: BTreeMap::new(),
             gone: BTreeMap::new(),
             comments: BTreeMap::new(),
             events: Vec::new(),
