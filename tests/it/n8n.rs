@@ -109,13 +109,23 @@ fn an_answer_that_is_lost_is_not_waited_for() {
 #[test]
 fn what_may_pass_is_tried_again() {
     let stage = stage("", &[Starting, DiesFirst, Fails, Crashes]);
-    insta::assert_snapshot!(built(&stage), @"");
+    insta::assert_snapshot!(built(&stage), @"
+    lost: nobody saw it end: n8n is still starting: it answered 404 before it knew its workflows
+    failed: n8n answered 200 with nothing in it: the workflow failed before its Respond node
+    failed: said that it failed: The sheet is gone
+    lost: nobody saw it end: n8n was cut off while it worked on it: Workflow did not finish
+    succeeded: everything declared is stored
+    ");
 }
 
 #[test]
 fn what_n8n_says_counts_where_there_is_a_key() {
     let stage = stage(", api_key: N8N_API_KEY", &[FailsSilently, ForgetsToFinish]);
-    insta::assert_snapshot!(built(&stage), @"");
+    insta::assert_snapshot!(built(&stage), @"
+    failed: n8n says that its workflow failed
+    failed: n8n says that it succeeded, but it never called run_finish
+    succeeded: everything declared is stored
+    ");
 }
 
 #[test]
@@ -140,7 +150,12 @@ fn what_needs_a_person_is_not_tried_again() {
     told.push(outcomes(&plain));
     assert_eq!(plain.project.statuses(), "brief complete, vision feedback");
 
-    insta::assert_snapshot!(told.join("\n"), @"");
+    insta::assert_snapshot!(told.join("\n"), @r#"
+    refused: n8n knows no such webhook: publish the workflow, and let its Webhook node take POST: The requested webhook "POST vision" is not registered.
+    refused: it answered 403: is `auth` in the plan, and its secret, what it asks for?
+    refused: the secret N8N_SECRET is not set: set it in the environment of `wavemark`
+    refused: `http://n8n.example.org/webhook/vision` is not encrypted: use https://, as the secrets of a run go there
+    "#);
 }
 
 #[test]

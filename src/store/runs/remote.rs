@@ -88,7 +88,8 @@ impl Store {
                  left join wavemark.definitions d on d.sha256 = r.definition_sha256
                  where r.project_id = $1 and r.remote
                      and (r.finished_at is null or r.outcome = 'lost')
-                     and (r.finished_at is null or r.reported is not null)
+                     -- Given up, and heard of after all.
+                     and (r.finished_at is null or r.reported_at > r.finished_at)
                  order by r.claimed_at, a.name",
             )
             .bind(project.id)
