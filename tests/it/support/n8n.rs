@@ -145,10 +145,7 @@ impl Request {
 
 fn serve(state: &Arc<State>, mut stream: TcpStream) {
     let Some(request) = Request::read(&stream) else { return };
-    let (status, kind, body) = match answer(state, &request) {
-        Some(answer) => answer,
-        None => return,
-    };
+    let Some((status, kind, body)) = answer(state, &request) else { return };
     let head = format!(
         "HTTP/1.1 {status} As Measured\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
         body.len()
