@@ -102,14 +102,18 @@ impl Workspace {
     /// Reads and checks the plan as it was, programs apart; none if there was no
     /// plan then.
     pub fn plan_at(&self, revision: &Revision) -> anyhow::Result<Option<Result<Plan, Problems>>> {
-        let names = revision.list(WAVES).context("cannot list the plan at that revision")?;
+        let mut files = Vec::new();
+        for folder in [WAVES, PROFILES] {
+            let names = revision.list(folder).context("cannot list the plan at that revision")?;
+            let names = names.into_iter().filter(|name| is_of_plan(name));
+            files.extend(names.map(|name| format!("{folder}/{name}")));
+        }
         let source = |path: String| -> anyhow::Result<(String, Source)> {
             let past = revision.read(&path).with_context(|| format!("cannot read {path}"))?;
             Ok((path, Source::from(past)))
         };
-        let files = names.into_iter().filter(|name| is_of_plan(name));
         let files: BTreeMap<String, Source> =
-            files.map(|name| source(format!("{WAVES}/{name}"))).collect::<anyhow::Result<_>>()?;
+            files.into_iter().map(source).collect::<anyhow::Result<_>>()?;
         if files.is_empty() {
             return Ok(None);
         }

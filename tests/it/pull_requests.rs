@@ -120,6 +120,20 @@ fn a_plan_is_compared_with_a_branch_and_no_database_is_asked() {
 }
 
 #[test]
+fn a_plan_at_a_revision_has_the_profiles_of_that_revision() {
+    let project = in_git(&duo("one"));
+    let mine = project.path("waves/profiles/mine.yaml");
+    fs::create_dir(mine.parent().unwrap()).unwrap();
+    fs::write(&mine, "start: [sh, '{prompt}']\n").unwrap();
+    project.replan(&duo("one").entry("other", "run: { mine: {} }, prompt: Do it."));
+    commit(&project);
+    project.run(&["plan", "--against", "HEAD", "--exit-code"]).exits(0);
+
+    fs::write(&mine, "start: [sh, -e, '{prompt}']\n").unwrap();
+    project.run(&["plan", "--against", "HEAD", "--exit-code"]).exits(3);
+}
+
+#[test]
 fn a_revision_without_a_good_plan_is_told() {
     let project = in_git(&duo("one"));
     let good = git(&project, &["rev-parse", "HEAD"]);
