@@ -46,7 +46,7 @@ fn errors(validator: &Validator, file: &Json) -> String {
 
 #[test]
 fn the_schema_is_one() {
-    for schema in [schema::project(), schema::wave(), schema::file()] {
+    for schema in [schema::project(), schema::wave(), schema::profile(), schema::file()] {
         jsonschema::draft7::meta::validate(&schema).unwrap();
     }
 }
@@ -63,6 +63,22 @@ fn the_example_is_valid() {
         }
     }
     assert!(seen >= 3);
+}
+
+#[test]
+fn the_built_in_profiles_are_valid() {
+    let profile = compiled(&schema::profile());
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/plan/profiles");
+    let mut seen = 0;
+    for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        let file = serde_yaml::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        for schema in [&profile, &FILE] {
+            assert_eq!(errors(schema, &file), "", "{}", path.display());
+        }
+        seen += 1;
+    }
+    assert_eq!(seen, 4);
+    assert!(!profile.is_valid(&json!({ "start": ["a"], "promt": "stdin" })));
 }
 
 /// Mistakes that an editor is to mark, so that the laws below cannot hold
