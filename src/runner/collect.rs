@@ -29,7 +29,7 @@ use super::{
     supervise::LINE,
     watch::{Seen, Watch},
 };
-use crate::model::{ArtifactKey, ArtifactType, FeedbackNumber, Finish};
+use crate::model::{ArtifactKey, ArtifactType, FeedbackNumber, Finish, Usage};
 
 /// How often everything is looked at, in case an event was lost.
 const OFTEN: Duration = Duration::from_secs(2);
@@ -53,6 +53,7 @@ pub(super) struct Collector {
     progress: watch::Sender<Progress>,
     finish: Option<Finish>,
     summary: Option<String>,
+    usage: Usage,
     /// What it asked last.
     asked: Option<FeedbackNumber>,
     /// Requests that were answered and could not be removed.
@@ -64,6 +65,8 @@ pub(super) struct Collector {
 pub(super) struct Collected {
     pub(super) finish: Option<Finish>,
     pub(super) summary: Option<String>,
+    /// What it says it used.
+    pub(super) usage: Usage,
     pub(super) rejected: Vec<Rejection>,
 }
 
@@ -85,6 +88,7 @@ impl Collector {
             progress,
             finish: None,
             summary: None,
+            usage: Usage::default(),
             asked: None,
             answered: BTreeSet::new(),
         }
@@ -133,6 +137,7 @@ impl Collector {
             finish: self.finish,
             rejected: rejected.map(|one| self.without_secrets(one)).collect(),
             summary: self.summary,
+            usage: self.usage,
         }
     }
 
@@ -337,6 +342,7 @@ impl Collector {
             self.ask(said.summary.as_deref().unwrap_or_default()).await;
         }
         self.finish = self.finish.or(said.finish);
+        self.usage = said.usage.unwrap_or_default();
         if self.summary.is_none() {
             self.summary = said.summary.map(|text| self.summary(&text));
         }

@@ -10,7 +10,7 @@ use super::{
     files::{Folder, Unread},
     report::Rejection,
 };
-use crate::model::Finish;
+use crate::model::{Finish, Usage};
 
 /// The largest of either that is read, in bytes.
 const LARGEST: u64 = 1024 * 1024;
@@ -22,6 +22,8 @@ pub(super) struct Said {
     pub(super) finish: Option<Finish>,
     /// What it did: what `result.json` says, or else `out/SUMMARY.md`.
     pub(super) summary: Option<String>,
+    /// What it used of a language model.
+    pub(super) usage: Option<Usage>,
     /// What of it cannot be understood.
     pub(super) rejected: Vec<Rejection>,
 }
@@ -31,6 +33,7 @@ pub(super) struct Said {
 struct ResultFile {
     status: Option<String>,
     summary: Option<String>,
+    usage: Option<serde_json::Value>,
 }
 
 /// Reads what there is.
@@ -41,6 +44,7 @@ pub(super) fn read(dir: &RunDir) -> Said {
             Ok(file) => {
                 said.finish = file.status.and_then(|status| said.status(&status));
                 said.summary = file.summary;
+                said.usage = file.usage.and_then(|usage| said.usage(usage));
             }
             Err(err) => said.reject("result.json", format!("is not what it should be: {err}")),
         }
@@ -60,6 +64,13 @@ impl Said {
             self.reject("result.json", why);
         }
         known
+    }
+
+    fn usage(&mut self, usage: serde_json::Value) -> Option<Usage> {
+        let usage = serde_json::from_value(usage);
+        usage
+            .map_err(|err| self.reject("result.json", format!("has a usage that is none: {err}")))
+            .ok()
     }
 
     fn text(&mut self, dir: &RunDir, path: &str) -> Option<String> {
@@ -91,10 +102,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("out")).unwrap();
         prepare(folder.path());
-        let Said { finish, summary, rejected } = read(&RunDir::at(folder.path()));
+        let Said { finish, summary, usage, rejected } = read(&RunDir::at(folder.path()));
+        let usage = usage.map(|usage| format!("; {usage}")).unwrap_or_default();
         let rejected: Vec<String> =
             rejected.into_iter().map(|one| format!("; {} {}", one.path, one.why)).collect();
-        format!("{finish:?}, {summary:?}{}", rejected.concat())
+        format!("{finish:?}, {summary:?}{usage}{}", rejected.concat())
     }
 
     fn result(text: &str) -> String {
@@ -115,6 +127,20 @@ mod tests {
             fs::write(dir.join("out/SUMMARY.md"), "Did it.").unwrap();
         });
         assert_eq!(both, "Some(Complete), Some(\"Did it.\")");
+    }
+
+    #[test]
+    fn an_agent_says_what_it_used() {
+        let told = [
+            result(
+                r#"{"usage":{"output":9,"turns":1,"cost":{"usd":250000,"basis":"reported"},"x":1}}"#,
+            ),
+            result(r#"{"status":"complete","usage":{"output":-1}}"#),
+        ];
+        insta::assert_snapshot!(told.join("\n"), @"
+        None, None; $0.25, 1 turn, 0 tokens in and 9 out
+        Some(Complete), None; result.json has a usage that is none: invalid value: integer `-1`, expected u64
+        ");
     }
 
     #[test]

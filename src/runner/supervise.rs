@@ -32,7 +32,7 @@ use super::{
     stop::{Orders, Progress, Stopper},
     talk::{Call, Talk},
 };
-use crate::model::{Finish, RunId, StopReason};
+use crate::model::{Finish, RunId, StopReason, Usage};
 
 /// How long output is waited for after the run has ended. Never for the end of
 /// the pipe: any process that was missed may hold it open.
@@ -215,6 +215,7 @@ impl Run {
             stopped,
             finish: collected.finish,
             summary: collected.summary,
+            usage: collected.usage,
             log_tail: self.log.tail().to_owned(),
             rejected,
             ..Evidence::of(exit)
@@ -232,8 +233,15 @@ impl Run {
         let events = talk.as_ref().map(Talk::events);
         let has_events = events.is_some();
         let (give_up, given_up) = oneshot::channel();
-        let mut reading =
-            Reading { log, raw, talk: talk.as_mut(), events, give_up: Some(give_up), error: None };
+        let mut reading = Reading {
+            log,
+            raw,
+            used: Usage::default(),
+            talk: talk.as_mut(),
+            events,
+            give_up: Some(give_up),
+            error: None,
+        };
         let (end_reading, reading_ends) = oneshot::channel();
         let lead = async {
             let (exit, stopped, remains) = tokio::select! {
@@ -351,6 +359,8 @@ struct Reading<'r> {
     events: Option<Events>,
     /// Tells that going on is hopeless.
     give_up: Option<oneshot::Sender<()>>,
+    /// What the run was last said to have used.
+    used: Usage,
     /// What went wrong with the files.
     error: Option<String>,
 }
@@ -378,12 +388,13 @@ impl Reading<'_> {
                 biased;
                 () = &mut deadline => break,
                 () = tokio::time::sleep_until(next_report.into()), if news => {
-                    news = false;
                     next_report = Instant::now() + THROTTLE;
                     let line = self.log.last_line();
                     let line = line[..line.floor_char_boundary(LINE)].to_owned();
                     // A full channel has other signs of life in it.
                     drop(reports.try_send(Report::Output { line }));
+                    // What it used is not to wait for more to come.
+                    news = !self.tell_usage(reports);
                 }
                 () = receive(&mut output, &mut for_people) => {
                     let written = self.log.push(&for_people);
@@ -421,6 +432,21 @@ impl Reading<'_> {
         let written = self.raw.push(bytes);
         self.note(written);
         self.show(lines);
+    }
+
+    /// Tells what the run used, if that is more than was told; false if there
+    /// was no room for it.
+    fn tell_usage(&mut self, reports: &mpsc::Sender<Report>) -> bool {
+        let (Some(talk), Some(events)) = (&self.talk, &self.events) else { return true };
+        let usage = talk.used(events.transcript());
+        if usage == self.used {
+            return true;
+        }
+        let told = reports.try_send(Report::Used { usage }).is_ok();
+        if told {
+            self.used = usage;
+        }
+        told
     }
 
     fn show(&mut self, lines: Vec<String>) {

@@ -141,14 +141,19 @@ impl Talk {
         }
     }
 
-    /// Takes in how a call ended. `said` is the end of what it printed beside
-    /// its events.
-    pub(super) fn ended(&mut self, told: &Transcript, exit: &Exit, said: &str) {
+    /// What this run used so far, with what the call that is going on told.
+    pub(super) fn used(&self, told: &Transcript) -> Usage {
         let before = match &self.session {
             Some(session) if self.resumes => session.counted,
             _ => Usage::default(),
         };
-        self.told.usage = self.told.usage + told.used(before);
+        self.told.usage + told.used(before)
+    }
+
+    /// Takes in how a call ended. `said` is the end of what it printed beside
+    /// its events.
+    pub(super) fn ended(&mut self, told: &Transcript, exit: &Exit, said: &str) {
+        self.told.usage = self.used(told);
         self.told.denied.extend(told.denied.iter().cloned());
         self.told.text = told.text.clone().or(self.told.text.take());
         self.told.end = Some(self.judge(told, exit, said));

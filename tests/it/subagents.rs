@@ -198,3 +198,17 @@ fn a_key_is_passed_on_and_never_seen_again() {
     let log = project.sql("select log_tail from runs");
     assert!(log.contains("key ***") && !log.contains("the login"), "{log}");
 }
+
+#[test]
+fn one_that_spends_more_than_it_may_is_stopped_while_it_goes_on() {
+    let fields = "run: { opencode: {} }, budget_usd: 0.001, produces: [doc/a.md]";
+    let script = "replay opencode-good; [ $calls = 1 ] && sleep 1000; emit doc/a.md done";
+    let project = project("opencode", fields, script);
+
+    project.run(&["run"]);
+
+    assert_eq!(project.sql("select kind from feedback"), "failure", "{}", detail(&project));
+    assert_eq!(calls(&project), 1);
+    let status = project.run(&["status"]).to_string();
+    assert!(status.contains("tokens in"), "{status}");
+}
