@@ -25,7 +25,9 @@ pub(super) fn launch(cx: &Context, begun: &Begun) -> Result<Launch, String> {
         Runner::Subagent(subagent) => {
             Program::Subagent { carried: carried(cx, begun, subagent), subagent: subagent.clone() }
         }
-        Runner::Manual {} => return Err(format!("`{}` is work for a person", run.agent)),
+        Runner::N8n(_) | Runner::Webhook(_) | Runner::Manual {} => {
+            return Err(format!("`{}` is no work for a program here", run.agent));
+        }
     };
     let (mut env, mut secrets) = (definition.env.clone(), secrets(cx, definition)?);
     if let Program::Subagent { subagent, .. } = &program {
@@ -83,7 +85,8 @@ pub(super) fn prune(cx: &Context, agent: &AgentName) {
     }
 }
 
-fn input(cx: &Context, begun: &Begun, definition: &Definition) -> Input {
+/// Everything that an agent is told.
+pub(super) fn input(cx: &Context, begun: &Begun, definition: &Definition) -> Input {
     let run = &begun.claimed;
     Input {
         contract: Contract,

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AgentName, ArtifactKey, BadName, Digest, Manners, PoolName, Resume, Subagent, Usd, WaveName,
-    words,
+    Webhook, words,
 };
 
 words! {
@@ -43,6 +43,10 @@ words! {
         Exec = "exec",
         /// An agent program on this machine, by its profile.
         Subagent = "subagent",
+        /// A workflow of n8n.
+        N8n = "n8n",
+        /// Whoever is behind a URL.
+        Webhook = "webhook",
         /// A person.
         Manual = "manual",
     }
@@ -57,6 +61,10 @@ pub enum Runner {
     Exec(Vec<String>),
     /// An agent program, such as Claude Code.
     Subagent(Box<Subagent>),
+    /// A workflow of n8n.
+    N8n(Webhook),
+    /// Whoever is behind a URL.
+    Webhook(Webhook),
     /// A person, who hands in what the agent produces.
     Manual {},
 }
@@ -67,8 +75,13 @@ impl RunnerKind {
     pub fn needs_a_machine(self) -> bool {
         match self {
             Self::Exec | Self::Subagent => true,
-            Self::Manual => false,
+            Self::N8n | Self::Webhook | Self::Manual => false,
         }
+    }
+
+    /// Whether what does the work is elsewhere, and followed from anywhere.
+    pub fn is_remote(self) -> bool {
+        matches!(self, Self::N8n | Self::Webhook)
     }
 }
 
@@ -78,6 +91,8 @@ impl Runner {
         match self {
             Self::Exec(_) => RunnerKind::Exec,
             Self::Subagent(_) => RunnerKind::Subagent,
+            Self::N8n(_) => RunnerKind::N8n,
+            Self::Webhook(_) => RunnerKind::Webhook,
             Self::Manual {} => RunnerKind::Manual,
         }
     }

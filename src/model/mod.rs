@@ -18,6 +18,7 @@ mod run;
 mod status;
 mod tick;
 mod usage;
+mod webhook;
 
 pub use artifact::{ArtifactKey, ArtifactType, BadArtifactKey, FileName, GitState};
 pub use definition::{
@@ -38,6 +39,7 @@ pub use run::{Epoch, Finish, Generation, Outcome, RunToken, StopReason};
 pub use status::Status;
 pub use tick::{LastTick, TickEnd};
 pub use usage::{BadUsd, Cost, CostBasis, Usage, Usd};
+pub use webhook::{Auth, BadHeaderName, BadUrlTemplate, HeaderName, UrlTemplate, Webhook};
 
 /// An instant of the database's clock.
 pub type Instant = chrono::DateTime<chrono::Utc>;

@@ -18,8 +18,8 @@ use super::{
     yaml::Node,
 };
 use crate::model::{
-    AgentName, ArtifactKey, EnvName, Need, OnStale, PoolName, ProjectName, Resume, Review, Role,
-    WaveName,
+    AgentName, ArtifactKey, EnvName, HeaderName, Need, OnStale, PoolName, ProjectName, Resume,
+    Review, Role, UrlTemplate, WaveName,
 };
 
 /// A kind of value that a plan is made of.
@@ -104,6 +104,21 @@ word!(
     "an artifact, such as `doc/summary.md`",
     "a list of artifacts, such as `doc/summary.md`",
     ["doc/summary.md", "schema/sheet.json"]
+);
+
+word!(
+    UrlTemplate,
+    Self::PATTERN,
+    "a URL",
+    "a list of URLs",
+    ["{env:N8N_URL}/webhook/vision", "https://agents.example.org/vision"]
+);
+word!(
+    HeaderName,
+    Self::PATTERN,
+    "the name of a header",
+    "a list of names of headers",
+    ["X-Wavemark-Secret"]
 );
 
 macro_rules! choice {

@@ -22,7 +22,7 @@ mapping! {
         /// The most answers of the model in one conversation.
         max_turns: At<Whole<1, 100_000>>,
         /// The most US dollars for one conversation.
-        budget_usd: At<Money>,
+        budget_usd: At<Usd>,
         /// The tools that it may use without asking, as the program calls them.
         allow: At<Tools>,
         /// How it goes on after a run that did not finish: in a fresh conversation from its
@@ -51,7 +51,7 @@ pub(super) fn read(
         profile: profile.clone(),
         model: fields.model.map(|model| model.value.0),
         max_turns: fields.max_turns.map(|turns| turns.value.unsigned()),
-        budget: fields.budget_usd.map(|money| money.value.0),
+        budget: fields.budget_usd.map(|usd| usd.value),
         allow: fields.allow.map(|tools| tools.value.0).unwrap_or_default(),
         resume: fields.resume.map_or(Resume::Checkpoints, |resume| resume.value),
     })
@@ -105,36 +105,6 @@ impl SubagentFields {
                 )
                 .hint("leave `resume` out: it goes on from its checkpoints");
         }
-    }
-}
-
-/// An amount of US dollars that is worth something.
-#[derive(Clone, Debug)]
-pub(super) struct Money(Usd);
-
-impl Kind for Money {
-    fn read(node: &Node, cx: &mut Reading<'_>) -> Option<Self> {
-        let text = scalar(node, "an amount in US dollars, such as 4 or 0.25", cx)?;
-        match text.parse::<Usd>() {
-            Ok(money) if money > Usd::default() => Some(Self(money)),
-            Ok(_) => {
-                cx.error(node.span, "for nothing, nothing is done").hint("write 4 or 0.25");
-                None
-            }
-            Err(err) => {
-                cx.error(node.span, err.to_string());
-                None
-            }
-        }
-    }
-
-    fn schema() -> Json {
-        json!({
-            "type": ["number", "string"],
-            "exclusiveMinimum": 0,
-            "pattern": r"^[0-9]{1,9}(\.[0-9]{1,6})?$",
-            "examples": [4, 0.25],
-        })
     }
 }
 

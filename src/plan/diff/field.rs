@@ -226,6 +226,8 @@ fn command(runner: &Runner) -> String {
         // As a list: an argument may hold spaces.
         Runner::Exec(words) => format!("exec {words:?}"),
         Runner::Subagent(subagent) => gist_of(subagent),
+        Runner::N8n(webhook) => format!("n8n {}", webhook.url),
+        Runner::Webhook(webhook) => format!("webhook {}", webhook.url),
         Runner::Manual {} => "manual".to_owned(),
     }
 }
