@@ -95,9 +95,17 @@ fn a_plan_is_compared_with_a_branch_and_no_database_is_asked() {
 
     project.replan(&duo("two").agent("reel", "", "true"));
     insta::assert_snapshot!(project.run(&["plan", "--against", "HEAD", "--exit-code"]), @"
-    exit 1
-    error: git knows no revision `no/such`
-    hint: is it spelled so, and was it fetched? `git fetch origin`
+    exit 3
+    1 to create, 1 to change, 1 to build again; 1 stays as it is
+
+    wave one
+      + reel: create
+      ~ vision: build again because of env
+          env: -WORD=one +WORD=two
+
+    compared with the plan at HEAD (<digest>), as if that were built; the database was not asked, so what could start is not known
+    the longest chain takes 2 steps: vision → echo
+    to apply this plan: wavemark sync --expect <sha-256>
     ");
     commit(&project);
     project.run(&["plan", "--against", "HEAD", "--exit-code"]).exits(0);
@@ -155,14 +163,9 @@ fn a_revision_without_a_good_plan_is_told() {
     let url = format!("file://{}", project.path(".").display());
     git(&project, &["clone", "--quiet", "--depth=1", &url, shallow.to_str().unwrap()]);
     insta::assert_snapshot!(project.run(&["-C", "shallow", "plan", "--against", "HEAD~1"]), @"
-    <!-- wavemark:plan v1 -->
-    **The plan has problems:** 3 errors. Nothing of it can be applied.
-
-    - error at `waves/one.yaml:2:11`: `` `@ann` cannot name an agent: use 1 to 63 of a-z, 0-9 and `-`, starting with a letter ``
-    - error at `waves/one.yaml:2:19`: `` agent `@ann` needs `run` `` (hint: `` write `run: { exec: [agents/program.sh] }` ``)
-    - error at `waves/one.yaml:2:21`: `` `rnu` is not a field of agent `@ann` `` (hint: ``did you mean `run`?``)
-
-    `wavemark check` shows all of them with their lines.
+    exit 1
+    error: git knows no revision `HEAD~1` in this shallow clone
+    hint: fetch it: `git fetch --unshallow`; with actions/checkout, `fetch-depth: 0`
     ");
     let outside = Project::elsewhere(&duo("one"));
     insta::assert_snapshot!(outside.run(&["plan", "--against", "HEAD"]), @"
@@ -355,13 +358,10 @@ fn what_github_does_not_allow_is_told_with_what_to_do() {
     ");
     github.as_user("ann").lock(1);
     insta::assert_snapshot!(comment(&project, "1"), @"
-    exit 0
-    1 changed; 1 stays as it is
-
-    wave one
-      ~ vision: changed
-          env: -WORD=one +WORD=two
-    no pull request was merged as <commit>: syncing whatever the plan is
+    exit 1
+    error: cannot comment on pull request #1
+      because issue 1 of acme/waves is locked
+    hint: unlock the conversation on GitHub, or leave it as it is
     ");
     let token = github.token(Token::of_actions(&[("contents", Access::Read)]));
     speaks_on(&mut project, &github, &token);

@@ -66,7 +66,7 @@ fn every_version_can_be_shown_and_says_where_it_is() {
 
         age  run  size  sha-256   bytes are in
     v2   0s    1   4 B  <digest>  row, commit <digest>
-    v1   1s    1   4 B  <digest>  row, commit <digest>
+    v1   0s    1   4 B  <digest>  row, commit <digest>
     ");
     insta::assert_snapshot!(project.run(&["artifacts", "vision"]), @"
     exit 0
