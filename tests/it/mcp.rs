@@ -368,7 +368,7 @@ fn what_a_client_is_offered() {
             "additionalProperties": false,
             "properties": {
               "status": {
-                "description": "`complete` if the work is done, `failed` if it cannot be done, `feedback` if it has to wait for people.",
+                "description": "`complete` if the work is done, `failed` if it could not be done, `refused` if trying again is pointless, `deferred` if it is to be tried again later, `feedback` if it has to wait for people.",
                 "enum": [
                   "complete",
                   "failed",

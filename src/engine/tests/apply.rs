@@ -200,7 +200,10 @@ impl World {
                 forgive(agent, since);
                 agent.paused = true;
             }
-            Consequence::HandIn { generation } if generation == agent.generation => {
+            // What is finished stays so, even if the request was opened and closed anew.
+            Consequence::HandIn { generation }
+                if generation == agent.generation && !rule::is_built(agent) =>
+            {
                 agent.built = Some(Build {
                     generation,
                     work: agent.work,
