@@ -28,6 +28,7 @@
 //! | [`archive`] | the git half of the record | `model` |
 //! | [`github`] | issues, comments, permissions and dispatch, at GitHub | `model` |
 //! | [`runner`] | one run of a program, from its first process to its last | `model` |
+//! | [`webhook`] | work that is done by whoever is behind a URL, such as n8n | `model` |
 //! | [`embedded`] | a private Postgres | nothing |
 //! | [`releases`] | the checksums of a release of Wavemark | nothing |
 //! | [`app`] | load, decide, apply: one file per use case | all of the above |
@@ -38,7 +39,8 @@
 //! - `model`, `plan`, `engine`, `report`, `mail` and `scaffold` do no IO and read
 //!   no clock.
 //! - SQL is written in `store`, git is spoken in `archive`, GitHub is asked in
-//!   `github`, processes are started in `runner`, printing is done in `cli`.
+//!   `github`, processes are started in `runner`, URLs of a plan are asked in
+//!   `webhook`, printing is done in `cli`.
 //!   They know the model and not each other; only `app` sees more than one.
 //! - Only `engine` chooses. What carries its effects out has nothing left to
 //!   choose, and what explains them prints the same decision.
@@ -67,3 +69,4 @@ pub mod runner;
 pub mod scaffold;
 pub mod store;
 mod trust;
+pub mod webhook;

@@ -17,11 +17,11 @@ use crate::{
     engine::{Cause, Consequence, Effect, Request},
     model::{AgentId, AgentName, FeedbackNumber, Generation, RunId, RunToken, Status, Thread},
     store::{
-        self, Claim, Claimed, NewFeedback, Project, Store, StoredArtifact, Tx,
+        self, Claim, Claimed, NewFeedback, Project, Store, StoredArtifact, StoredSession, Tx,
         agents::{self, Move},
         artifacts,
         events::{self, Note},
-        feedback, runs,
+        feedback, runs, sessions,
     },
 };
 
@@ -49,6 +49,8 @@ pub(super) struct Begun {
     pub(super) checkpoints: Vec<StoredArtifact>,
     /// What people said about it.
     pub(super) threads: Vec<Thread>,
+    /// The conversation of an earlier run that it may go on with.
+    pub(super) session: Option<StoredSession>,
 }
 
 /// Where decisions are carried out.
@@ -293,6 +295,9 @@ impl Batch {
         let makers: Vec<AgentId> = makers.into_iter().collect();
         let latest = artifacts::latest(tx, &makers).await?;
         let mut threads = feedback::threads(tx, &talked).await?;
+        let resuming: Vec<AgentId> =
+            claimed.iter().filter(|run| run.resumes()).map(|run| run.agent_id).collect();
+        let mut kept = sessions::of(tx, &resuming).await?;
         let mut tokens: HashMap<RunId, RunToken> =
             self.claims.iter().map(|claim| (claim.run, claim.token.clone())).collect();
         let of = |agent: &AgentId| latest.get(agent).cloned().unwrap_or_default();
@@ -304,6 +309,7 @@ impl Batch {
                     deps: claimed.dependencies.iter().flat_map(of).collect(),
                     checkpoints: of(&claimed.agent_id),
                     threads: threads.remove(&claimed.agent_id).unwrap_or_default(),
+                    session: kept.remove(&claimed.agent_id),
                     claimed,
                 })
             })

@@ -8,8 +8,9 @@ use tracing::warn;
 
 use super::{apply::Begun, context::Context};
 use crate::{
-    model::{AgentName, Definition, EnvName, Runner},
-    runner::{Artifact, Contract, Dep, Host, Input, Launch, Limits, RunDir},
+    app::sessions::carried,
+    model::{AgentName, Definition, EnvName, Profile, Runner},
+    runner::{Artifact, Contract, Dep, Host, Input, Launch, Limits, Program, RunDir},
     store::{DatabaseUrl, StoredArtifact},
 };
 
@@ -19,16 +20,32 @@ pub(super) fn launch(cx: &Context, begun: &Begun) -> Result<Launch, String> {
     let definition = run.definition.as_ref().map(|definition| &definition.0).ok_or_else(|| {
         format!("`{}` has no definition: add it to a file in waves/ and sync", run.agent)
     })?;
-    let Runner::Exec(command) = &definition.run else {
-        return Err(format!("`{}` is work for a person", run.agent));
+    let program = match &definition.run {
+        Runner::Exec(command) => Program::Command(command.clone()),
+        Runner::Subagent(subagent) => {
+            Program::Subagent { carried: carried(cx, begun, subagent), subagent: subagent.clone() }
+        }
+        Runner::N8n(_) | Runner::Webhook(_) | Runner::Manual {} => {
+            return Err(format!("`{}` is no work for a program here", run.agent));
+        }
     };
+    let (mut env, mut secrets) = (definition.env.clone(), secrets(cx, definition)?);
+    if let Program::Subagent { subagent, .. } = &program {
+        let Profile { secrets: names, inherit, .. } = &subagent.profile;
+        for (name, value) in names.iter().filter_map(|name| Some((name, variable(cx, name)?))) {
+            secrets.entry(name.clone()).or_insert_with(|| SecretString::from(value));
+        }
+        for (name, value) in inherit.iter().filter_map(|name| Some((name, variable(cx, name)?))) {
+            env.entry(name.clone()).or_insert_with(|| value.to_owned());
+        }
+    }
     Ok(Launch {
         dir: directory(cx, begun),
         repo: cx.workspace.root().to_owned(),
-        command: command.clone(),
+        program,
         input: input(cx, begun, definition),
-        env: definition.env.clone(),
-        secrets: secrets(cx, definition)?,
+        env,
+        secrets,
         hidden: hidden(cx),
         host: host(cx),
         limits: Limits {
@@ -44,7 +61,7 @@ pub fn runs_folder(cx: &Context) -> PathBuf {
 }
 
 /// Where this run keeps its files: one folder per claim.
-fn directory(cx: &Context, begun: &Begun) -> PathBuf {
+pub(super) fn directory(cx: &Context, begun: &Begun) -> PathBuf {
     let run = &begun.claimed;
     let id = run.id.to_string();
     let short = id.split('-').next().unwrap_or_default();
@@ -68,7 +85,8 @@ pub(super) fn prune(cx: &Context, agent: &AgentName) {
     }
 }
 
-fn input(cx: &Context, begun: &Begun, definition: &Definition) -> Input {
+/// Everything that an agent is told.
+pub(super) fn input(cx: &Context, begun: &Begun, definition: &Definition) -> Input {
     let run = &begun.claimed;
     Input {
         contract: Contract,
@@ -115,14 +133,18 @@ fn secrets(
         .secrets
         .iter()
         .map(|name| {
-            let value = cx.settings.environment.variables.get(name.as_str());
-            let value = value.and_then(|value| value.to_str()).filter(|value| !value.is_empty());
-            let value = value.ok_or_else(|| {
+            let value = variable(cx, name).ok_or_else(|| {
                 format!("the secret {name} is not set: set it in the environment of `wavemark`")
             })?;
             Ok((name.clone(), SecretString::from(value)))
         })
         .collect()
+}
+
+/// What the environment of `wavemark` says, if it says something.
+fn variable<'a>(cx: &'a Context, name: &EnvName) -> Option<&'a str> {
+    let value = cx.settings.environment.variables.get(name.as_str())?;
+    value.to_str().filter(|value| !value.is_empty())
 }
 
 /// What no agent is given and no log may show.

@@ -21,6 +21,7 @@ mod publish;
 mod remote;
 mod requests;
 mod review;
+mod sessions;
 mod supervise;
 mod sync;
 #[cfg(test)]

@@ -19,6 +19,8 @@ use crate::{
 const WAVES: &str = "waves";
 /// The folder with what is not in git.
 pub(super) const PRIVATE: &str = ".wavemark";
+/// The folder with the profiles of agent programs in it, if there is one.
+const PROFILES: &str = "waves/profiles";
 /// What is larger than this is not even looked at.
 const MAX_FILE: u64 = 64 * 1024 * 1024;
 
@@ -119,12 +121,21 @@ impl Workspace {
 
     /// What the plan is read from, whatever it turns out to be.
     fn files(&self) -> anyhow::Result<BTreeMap<String, Source>> {
-        let folder = self.root.join(WAVES);
+        let mut files = self.files_in(WAVES)?;
+        if self.root.join(PROFILES).is_dir() {
+            files.extend(self.files_in(PROFILES)?);
+        }
+        Ok(files)
+    }
+
+    /// The YAML files directly in a folder of the repo.
+    fn files_in(&self, folder: &str) -> anyhow::Result<BTreeMap<String, Source>> {
+        let full = self.root.join(folder);
         let mut files = BTreeMap::new();
-        let list = || format!("cannot list {}", folder.display());
-        for entry in fs::read_dir(&folder).with_context(list)? {
+        let list = || format!("cannot list {}", full.display());
+        for entry in fs::read_dir(&full).with_context(list)? {
             let name = entry.with_context(list)?.file_name();
-            let path = format!("{WAVES}/{}", name.to_string_lossy());
+            let path = format!("{folder}/{}", name.to_string_lossy());
             if !is_of_plan(&name.to_string_lossy()) {
                 continue;
             }

@@ -21,6 +21,8 @@ enum File {
     Wave,
     /// `waves/project.yaml`
     Project,
+    /// Profiles, `waves/profiles/<name>.yaml`
+    Profile,
 }
 
 pub(super) fn schema(args: &SchemaArgs) -> anyhow::Result<Outcome> {
@@ -28,6 +30,7 @@ pub(super) fn schema(args: &SchemaArgs) -> anyhow::Result<Outcome> {
         None => schema::file(),
         Some(File::Wave) => schema::wave(),
         Some(File::Project) => schema::project(),
+        Some(File::Profile) => schema::profile(),
     })?;
     Ok(Outcome::Done)
 }

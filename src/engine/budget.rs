@@ -68,8 +68,9 @@ impl Agent {
     /// Whether a run of it may cost something.
     fn may_cost(&self) -> bool {
         match self.runner {
-            // A program of the user's own, until it says that it cost something.
-            RunnerKind::Exec => self.spent > Usd::default(),
+            // A program of the user's own, wherever it is, until it says that it cost something.
+            RunnerKind::Exec | RunnerKind::N8n | RunnerKind::Webhook => self.spent > Usd::default(),
+            RunnerKind::Subagent => true,
             RunnerKind::Manual => false,
         }
     }

@@ -9,7 +9,10 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{AgentName, ArtifactKey, BadName, Digest, Manners, PoolName, Usd, WaveName, words};
+use super::{
+    AgentName, ArtifactKey, BadName, Digest, Manners, PoolName, Resume, Subagent, Usd, WaveName,
+    Webhook, words,
+};
 
 words! {
     /// Whether people look at what an agent built before others may use it.
@@ -38,6 +41,12 @@ words! {
     pub enum RunnerKind("runner") {
         /// A program on this machine.
         Exec = "exec",
+        /// An agent program on this machine, by its profile.
+        Subagent = "subagent",
+        /// A workflow of n8n.
+        N8n = "n8n",
+        /// Whoever is behind a URL.
+        Webhook = "webhook",
         /// A person.
         Manual = "manual",
     }
@@ -50,6 +59,12 @@ pub enum Runner {
     /// A program and its arguments, started without a shell. A relative
     /// program with a slash is found from the repo's root.
     Exec(Vec<String>),
+    /// An agent program, such as Claude Code.
+    Subagent(Box<Subagent>),
+    /// A workflow of n8n.
+    N8n(Webhook),
+    /// Whoever is behind a URL.
+    Webhook(Webhook),
     /// A person, who hands in what the agent produces.
     Manual {},
 }
@@ -59,9 +74,14 @@ impl RunnerKind {
     /// do, and `wavemark build` there is what starts it.
     pub fn needs_a_machine(self) -> bool {
         match self {
-            Self::Exec => true,
-            Self::Manual => false,
+            Self::Exec | Self::Subagent => true,
+            Self::N8n | Self::Webhook | Self::Manual => false,
         }
+    }
+
+    /// Whether what does the work is elsewhere, and followed from anywhere.
+    pub fn is_remote(self) -> bool {
+        matches!(self, Self::N8n | Self::Webhook)
     }
 }
 
@@ -70,8 +90,16 @@ impl Runner {
     pub fn kind(&self) -> RunnerKind {
         match self {
             Self::Exec(_) => RunnerKind::Exec,
+            Self::Subagent(_) => RunnerKind::Subagent,
+            Self::N8n(_) => RunnerKind::N8n,
+            Self::Webhook(_) => RunnerKind::Webhook,
             Self::Manual {} => RunnerKind::Manual,
         }
+    }
+
+    /// Whether a run may go on with the conversation of an earlier one.
+    pub fn resumes(&self) -> bool {
+        matches!(self, Self::Subagent(subagent) if subagent.resume == Resume::Session)
     }
 }
 

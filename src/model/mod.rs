@@ -12,11 +12,13 @@ mod id;
 mod issue;
 mod manners;
 mod name;
+mod profile;
 mod role;
 mod run;
 mod status;
 mod tick;
 mod usage;
+mod webhook;
 
 pub use artifact::{ArtifactKey, ArtifactType, BadArtifactKey, FileName, GitState};
 pub use definition::{
@@ -27,12 +29,17 @@ pub use feedback::{FeedbackKind, FeedbackNumber, Message, Resolution, Thread};
 pub use id::{AgentId, ArtifactId, FeedbackId, ProjectId, RunId, WaveId};
 pub use issue::{Account, CloseReason, Issue, IssueComment, IssueNumber, IssueState, Reaction};
 pub use manners::Manners;
-pub use name::{AgentName, BadName, PoolName, ProjectName, WaveName};
+pub use name::{AgentName, BadName, PoolName, ProfileName, ProjectName, WaveName};
+pub use profile::{
+    CommandLine, EventFormat, Placeholder, Profile, ProgramHome, PromptBy, Resume, Session,
+    Subagent, Template, UnknownPlaceholder,
+};
 pub use role::Role;
 pub use run::{Epoch, Finish, Generation, Outcome, RunToken, StopReason};
 pub use status::Status;
 pub use tick::{LastTick, TickEnd};
 pub use usage::{BadUsd, Cost, CostBasis, Usage, Usd};
+pub use webhook::{Auth, BadHeaderName, BadUrlTemplate, HeaderName, UrlTemplate, Webhook};
 
 /// An instant of the database's clock.
 pub type Instant = chrono::DateTime<chrono::Utc>;

@@ -1,6 +1,6 @@
-//! Names that people choose: of a project, a wave, an agent, a pool.
+//! Names that people choose: of a project, a wave, an agent, a pool, a profile.
 //!
-//! All four follow one rule, so that each is safe in a git ref, a path, a URL,
+//! All of them follow one rule, so that each is safe in a git ref, a path, a URL,
 //! a label and a file name without escaping.
 
 use std::{borrow::Borrow, fmt, str::FromStr, sync::Arc};
@@ -105,6 +105,11 @@ name!(
     /// The name of a pool: what caps how many agents run at once.
     PoolName,
     "a pool"
+);
+name!(
+    /// The name of a profile: how an agent program is called in `run`.
+    ProfileName,
+    "a profile"
 );
 
 impl PoolName {

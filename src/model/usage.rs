@@ -63,6 +63,12 @@ impl Usd {
             cents => format!("${}.{:02}", cents / 100, cents % 100),
         }
     }
+
+    /// The amount as a plain number: `4`, `0.25`.
+    pub fn plain(self) -> String {
+        let text = format!("{}.{:06}", self.0 / Self::ONE, self.0 % Self::ONE);
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    }
 }
 
 impl Add for Usd {
@@ -231,6 +237,8 @@ mod tests {
         ] {
             assert_eq!(shown(given).as_deref(), Ok(said));
         }
+        let plain = ["4", "0.25", "10", "0.000001"];
+        assert_eq!(plain.map(|text| text.parse::<Usd>().unwrap().plain()), plain);
         for bad in ["", "-1", "1.", ".5", "1e3", "$4", "0.0000001", "9999999999", "NaN"] {
             assert_eq!(shown(bad), Err(BadUsd(bad.to_owned())));
         }

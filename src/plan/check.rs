@@ -30,7 +30,7 @@ const DEFAULT_RETRIES: u32 = 2;
 /// What could not be read gets a stand-in, so that everything around it is
 /// checked all the same; it has been reported, so nobody sees that plan.
 pub(super) fn check(draft: Draft, facts: &Facts) -> Result<Plan, Problems> {
-    let Draft { project, waves: drafts, incomplete, mut findings, suggester, texts } = draft;
+    let Draft { project, waves: drafts, incomplete, mut findings, suggester, texts, .. } = draft;
     let pools = project.as_ref().map(|project| project.pools.keys().cloned().collect());
     let mut checker = Checker {
         names: Names::of(&drafts, pools, incomplete, suggester, &mut findings),
@@ -107,10 +107,12 @@ impl Checker<'_> {
             self.referred.program(run, findings);
         }
         let policy = fields.policy.or(defaults);
+        let timeout = fields.run.as_ref().and_then(|run| run.timeout).or(policy.timeout);
         let env = fields.env.unwrap_or_default().0.into_iter();
         let definition = Definition {
             title: fields.title.map(|title| title.0),
             needs: needs.into_keys().collect(),
+            timeout: timeout.unwrap_or(DEFAULT_TIMEOUT),
             run: fields.run.map_or(Runner::Manual {}, |run| run.runner),
             prompt: fields.prompt.and_then(|prompt| self.referred.prompt(prompt, findings)),
             env: env.filter_map(|(name, value)| Some((name, value?.0))).collect(),
@@ -120,7 +122,6 @@ impl Checker<'_> {
             on_stale: policy.on_stale.unwrap_or(OnStale::Keep),
             pool: policy.pool.map_or_else(PoolName::default_pool, |pool| pool.value),
             priority: policy.priority.map_or(0, Whole::get),
-            timeout: policy.timeout.unwrap_or(DEFAULT_TIMEOUT),
             retries: policy.retries.map_or(DEFAULT_RETRIES, Whole::unsigned),
             budget: policy.budget_usd,
         };

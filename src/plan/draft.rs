@@ -13,6 +13,7 @@ use super::{
     files::{Facts, Source, Wanted},
     place::{Span, Spans},
     problem::{Findings, Problems, harmless},
+    profile::{self, Profiles},
     project::{self, DraftProject},
     secret,
     suggest::Suggester,
@@ -32,11 +33,12 @@ pub struct Draft {
     pub(super) incomplete: bool,
     pub(super) findings: Findings,
     pub(super) suggester: Suggester,
+    pub(super) profiles: Profiles,
     pub(super) texts: BTreeMap<Arc<str>, Arc<str>>,
 }
 
-/// Reads the YAML files of a plan: those directly in `waves/`, by their path
-/// from the repo's root.
+/// Reads the YAML files of a plan: those directly in `waves/` and those in
+/// `waves/profiles/`, by their path from the repo's root.
 ///
 /// Takes anything, however broken, and comes back in a bounded time.
 pub fn read(files: &BTreeMap<String, Source>) -> Draft {
@@ -46,6 +48,7 @@ pub fn read(files: &BTreeMap<String, Source>) -> Draft {
         incomplete: false,
         findings: Findings::default(),
         suggester: Suggester::new(),
+        profiles: Profiles::built_in(),
         texts: BTreeMap::new(),
     };
     if !files.contains_key(project::PATH) && !files.contains_key(project::MISNAMED) {
@@ -55,7 +58,10 @@ pub fn read(files: &BTreeMap<String, Source>) -> Draft {
             .error(start, format!("there is no {}", project::PATH))
             .hint("write one: `project: my-project` is enough");
     }
-    for (path, source) in files {
+    // First the profiles: waves name them.
+    let (profiles, others): (Vec<_>, Vec<_>) =
+        files.iter().partition(|(path, _)| path.starts_with(profile::FOLDER));
+    for (path, source) in profiles.into_iter().chain(others) {
         draft.read_file(&harmless(path).into(), source);
     }
     draft
@@ -102,7 +108,7 @@ impl Draft {
             Err(problem) => return self.unreadable(file, problem),
         };
         self.texts.insert(Arc::clone(file), text.into());
-        let mut cx = Reading { file, findings: &mut self.findings, suggester: &self.suggester };
+        let mut cx = self.reading(file);
         secrets(text, &mut cx);
         let root = match yaml::parse(text) {
             Ok(Some(root)) => root,
@@ -114,20 +120,39 @@ impl Draft {
         };
         if **file == *project::PATH {
             self.project = DraftProject::read(&root, &mut cx);
+        } else if file.starts_with(profile::FOLDER) {
+            let mut profiles = self.profiles.clone();
+            profiles.read(&root, &mut self.reading(file));
+            self.profiles = profiles;
         } else {
             self.read_wave(&root, file);
         }
     }
 
     fn read_wave(&mut self, root: &Node, file: &Arc<str>) {
-        let mut cx = Reading { file, findings: &mut self.findings, suggester: &self.suggester };
+        let mut cx = self.reading(file);
         let wave = DraftWave::read(root, &mut cx);
         self.incomplete |= wave.as_ref().is_none_or(|wave| wave.name.is_none());
         self.waves.extend(wave);
     }
 
+    fn reading<'a>(&'a mut self, file: &'a Arc<str>) -> Reading<'a> {
+        Reading {
+            file,
+            findings: &mut self.findings,
+            suggester: &self.suggester,
+            profiles: &self.profiles,
+        }
+    }
+
     fn unreadable(&mut self, file: &Arc<str>, problem: Unreadable) {
-        self.incomplete |= **file != *project::PATH;
+        if file.starts_with(profile::FOLDER) {
+            let mut profiles = self.profiles.clone();
+            profiles.announce(&mut self.reading(file));
+            self.profiles = profiles;
+        } else {
+            self.incomplete |= **file != *project::PATH;
+        }
         let error = self.findings.error(problem.span.within(file), problem.what);
         problem.hint.map(|hint| error.hint(hint));
     }

@@ -9,6 +9,7 @@ use super::{
     kind::Kind,
     place::{Place, Span},
     problem::{Findings, Problem},
+    profile::Profiles,
     suggest::{Suggester, listed},
     values::{expected, text},
     yaml::{Node, Value},
@@ -19,6 +20,7 @@ pub(super) struct Reading<'a> {
     pub(super) file: &'a Arc<str>,
     pub(super) findings: &'a mut Findings,
     pub(super) suggester: &'a Suggester,
+    pub(super) profiles: &'a Profiles,
 }
 
 impl Reading<'_> {

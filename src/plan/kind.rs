@@ -14,11 +14,12 @@ use serde_json::{Value as Json, json};
 use super::{
     fields::{Reading, entries},
     place::Place,
-    values::{checked, list, number, parsed, scalar, word},
+    values::{checked, list, number, parsed, scalar},
     yaml::Node,
 };
 use crate::model::{
-    AgentName, ArtifactKey, EnvName, Need, OnStale, PoolName, ProjectName, Review, Role, WaveName,
+    AgentName, ArtifactKey, EnvName, HeaderName, Need, OnStale, PoolName, ProjectName, Resume,
+    Review, Role, UrlTemplate, WaveName,
 };
 
 /// A kind of value that a plan is made of.
@@ -105,24 +106,45 @@ word!(
     ["doc/summary.md", "schema/sheet.json"]
 );
 
+word!(
+    UrlTemplate,
+    Self::PATTERN,
+    "a URL",
+    "a list of URLs",
+    ["{env:N8N_URL}/webhook/vision", "https://agents.example.org/vision"]
+);
+word!(
+    HeaderName,
+    Self::PATTERN,
+    "the name of a header",
+    "a list of names of headers",
+    ["X-Wavemark-Secret"]
+);
+
 macro_rules! choice {
     ($type:ty) => {
-        impl Kind for $type {
-            fn read(node: &Node, cx: &mut Reading<'_>) -> Option<Self> {
-                word(node, Self::ALL, cx)
+        impl $crate::plan::kind::Kind for $type {
+            fn read(
+                node: &$crate::plan::yaml::Node,
+                cx: &mut $crate::plan::fields::Reading<'_>,
+            ) -> Option<Self> {
+                $crate::plan::values::word(node, Self::ALL, cx)
             }
 
-            fn schema() -> Json {
+            fn schema() -> serde_json::Value {
                 let all = || Self::ALL.iter();
                 let words: Vec<&str> = all().map(|word| word.as_str()).collect();
                 let about: Vec<&str> = all().map(|word| word.about()).collect();
-                json!({ "type": "string", "enum": words, "enumDescriptions": about })
+                serde_json::json!({ "type": "string", "enum": words, "enumDescriptions": about })
             }
         }
     };
 }
 
+pub(super) use choice;
+
 choice!(Review);
+choice!(Resume);
 choice!(OnStale);
 choice!(Role);
 

@@ -32,6 +32,7 @@ mod names;
 mod place;
 mod policy;
 mod problem;
+mod profile;
 mod project;
 mod quote;
 mod refer;
@@ -39,6 +40,7 @@ mod render;
 mod runner;
 pub mod schema;
 mod secret;
+mod subagent;
 mod suggest;
 #[cfg(test)]
 pub(crate) mod testing;

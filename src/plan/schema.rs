@@ -8,7 +8,7 @@
 
 use serde_json::{Value as Json, json};
 
-use super::{kind::Kind as _, project::ProjectFields, wave::WaveFields};
+use super::{kind::Kind as _, profile::ProfileFields, project::ProjectFields, wave::WaveFields};
 
 const DRAFT: &str = "http://json-schema.org/draft-07/schema#";
 
@@ -22,23 +22,31 @@ pub fn wave() -> Json {
     whole(WaveFields::schema())
 }
 
-/// The schema of both: a file that says `project` is the project's.
+/// The schema of a profile.
+pub fn profile() -> Json {
+    whole(ProfileFields::schema())
+}
+
+/// The schema of all: a file that says `project` is the project's, one that
+/// says `start` a profile.
 ///
 /// One schema for the whole folder is what an editor can be pointed to with a
 /// single glob.
 pub fn file() -> Json {
     let (project, wave) = (ProjectFields::schema(), WaveFields::schema());
+    let profile = ProfileFields::schema();
     whole(json!({
         "title": "a file of a Wavemark plan",
         "type": "object",
-        // In an empty file, both are offered.
+        // In an empty file, all are offered.
         "properties": {
             "project": project["properties"]["project"],
             "wave": wave["properties"]["wave"],
+            "start": profile["properties"]["start"],
         },
         "if": { "required": ["project"] },
         "then": project,
-        "else": wave,
+        "else": { "if": { "required": ["start"] }, "then": profile, "else": wave },
     }))
 }
 

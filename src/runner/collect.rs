@@ -91,7 +91,15 @@ impl Collector {
     }
 
     /// Follows the run until `ended`, and then takes everything that is left.
-    pub(super) async fn follow(mut self, mut ended: oneshot::Receiver<()>) -> Collected {
+    ///
+    /// What is there so far is taken in between, when somebody asks: none of the
+    /// run's processes is alive then. The answer is how the agent says that it
+    /// ended.
+    pub(super) async fn follow(
+        mut self,
+        mut ended: oneshot::Receiver<()>,
+        mut asked: mpsc::Receiver<oneshot::Sender<Option<Finish>>>,
+    ) -> Collected {
         let period = if self.watch.is_some() { OFTEN } else { VERY_OFTEN };
         let mut look = Instant::now() + period;
         loop {
@@ -99,6 +107,13 @@ impl Collector {
             tokio::select! {
                 biased;
                 _ = &mut ended => break,
+                Some(reply) = asked.recv() => {
+                    self.requests().await;
+                    self.sweep(Sweep::Last).await;
+                    let said = self.finish.or_else(|| result::read(&self.dir).finish);
+                    // Whoever asked may have been told to stop meanwhile.
+                    let _gone = reply.send(said);
+                }
                 seen = next_seen(&mut self.watch) => self.on(seen).await,
                 () = tokio::time::sleep_until(next.into()) => {
                     self.requests().await;

@@ -15,6 +15,8 @@
 //! control/                     how `wavemark checkpoint|ask|progress|finish` talk to us
 //! log/                         what it printed
 //! bin/wavemark                 only if the binary has another name
+//! home/, session.json          of an agent program: its own, and which conversation it is
+//! prompt-<n>.md                of an agent program: what it was told in its n-th call
 //! ```
 //!
 //! A trivial agent should cost little more than its process, so nothing is
@@ -55,6 +57,27 @@ impl RunDir {
         self.root.join("input.json")
     }
 
+    /// `prompt.md`.
+    pub(super) fn prompt(&self) -> PathBuf {
+        self.root.join("prompt.md")
+    }
+
+    /// The private folder of an agent program.
+    pub fn home(&self) -> PathBuf {
+        self.root.join("home")
+    }
+
+    /// The note of an agent program's conversation.
+    pub fn session(&self) -> PathBuf {
+        self.root.join("session.json")
+    }
+
+    /// The events of an agent program as it printed them, redacted; as
+    /// [`logs`](Self::logs).
+    pub(super) fn events(&self) -> [PathBuf; 2] {
+        [self.root.join("log/events.1.log"), self.root.join("log/events.log")]
+    }
+
     /// The agent's working directory.
     pub fn work(&self) -> PathBuf {
         self.root.join("work")
@@ -87,7 +110,7 @@ impl RunDir {
     }
 
     /// Makes the directory and puts the input into it.
-    pub(super) fn create(&self, input: &Input) -> io::Result<()> {
+    pub(super) fn create(&self, input: &Input, repo: &Path) -> io::Result<()> {
         // Only its owner may look in, so nothing below needs a mode of its own.
         let mut private = fs::DirBuilder::new();
         private.mode(0o700);
@@ -110,7 +133,7 @@ impl RunDir {
         }
 
         self.add("input.json", &serde_json::to_vec_pretty(input)?)?;
-        self.add("prompt.md", prompt::prompt(input).as_bytes())?;
+        self.add("prompt.md", prompt::prompt(input, &self.root, repo).as_bytes())?;
         for dep in &input.deps {
             self.add_below(&dep.path(), dep.artifact.content.as_bytes())?;
         }
@@ -186,7 +209,7 @@ mod tests {
     fn a_run_directory_holds_what_the_agent_is_told() {
         let parent = tempfile::tempdir().unwrap();
         let dir = RunDir::at(parent.path().join("runs/1"));
-        dir.create(&testing::input()).unwrap();
+        dir.create(&testing::input(), parent.path()).unwrap();
 
         insta::assert_snapshot!(testing::tree(dir.root()), @"
         checkpoints/

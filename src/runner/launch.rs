@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, ffi::OsString, path::PathBuf, time::Duration};
 use secrecy::SecretString;
 
 use super::contract::Input;
-use crate::model::EnvName;
+use crate::model::{EnvName, Session, Subagent};
 
 /// Everything needed to start a run of a program.
 #[derive(Clone, Debug)]
@@ -19,8 +19,8 @@ pub struct Launch {
     /// The root of the project, absolute: relative programs with a slash are
     /// found from there.
     pub repo: PathBuf,
-    /// The program and its arguments, started without a shell.
-    pub command: Vec<String>,
+    /// What is started, without a shell.
+    pub program: Program,
     /// What the agent is told.
     pub input: Input,
     /// Environment variables that the definition gives, with their values.
@@ -34,6 +34,29 @@ pub struct Launch {
     pub host: Host,
     /// How much is too much, and how long is too long.
     pub limits: Limits,
+}
+
+/// What is started.
+#[derive(Clone, Debug)]
+pub enum Program {
+    /// A program and its arguments.
+    Command(Vec<String>),
+    /// An agent program.
+    Subagent {
+        /// Which, and how it is to go about its work.
+        subagent: Box<Subagent>,
+        /// The conversation to go on with, if it can be had.
+        carried: Option<Carried>,
+    },
+}
+
+/// A conversation of an earlier run.
+#[derive(Clone, Debug)]
+pub struct Carried {
+    /// Which it is.
+    pub session: Session,
+    /// The program's own record of it, as [`pack`](super::home::pack) packs it.
+    pub files: Vec<u8>,
 }
 
 /// What an agent has from the machine it runs on.

@@ -8,6 +8,7 @@
 use std::{
     fs::{self, File},
     io::{self, BufWriter, Write as _},
+    path::PathBuf,
     sync::Arc,
 };
 
@@ -48,8 +49,15 @@ impl Log {
             pending: Vec::new(),
             ready: String::new(),
             tail: String::new(),
-            disk: Disk { dir: dir.clone(), max_bytes, file: None, written: 0 },
+            disk: Disk { files: dir.logs(), max_bytes, file: None, written: 0 },
         }
+    }
+
+    /// The same for the events of an agent program.
+    pub(super) fn of_events(dir: &RunDir, redactor: Arc<Redactor>, max_bytes: u64) -> Self {
+        let mut log = Self::new(dir, redactor, max_bytes);
+        log.disk.files = dir.events();
+        log
     }
 
     /// Takes what was printed.
@@ -78,6 +86,11 @@ impl Log {
             self.end_line();
         }
         self.write()
+    }
+
+    /// Adds a line of ours. Should it not be written, it is in the tail.
+    pub(super) fn say(&mut self, line: &str) {
+        drop(self.finish().and_then(|()| self.push(format!("wavemark: {line}\n").as_bytes())));
     }
 
     /// The last lines: at most 16 KiB.
@@ -163,7 +176,8 @@ fn after(text: &str, bytes: usize) -> usize {
 /// Two files, each with half of what is allowed; of two full ones the older is
 /// dropped.
 struct Disk {
-    dir: RunDir,
+    /// The older one, and the newest.
+    files: [PathBuf; 2],
     max_bytes: u64,
     file: Option<BufWriter<File>>,
     written: u64,
@@ -183,7 +197,7 @@ impl Disk {
     }
 
     fn file(&mut self) -> io::Result<&mut BufWriter<File>> {
-        let [_, newest] = self.dir.logs();
+        let [_, newest] = &self.files;
         match &mut self.file {
             Some(file) => Ok(file),
             none => {
@@ -200,7 +214,7 @@ impl Disk {
         self.file()?.flush()?;
         self.file = None;
         self.written = 0;
-        let [older, newest] = self.dir.logs();
+        let [older, newest] = &self.files;
         fs::rename(newest, older)
     }
 }

@@ -9,6 +9,7 @@
 //! |---|---|
 //! | `launch`, `contract`, `environment`, `prompt`, `dir` | what an agent gets |
 //! | `spawn`, `processes`, `stop`, `supervise` | its processes, from the first to the last |
+//! | `talk`, `events`, `home` | what is special about agent programs such as Claude Code |
 //! | `watch`, `outbox`, `files`, `collect`, `result` | what it makes |
 //! | `control`, `client`, `headway` | what it asks and says, and how |
 //! | `mcp` | the same for a model |
@@ -29,8 +30,10 @@ mod contract;
 mod control;
 mod dir;
 mod environment;
+mod events;
 mod files;
 mod headway;
+pub mod home;
 mod key_block;
 mod launch;
 mod log;
@@ -44,6 +47,7 @@ mod result;
 mod spawn;
 mod stop;
 mod supervise;
+mod talk;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -55,8 +59,9 @@ use std::{io, path::PathBuf};
 
 pub use contract::{Artifact, Contract, Dep, Input};
 pub use dir::RunDir;
+pub use events::{End, Fault};
 pub use headway::{BadPercent, Headway, Percent};
-pub use launch::{Host, Launch, Limits, Patience};
+pub use launch::{Carried, Host, Launch, Limits, Patience, Program};
 pub use processes::kill_leftovers;
 pub use report::{Evidence, Exit, Rejection, Reply, Report};
 pub use stop::{StopWhen, Stopper};

@@ -3,9 +3,12 @@
 //! Reports are evidence, never a verdict: that an agent exited 0 says nothing
 //! about whether it did its work. [`verdict`](super::verdict()) judges.
 
+use std::collections::BTreeSet;
+
 use tokio::sync::oneshot;
 
-use crate::model::{ArtifactKey, Digest, FeedbackNumber, Finish, StopReason, Usage};
+use super::events::End;
+use crate::model::{ArtifactKey, Digest, FeedbackNumber, Finish, Session, StopReason, Usage};
 
 /// One thing a run tells, in the order it happened.
 #[derive(Debug)]
@@ -50,6 +53,12 @@ pub enum Report {
     Progress {
         /// What people are to read, on one line, redacted.
         line: String,
+    },
+    /// An agent program says that it is done: is it? It is sent round once with
+    /// what is missing.
+    Claims {
+        /// Where the answer goes: what is declared and not stored.
+        reply: oneshot::Sender<Vec<ArtifactKey>>,
     },
     /// It ended, with all of its processes. Always the last report.
     Ended(Evidence),
@@ -114,6 +123,14 @@ pub struct Evidence {
     pub log_tail: String,
     /// What could not be taken.
     pub rejected: Vec<Rejection>,
+    /// How an agent program says that it ended; of any other program, nothing.
+    pub end: Option<End>,
+    /// The tools that it was denied.
+    pub denied: BTreeSet<String>,
+    /// Its conversation.
+    pub session: Option<Session>,
+    /// What it used in this run.
+    pub usage: Usage,
 }
 
 impl Evidence {
@@ -126,6 +143,10 @@ impl Evidence {
             summary: None,
             log_tail: String::new(),
             rejected: Vec::new(),
+            end: None,
+            denied: BTreeSet::new(),
+            session: None,
+            usage: Usage::default(),
         }
     }
 }

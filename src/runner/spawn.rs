@@ -20,13 +20,35 @@ use rustix::{
 };
 use tokio::{net::unix::pipe, process::Command};
 
-use super::{dir::RunDir, launch::Launch, report::Exit};
+use super::{dir::RunDir, report::Exit};
 
 /// A program that was started.
 pub(super) struct Child {
     process: Box<dyn ChildWrapper>,
     /// The process, which leads its group.
     pub(super) pid: Pid,
+}
+
+/// What is to be started.
+pub(super) struct Start<'a> {
+    /// The program and its arguments.
+    pub(super) command: &'a [String],
+    /// The root of the project.
+    pub(super) repo: &'a Path,
+    pub(super) dir: &'a RunDir,
+    pub(super) env: &'a BTreeMap<OsString, OsString>,
+    /// A file for it to read; nothing otherwise.
+    pub(super) stdin: Option<&'a Path>,
+    /// Whether its standard output is for us, and comes by itself.
+    pub(super) has_events: bool,
+}
+
+/// What a program prints.
+pub(super) struct Printed {
+    /// All of it; or what is for people, if the rest is for us.
+    pub(super) output: pipe::Receiver,
+    /// What is for us.
+    pub(super) events: Option<pipe::Receiver>,
 }
 
 /// Why a program was not started.
@@ -59,36 +81,32 @@ impl Apart {
     }
 }
 
-/// Starts the program of `launch`. Both of its outputs come through the one
-/// pipe, so that their lines keep their order.
-pub(super) fn spawn(
-    launch: &Launch,
-    dir: &RunDir,
-    env: BTreeMap<OsString, OsString>,
-) -> Result<(Child, pipe::Receiver), CannotStart> {
-    spawn_apart(launch, dir, env, Apart::here())
+/// Starts a program. Unless its events are for us, both of its outputs come
+/// through the one pipe, so that their lines keep their order.
+pub(super) fn spawn(start: &Start<'_>) -> Result<(Child, Printed), CannotStart> {
+    spawn_apart(start, Apart::here())
 }
 
-fn spawn_apart(
-    launch: &Launch,
-    dir: &RunDir,
-    env: BTreeMap<OsString, OsString>,
-    apart: Apart,
-) -> Result<(Child, pipe::Receiver), CannotStart> {
-    let Some((name, arguments)) = launch.command.split_first() else {
+fn spawn_apart(start: &Start<'_>, apart: Apart) -> Result<(Child, Printed), CannotStart> {
+    let Some((name, arguments)) = start.command.split_first() else {
         return Err(CannotStart::Program("the command is empty: name a program".into()));
     };
-    let program = locate(name, &launch.repo, env.get(OsStr::new("PATH")))?;
+    let program = locate(name, start.repo, start.env.get(OsStr::new("PATH")))?;
     let (reader, writer) = io::pipe().map_err(CannotStart::Machine)?;
+    let events = start.has_events.then(io::pipe).transpose().map_err(CannotStart::Machine)?;
+    let (events, for_events) = events.unzip();
     let run = |program: &Path, arguments: &[String]| {
         let mut command = Command::new(program);
         command
             .args(arguments)
             .env_clear()
-            .envs(&env)
-            .current_dir(dir.work())
-            .stdin(Stdio::null())
-            .stdout(writer.try_clone()?)
+            .envs(start.env)
+            .current_dir(start.dir.work())
+            .stdin(match start.stdin {
+                Some(path) => Stdio::from(File::open(path)?),
+                None => Stdio::null(),
+            })
+            .stdout(for_events.as_ref().unwrap_or(&writer).try_clone()?)
             .stderr(writer.try_clone()?)
             .kill_on_drop(true);
         if apart == Apart::Group {
@@ -110,8 +128,8 @@ fn spawn_apart(
         started => started,
     };
     let process = started.map_err(|err| explain(err, name, &program))?;
-    // Our end for writing: the pipe ends when the last of theirs does.
-    drop(writer);
+    // Our ends for writing: a pipe ends when the last of theirs does.
+    drop((writer, for_events));
     // The wrapper of a session waits for the whole group, background processes
     // included; the process in it for itself alone.
     let process = process.into_inner();
@@ -119,8 +137,11 @@ fn spawn_apart(
     let Some(pid) = pid else {
         return Err(CannotStart::Machine(io::Error::other("a process without an id")));
     };
-    let output = pipe::Receiver::from_owned_fd(reader.into()).map_err(CannotStart::Machine)?;
-    Ok((Child { process, pid }, output))
+    let receive = |reader: io::PipeReader| {
+        pipe::Receiver::from_owned_fd(reader.into()).map_err(CannotStart::Machine)
+    };
+    let printed = Printed { output: receive(reader)?, events: events.map(receive).transpose()? };
+    Ok((Child { process, pid }, printed))
 }
 
 impl Child {
@@ -202,12 +223,12 @@ mod tests {
     use std::{fs, os::unix::fs::PermissionsExt as _};
 
     use super::*;
-    use crate::runner::{environment::environment, processes, testing::Agent};
+    use crate::runner::{Program, environment::environment, processes, testing::Agent};
 
     /// How the run of a command ends, with its folder as `REPO`.
     async fn exit_of(command: &[&str], files: &[(&str, &str, u32)]) -> String {
         let mut agent = Agent::new("");
-        agent.launch.command = command.iter().map(|&part| part.into()).collect();
+        agent.launch.program = Program::Command(command.iter().map(|&part| part.into()).collect());
         for (name, content, mode) in files {
             let path = agent.launch.repo.join(name);
             fs::write(&path, content).unwrap();
@@ -278,9 +299,18 @@ mod tests {
         for (apart, leads_session) in [(Apart::Session, true), (Apart::Group, false)] {
             let agent = Agent::new("sleep 1000 & exit 6");
             let dir = RunDir::at(agent.dir());
-            dir.create(&agent.launch.input).unwrap();
+            dir.create(&agent.launch.input, &agent.launch.repo).unwrap();
             let env = environment(&agent.launch, Path::new("/opt"));
-            let (mut child, _output) = spawn_apart(&agent.launch, &dir, env, apart).unwrap();
+            let Program::Command(command) = &agent.launch.program else { unreachable!() };
+            let start = Start {
+                command,
+                repo: &agent.launch.repo,
+                dir: &dir,
+                env: &env,
+                stdin: None,
+                has_events: false,
+            };
+            let (mut child, _printed) = spawn_apart(&start, apart).unwrap();
             assert_eq!(rustix::process::getpgid(Some(child.pid)), Ok(child.pid));
             assert_eq!(processes::leads_session(child.pid), leads_session);
             // What it left in its group is not waited for.

@@ -1,10 +1,15 @@
 //! Follows a run from its start to its last report.
 
 use std::{
+    collections::BTreeMap,
+    ffi::OsString,
     io,
+    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
+
+use rustix::process::Pid;
 
 use tokio::{
     io::AsyncReadExt as _,
@@ -17,14 +22,17 @@ use super::{
     collect::Collector,
     dir::RunDir,
     environment::environment,
-    launch::{Launch, Limits},
+    events::Events,
+    launch::{Launch, Limits, Program},
     log::Log,
     processes::{self, Leader, Look, Remains},
     redact::Redactor,
     report::{Evidence, Exit, Rejection, Report},
-    spawn::{self, CannotStart, Child},
+    spawn::{self, CannotStart, Child, Printed, Start},
     stop::{Orders, Progress, Stopper},
+    talk::{Call, Talk},
 };
+use crate::model::{Finish, RunId, StopReason};
 
 /// How long output is waited for after the run has ended. Never for the end of
 /// the pipe: any process that was missed may hold it open.
@@ -69,7 +77,7 @@ pub fn start(mut launch: Launch) -> Result<Running, Error> {
     launch.dir = std::path::absolute(&launch.dir).map_err(directory)?;
     let directory = |source| Error::Directory { path: launch.dir.clone(), source };
     let dir = RunDir::at(&launch.dir);
-    dir.create(&launch.input).map_err(directory)?;
+    dir.create(&launch.input, &launch.repo).map_err(directory)?;
     let bin = dir.bin(&launch.host.wavemark).map_err(directory)?;
     let followed = dir.follow().map_err(directory)?;
 
@@ -84,26 +92,40 @@ pub fn start(mut launch: Launch) -> Result<Running, Error> {
     let collector =
         Collector::new(&dir, &launch.limits, Arc::clone(&redactor), reports.clone(), progress);
 
-    let pid = match spawn::spawn(&launch, &dir, environment(&launch, &bin)) {
-        Ok((child, output)) => {
-            let pid = child.pid;
-            let run = Run {
-                leader: Leader::new(pid, launch.input.run),
-                child,
-                log: Log::new(&dir, redactor, launch.limits.log_bytes),
-                limits: launch.limits,
-                reports,
-                orders,
-            };
+    let talk = Talk::new(&launch, &dir, &redactor).map_err(directory)?;
+    let (talk, first) = talk.unzip();
+    let mut env = environment(&launch, &bin);
+    if let Some(talk) = &talk {
+        talk.complete(&mut env);
+    }
+    let first = first.unwrap_or_else(|| match &launch.program {
+        Program::Command(command) => Call { command: command.clone(), stdin: None },
+        Program::Subagent { .. } => Call { command: Vec::new(), stdin: None },
+    });
+    let run = Run {
+        id: launch.input.run,
+        repo: launch.repo,
+        log: Log::new(&dir, Arc::clone(&redactor), launch.limits.log_bytes),
+        raw: Log::of_events(&dir, redactor, launch.limits.log_bytes),
+        dir,
+        env,
+        limits: launch.limits,
+        reports,
+        orders,
+        talk,
+    };
+    let pid = match run.spawn(&first) {
+        Ok(started) => {
+            let pid = started.child.pid;
             tokio::spawn(async move {
-                run.follow(output, collector).await;
+                run.follow(started, collector).await;
                 drop(followed);
             });
             u32::try_from(pid.as_raw_nonzero().get()).ok()
         }
         Err(CannotStart::Program(why)) => {
             // The channel is new and has room.
-            drop(reports.try_send(Report::Ended(Evidence::of(Exit::NotStarted(why)))));
+            drop(run.reports.try_send(Report::Ended(Evidence::of(Exit::NotStarted(why)))));
             None
         }
         Err(CannotStart::Machine(source)) => return Err(Error::Spawn { source }),
@@ -112,57 +134,173 @@ pub fn start(mut launch: Launch) -> Result<Running, Error> {
 }
 
 struct Run {
-    leader: Leader,
-    child: Child,
+    id: RunId,
+    dir: RunDir,
+    repo: PathBuf,
+    env: BTreeMap<OsString, OsString>,
     log: Log,
+    /// What an agent program printed, as it did.
+    raw: Log,
     limits: Limits,
     reports: mpsc::Sender<Report>,
     orders: Orders,
+    talk: Option<Talk>,
+}
+
+/// A process that is going on.
+struct Started {
+    child: Child,
+    leader: Leader,
+    printed: Printed,
+}
+
+/// How a process ended.
+struct Round {
+    exit: Exit,
+    stopped: Option<StopReason>,
+    /// What cannot be killed.
+    left: Vec<Pid>,
+    /// What went wrong with the log.
+    log_error: Option<String>,
 }
 
 impl Run {
-    async fn follow(self, output: pipe::Receiver, collector: Collector) {
-        let Self { leader, mut child, log, limits, reports, mut orders } = self;
-        let (end_reading, reading_ends) = oneshot::channel();
-        let (end_collecting, collecting_ends) = oneshot::channel();
-        let lead = async {
-            let (exit, stopped, remains) = tokio::select! {
-                exit = child.exit() => (exit, orders.reason(), leader.exited()),
-                reason = orders.due(&reports) => {
-                    orders.announce(reason);
-                    let (exit, remains) = stop(&limits, &mut child, leader, &mut orders).await;
-                    (exit, Some(orders.reason().unwrap_or(reason)), remains)
-                }
-            };
-            let look = if stopped.is_some() { Look::Everywhere } else { Look::AtOrphans };
-            let left = remains.end(look, limits.leftovers).await;
-            // Whoever could still print or write is gone.
-            drop((end_reading, end_collecting));
-            (exit, stopped, left)
-        };
-        // One task for all three: most runs are short, and waking another
-        // thread costs more than what it would do.
-        let ((exit, stopped, left), (log_tail, log_error), collected) = tokio::join!(
-            lead,
-            read(output, log, reports.clone(), reading_ends),
-            collector.follow(collecting_ends),
-        );
+    fn spawn(&self, call: &Call) -> Result<Started, CannotStart> {
+        let (child, printed) = spawn::spawn(&Start {
+            command: &call.command,
+            repo: &self.repo,
+            dir: &self.dir,
+            env: &self.env,
+            stdin: call.stdin.as_deref(),
+            has_events: self.talk.is_some(),
+        })?;
+        let leader = Leader::new(child.pid, self.id);
+        Ok(Started { child, leader, printed })
+    }
 
+    async fn follow(mut self, first: Started, collector: Collector) {
+        let (end_collecting, collecting_ends) = oneshot::channel();
+        let (sweeps, asked) = mpsc::channel(1);
+        let lead = async {
+            let mut round = self.round(first).await;
+            while let Some(next) = self.next(&round, &sweeps).await {
+                let before = round.left;
+                round = match next {
+                    Ok(started) => self.round(started).await,
+                    Err(why) => Round {
+                        exit: Exit::NotStarted(why),
+                        stopped: None,
+                        left: Vec::new(),
+                        log_error: None,
+                    },
+                };
+                round.left.extend(before);
+            }
+            // Whoever could still write is gone.
+            drop(end_collecting);
+            round
+        };
+        // One task for all: most runs are short, and waking another thread costs
+        // more than what it would do.
+        let (round, collected) = tokio::join!(lead, collector.follow(collecting_ends, asked));
+
+        let Round { exit, stopped, left, log_error } = round;
         let mut rejected = collected.rejected;
         rejected.extend(log_error.map(|why| Rejection { path: "log/output.log".into(), why }));
         rejected.extend(left.into_iter().map(|pid| Rejection {
             path: format!("process {pid}"),
             why: "cannot be killed: look at what it waits for".into(),
         }));
-        let evidence = Evidence {
-            exit,
+        let mut evidence = Evidence {
             stopped,
             finish: collected.finish,
             summary: collected.summary,
-            log_tail,
+            log_tail: self.log.tail().to_owned(),
             rejected,
+            ..Evidence::of(exit)
         };
-        drop(reports.send(Report::Ended(evidence)).await);
+        if let Some(talk) = self.talk {
+            talk.finish(&mut evidence);
+        }
+        drop(self.reports.send(Report::Ended(evidence)).await);
+    }
+
+    /// Follows a process until it has ended, with all that it started.
+    async fn round(&mut self, started: Started) -> Round {
+        let Self { log, raw, limits, reports, orders, talk, .. } = self;
+        let Started { mut child, leader, printed } = started;
+        let events = talk.as_ref().map(Talk::events);
+        let has_events = events.is_some();
+        let (give_up, given_up) = oneshot::channel();
+        let mut reading =
+            Reading { log, raw, talk: talk.as_mut(), events, give_up: Some(give_up), error: None };
+        let (end_reading, reading_ends) = oneshot::channel();
+        let lead = async {
+            let (exit, stopped, remains) = tokio::select! {
+                exit = child.exit() => (exit, orders.reason(), leader.exited()),
+                reason = orders.due(reports) => {
+                    orders.announce(reason);
+                    let (exit, remains) = stop(limits, &mut child, leader, orders).await;
+                    (exit, Some(orders.reason().unwrap_or(reason)), remains)
+                }
+                Ok(()) = given_up => {
+                    let (exit, remains) = stop(limits, &mut child, leader, orders).await;
+                    (exit, orders.reason(), remains)
+                }
+            };
+            // Agent programs start their tools in sessions of their own.
+            let everywhere = stopped.is_some() || has_events;
+            let look = if everywhere { Look::Everywhere } else { Look::AtOrphans };
+            let left = remains.end(look, limits.leftovers).await;
+            // Whoever could still print is gone.
+            drop(end_reading);
+            (exit, stopped, left)
+        };
+        let ((exit, stopped, left), ()) =
+            tokio::join!(lead, reading.follow(printed, reports, reading_ends));
+        let Reading { events, error, .. } = reading;
+        if let (Some(talk), Some(events)) = (&mut self.talk, events) {
+            talk.ended(events.transcript(), &exit, self.log.tail());
+        }
+        Round { exit, stopped, left, log_error: error }
+    }
+
+    /// What is started next, if an agent program is called again; or why that
+    /// cannot be.
+    async fn next(
+        &mut self,
+        round: &Round,
+        sweeps: &mpsc::Sender<oneshot::Sender<Option<Finish>>>,
+    ) -> Option<Result<Started, String>> {
+        if round.stopped.is_some() || self.orders.reason().is_some() {
+            return None;
+        }
+        let talk = self.talk.as_mut()?;
+        let call = match talk.anew().transpose() {
+            Some(call) => {
+                self.log.say("the conversation cannot be gone on with: beginning a fresh one");
+                call
+            }
+            None if talk.claims_to_be_done() => {
+                let (reply, said) = oneshot::channel();
+                sweeps.send(reply).await.ok()?;
+                if !matches!(said.await.ok()?, None | Some(Finish::Complete)) {
+                    return None;
+                }
+                let (reply, missing) = oneshot::channel();
+                self.reports.send(Report::Claims { reply }).await.ok()?;
+                let missing = missing.await.ok().filter(|missing| !missing.is_empty())?;
+                let names: Vec<String> = missing.iter().map(ToString::to_string).collect();
+                self.log.say(&format!("sent round once: {} is missing", names.join(", ")));
+                talk.send_round(&missing)
+            }
+            None => return None,
+        };
+        let started = call.map_err(CannotStart::Machine).and_then(|call| self.spawn(&call));
+        Some(started.map_err(|err| match err {
+            CannotStart::Program(why) => why,
+            CannotStart::Machine(err) => format!("it could not be started again: {err}"),
+        }))
     }
 }
 
@@ -205,50 +343,108 @@ async fn stop(
     (exit, remains)
 }
 
-/// Reads what a run prints, until the pipe ends, or shortly after the run has.
-/// Returns the end of it, and what went wrong with the file.
-async fn read(
-    mut output: pipe::Receiver,
-    mut log: Log,
-    reports: mpsc::Sender<Report>,
-    ended: oneshot::Receiver<()>,
-) -> (String, Option<String>) {
-    let mut error = None;
-    let mut note = |result: io::Result<()>| {
-        if let Err(err) = result {
-            error.get_or_insert(format!("cannot be written, output was lost: {err}"));
-        }
-    };
-    let mut buffer = Vec::with_capacity(16 * 1024);
-    let deadline = async {
-        let _ = ended.await;
-        tokio::time::sleep(DRAIN).await;
-    };
-    tokio::pin!(deadline);
-    let mut news = false;
-    let mut next_report = Instant::now();
-    loop {
-        tokio::select! {
-            biased;
-            () = &mut deadline => break,
-            () = tokio::time::sleep_until(next_report.into()), if news => {
-                news = false;
-                next_report = Instant::now() + THROTTLE;
-                let line = log.last_line();
-                let line = line[..line.floor_char_boundary(LINE)].to_owned();
-                // A full channel has other signs of life in it.
-                drop(reports.try_send(Report::Output { line }));
-            }
-            read = output.read_buf(&mut buffer) => match read {
-                Ok(0) | Err(_) => break,
-                Ok(_) => {
-                    note(log.push(&buffer));
-                    buffer.clear();
-                    news = true;
+/// What is read of a process.
+struct Reading<'r> {
+    log: &'r mut Log,
+    raw: &'r mut Log,
+    talk: Option<&'r mut Talk>,
+    events: Option<Events>,
+    /// Tells that going on is hopeless.
+    give_up: Option<oneshot::Sender<()>>,
+    /// What went wrong with the files.
+    error: Option<String>,
+}
+
+impl Reading<'_> {
+    /// Reads what a process prints, until its pipes end, or shortly after it
+    /// has.
+    async fn follow(
+        &mut self,
+        printed: Printed,
+        reports: &mpsc::Sender<Report>,
+        ended: oneshot::Receiver<()>,
+    ) {
+        let (mut output, mut events) = (Some(printed.output), printed.events);
+        let (mut for_people, mut for_us) = (Vec::with_capacity(16 * 1024), Vec::new());
+        let deadline = async {
+            let _ = ended.await;
+            tokio::time::sleep(DRAIN).await;
+        };
+        tokio::pin!(deadline);
+        let mut news = false;
+        let mut next_report = Instant::now();
+        while output.is_some() || events.is_some() {
+            tokio::select! {
+                biased;
+                () = &mut deadline => break,
+                () = tokio::time::sleep_until(next_report.into()), if news => {
+                    news = false;
+                    next_report = Instant::now() + THROTTLE;
+                    let line = self.log.last_line();
+                    let line = line[..line.floor_char_boundary(LINE)].to_owned();
+                    // A full channel has other signs of life in it.
+                    drop(reports.try_send(Report::Output { line }));
+                }
+                () = receive(&mut output, &mut for_people) => {
+                    let written = self.log.push(&for_people);
+                    self.note(written);
+                    news |= !for_people.is_empty();
+                    for_people.clear();
+                }
+                () = receive(&mut events, &mut for_us) => {
+                    self.hear(&for_us);
+                    news |= !for_us.is_empty();
+                    for_us.clear();
                 }
             }
         }
+        let last = self.events.as_mut().map(Events::finish);
+        self.show(last.unwrap_or_default());
+        let finished = self.log.finish().and(self.raw.finish());
+        self.note(finished);
     }
-    note(log.finish());
-    (log.tail().to_owned(), error)
+
+    /// Takes in events.
+    fn hear(&mut self, bytes: &[u8]) {
+        let Some(events) = &mut self.events else { return };
+        let lines = events.push(bytes);
+        let told = events.transcript();
+        if let (Some(id), Some(talk)) = (&told.session, &mut self.talk) {
+            talk.is_about(id);
+        }
+        if told.is_hopeless()
+            && let Some(give_up) = self.give_up.take()
+        {
+            // It may have ended by itself.
+            let _ended = give_up.send(());
+        }
+        let written = self.raw.push(bytes);
+        self.note(written);
+        self.show(lines);
+    }
+
+    fn show(&mut self, lines: Vec<String>) {
+        for line in lines {
+            let written = self.log.push(format!("{line}\n").as_bytes());
+            self.note(written);
+        }
+    }
+
+    fn note(&mut self, written: io::Result<()>) {
+        if let Err(err) = written {
+            self.error.get_or_insert(format!("cannot be written, output was lost: {err}"));
+        }
+    }
+}
+
+/// Reads what there is, and closes a pipe that has ended.
+async fn receive(pipe: &mut Option<pipe::Receiver>, buffer: &mut Vec<u8>) {
+    match pipe {
+        Some(open) => {
+            if matches!(open.read_buf(buffer).await, Ok(0) | Err(_)) {
+                *pipe = None;
+            }
+        }
+        None => std::future::pending().await,
+    }
 }

@@ -2,7 +2,7 @@
 //! its end.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
     time::{Duration, Instant},
@@ -11,10 +11,12 @@ use std::{
 use tempfile::TempDir;
 
 use super::{
-    Artifact, Contract, Dep, Evidence, Host, Input, Launch, Limits, Reply, Report, Running, start,
+    Artifact, Contract, Dep, Evidence, Host, Input, Launch, Limits, Program, Reply, Report,
+    Running, start,
 };
 use crate::model::{
-    Digest, Epoch, FeedbackKind, FeedbackNumber, Generation, Message, Resolution, RunId, Thread,
+    ArtifactKey, CommandLine, Digest, Epoch, EventFormat, FeedbackKind, FeedbackNumber, Generation,
+    Message, Profile, ProgramHome, PromptBy, Resolution, RunId, Thread,
 };
 
 /// An input with one of everything.
@@ -93,7 +95,7 @@ impl Agent {
         let launch = Launch {
             dir: folder.path().join("runs/1"),
             repo: folder.path().to_owned(),
-            command: ["/bin/sh", "-c", script].map(Into::into).to_vec(),
+            program: Program::Command(["/bin/sh", "-c", script].map(Into::into).to_vec()),
             input: Input {
                 run: RunId::random(),
                 deps: vec![],
@@ -132,9 +134,28 @@ impl Agent {
     /// Runs to the end, and stores whatever is offered.
     pub(super) async fn run(&self) -> Story {
         let mut running = self.start();
-        let mut story = Story::default();
+        let declared = self.launch.input.produces.clone();
+        let mut story = Story { declared, ..Story::default() };
         while story.next(&mut running).await {}
         story
+    }
+}
+
+/// The profile of a program that takes its prompt as its only argument, with a
+/// folder of its own or without one.
+pub(super) fn profile(home: Option<ProgramHome>) -> Profile {
+    let word = |word: &str| word.parse().unwrap();
+    Profile {
+        start: CommandLine(vec![vec![word("./agent")], vec![word("{prompt}")]]),
+        resume: None,
+        prompt: PromptBy::Arg,
+        events: EventFormat::None,
+        good_exits: [0].into(),
+        secrets: BTreeSet::new(),
+        inherit: BTreeSet::new(),
+        env: BTreeMap::new(),
+        files: BTreeMap::new(),
+        home,
     }
 }
 
@@ -151,6 +172,8 @@ pub(super) fn let_go(agent: &Agent) {
 /// What a run told, as lines.
 #[derive(Default)]
 pub(super) struct Story {
+    /// What an agent program is to have stored when it claims to be done.
+    pub(super) declared: Vec<ArtifactKey>,
     pub(super) lines: Vec<String>,
     pub(super) evidence: Option<Evidence>,
 }
@@ -174,6 +197,14 @@ impl Story {
             }
             Some(Report::Rejected(one)) => {
                 self.lines.push(format!("rejected {}: {}", one.path, one.why))
+            }
+            Some(Report::Claims { reply }) => {
+                self.lines.push("claims to be done".to_owned());
+                let stored = |key: &ArtifactKey| {
+                    self.lines.iter().any(|line| line.starts_with(&format!("stored {key}")))
+                };
+                let missing = self.declared.iter().filter(|key| !stored(key)).cloned().collect();
+                reply.send(missing).unwrap();
             }
             Some(Report::Output { line }) => self.lines.push(format!("printed {line:?}")),
             Some(Report::Used { usage }) => self.lines.push(format!("used {usage}")),

@@ -4,7 +4,10 @@
 //! calls itself successful when its tools were denied and nothing was made. So
 //! success needs what the definition declares in `produces`, stored.
 
-use super::report::{Evidence, Exit};
+use super::{
+    events::{End, Fault},
+    report::{Evidence, Exit},
+};
 use crate::model::{ArtifactKey, Finish, Outcome, StopReason};
 
 /// sysexits.h's `EX_TEMPFAIL`: try again later.
@@ -32,7 +35,8 @@ pub fn verdict(evidence: &Evidence, missing: &[ArtifactKey], asked: bool) -> Ver
     let says_done = match evidence.finish {
         Some(Finish::Complete) => true,
         Some(_) => false,
-        None => *exit == Exit::Code(0),
+        // Its last event has to say so, too; its exit code is judged with that.
+        None => evidence.end.as_ref().map_or(*exit == Exit::Code(0), |end| *end == End::Good),
     };
     let ended_well = says_done && missing.is_empty() && !asked;
 
@@ -55,7 +59,15 @@ pub fn verdict(evidence: &Evidence, missing: &[ArtifactKey], asked: bool) -> Ver
             "said that it waits for feedback, but asked nothing: use `wavemark ask`".into(),
         ),
         _ if says_done => {
-            (Failed, format!("{} but did not produce {}", ended(evidence), list(missing)))
+            let denied = denied(evidence);
+            (Failed, format!("{} but did not produce {}{denied}", ended(evidence), list(missing)))
+        }
+        // Trying a login again that is refused is pointless.
+        _ if let Some(End::Bad(Fault::Login, why)) = &evidence.end => (Refused, why.clone()),
+        _ if let Some(End::Bad(_, why)) = &evidence.end => (Failed, why.clone()),
+        _ if evidence.end == Some(End::Open) => {
+            let denied = denied(evidence);
+            (Failed, format!("{} without saying how it went{denied}", ended(evidence)))
         }
         (.., Exit::Unseen(why)) => (Lost, format!("nobody saw it end: {why}")),
         (.., Exit::Code(TRY_AGAIN)) => (Deferred, "exited 75: asked to be tried again".into()),
@@ -87,6 +99,15 @@ fn ended(evidence: &Evidence) -> String {
         (Exit::Code(code), _) => format!("exited {code}"),
         (Exit::Signal(signal), _) => format!("died of {}", signal_name(*signal)),
         (Exit::NotStarted(why) | Exit::Unseen(why) | Exit::Elsewhere(why), _) => why.clone(),
+    }
+}
+
+/// What may be why.
+fn denied(evidence: &Evidence) -> String {
+    let tools: Vec<&str> = evidence.denied.iter().map(String::as_str).collect();
+    match tools.as_slice() {
+        [] => String::new(),
+        tools => format!("; it was denied {}: may it use that?", tools.join(", ")),
     }
 }
 
@@ -216,6 +237,114 @@ mod tests {
         failed: said that it finished but did not produce doc/x.md
         failed: said that it waits for feedback, but asked nothing: use `wavemark ask`
         refused: said that trying again is pointless
+        ");
+    }
+
+    #[test]
+    fn the_verdicts_on_agent_programs() {
+        let ends = [
+            ("good", End::Good),
+            ("open", End::Open),
+            ("login", End::Bad(Fault::Login, "the login is refused: set KEY".into())),
+            ("turns", End::Bad(Fault::Turns, "reached its limit: raise it".into())),
+        ];
+        let mut table = String::new();
+        for (name, end) in ends {
+            for (finish_name, finish) in [FINISHES[0], FINISHES[1], FINISHES[2]] {
+                for denied in [vec![], vec!["Bash".to_owned()]] {
+                    let evidence = Evidence {
+                        end: Some(end.clone()),
+                        finish,
+                        denied: denied.into_iter().collect(),
+                        ..Evidence::of(Exit::Code(0))
+                    };
+                    let of = |missing: &[ArtifactKey], asked| verdict(&evidence, missing, asked);
+                    let (stored, missing) = (of(&[], false), of(&gap(), false));
+                    table += &format!(
+                        "{name} {finish_name}{}\n  stored: {}: {}\n  missing: {}: {}\n",
+                        if evidence.denied.is_empty() { "" } else { " denied" },
+                        stored.outcome,
+                        stored.detail,
+                        missing.outcome,
+                        missing.detail,
+                    );
+                    assert_eq!(of(&[], true).outcome, Outcome::Paused);
+                }
+            }
+        }
+        insta::assert_snapshot!(table, @"
+        good 
+          stored: succeeded: everything declared is stored
+          missing: failed: exited 0 but did not produce doc/x.md
+        good  denied
+          stored: succeeded: everything declared is stored
+          missing: failed: exited 0 but did not produce doc/x.md; it was denied Bash: may it use that?
+        good complete
+          stored: succeeded: everything declared is stored
+          missing: failed: said that it finished but did not produce doc/x.md
+        good complete denied
+          stored: succeeded: everything declared is stored
+          missing: failed: said that it finished but did not produce doc/x.md; it was denied Bash: may it use that?
+        good failed
+          stored: failed: said that it failed
+          missing: failed: said that it failed
+        good failed denied
+          stored: failed: said that it failed
+          missing: failed: said that it failed
+        open 
+          stored: failed: exited 0 without saying how it went
+          missing: failed: exited 0 without saying how it went
+        open  denied
+          stored: failed: exited 0 without saying how it went; it was denied Bash: may it use that?
+          missing: failed: exited 0 without saying how it went; it was denied Bash: may it use that?
+        open complete
+          stored: succeeded: everything declared is stored
+          missing: failed: said that it finished but did not produce doc/x.md
+        open complete denied
+          stored: succeeded: everything declared is stored
+          missing: failed: said that it finished but did not produce doc/x.md; it was denied Bash: may it use that?
+        open failed
+          stored: failed: said that it failed
+          missing: failed: said that it failed
+        open failed denied
+          stored: failed: said that it failed
+          missing: failed: said that it failed
+        login 
+          stored: refused: the login is refused: set KEY
+          missing: refused: the login is refused: set KEY
+        login  denied
+          stored: refused: the login is refused: set KEY
+          missing: refused: the login is refused: set KEY
+        login complete
+          stored: succeeded: everything declared is stored
+          missing: failed: said that it finished but did not produce doc/x.md
+        login complete denied
+          stored: succeeded: everything declared is stored
+          missing: failed: said that it finished but did not produce doc/x.md; it was denied Bash: may it use that?
+        login failed
+          stored: failed: said that it failed
+          missing: failed: said that it failed
+        login failed denied
+          stored: failed: said that it failed
+          missing: failed: said that it failed
+        turns 
+          stored: failed: reached its limit: raise it
+          missing: failed: reached its limit: raise it
+        turns  denied
+          stored: failed: reached its limit: raise it
+          missing: failed: reached its limit: raise it
+        turns complete
+          stored: succeeded: everything declared is stored
+          missing: failed: said that it finished but did not produce doc/x.md
+        turns complete denied
+          stored: succeeded: everything declared is stored
+          missing: failed: said that it finished but did not produce doc/x.md; it was denied Bash: may it use that?
+        turns failed
+          stored: failed: said that it failed
+          missing: failed: said that it failed
+        turns failed denied
+          stored: failed: said that it failed
+          missing: failed: said that it failed
         ");
     }
 

@@ -15,8 +15,8 @@ use uuid::Uuid;
 use crate::model::{
     AgentId, AgentName, ArtifactId, ArtifactType, CostBasis, Digest, Epoch, FeedbackId,
     FeedbackKind, FeedbackNumber, FileName, Generation, GitState, IssueNumber, OnStale, Outcome,
-    PoolName, ProjectId, ProjectName, Reaction, Resolution, Review, Role, RunId, RunnerKind,
-    Status, StopReason, TickEnd, Usd, WaveId, WaveName,
+    PoolName, ProfileName, ProjectId, ProjectName, Reaction, Resolution, Review, Role, RunId,
+    RunnerKind, Status, StopReason, TickEnd, Usd, WaveId, WaveName,
 };
 
 /// Stored as what it converts to and from.
@@ -63,7 +63,7 @@ macro_rules! stored_as {
 
 stored_as!(
     String as &'r str, Status, FeedbackKind, Reaction, Resolution, Outcome, StopReason, ArtifactType, GitState, Review,
-    OnStale, RunnerKind, CostBasis, Role, TickEnd, ProjectName, WaveName, AgentName, PoolName, FileName, Digest;
+    OnStale, RunnerKind, CostBasis, Role, TickEnd, ProjectName, WaveName, AgentName, PoolName, ProfileName, FileName, Digest;
     |value| value.to_string(), |stored| Ok(stored.parse()?)
 );
 stored_as!(

@@ -24,6 +24,7 @@ mod outbox;
 mod plan;
 mod projects;
 pub(crate) mod runs;
+pub(crate) mod sessions;
 mod snapshot;
 mod sql;
 #[cfg(test)]
@@ -52,6 +53,7 @@ pub use outbox::{Block, Exposed, Pending, Stamp};
 pub use plan::Retire;
 pub use projects::Project;
 pub use runs::{Beat, Claim, Claimed, Ending, Pulse, RemoteRun, Reported};
+pub use sessions::{LARGEST as SESSION_BYTES, StoredSession};
 pub use sql::Tx;
 pub use ticks::Tick;
 pub use views::{AgentRow, FeedbackRow, FeedbackSpan, RunSpan};

@@ -377,7 +377,8 @@ async fn surroundings(tx: &mut Tx, project: &Project, whose: Whose) -> Result<Su
                  join public.agents a on a.id = r.agent_id and a.epoch = r.epoch
                  where r.project_id = $1 and r.remote
                      and (r.finished_at is null or r.outcome = 'lost')
-                     and (r.finished_at is null or r.reported is not null)
+                     -- Given up, and heard of after all.
+                     and (r.finished_at is null or r.reported_at > r.finished_at)
              ) as any_elsewhere
          from (
              -- Those that left the plan while they run still need looking after.

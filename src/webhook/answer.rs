@@ -106,7 +106,10 @@ mod tests {
             (200, ""),
             (403, "Authorization data is wrong!"),
             (404, HTML),
-            (404, r#"{"code":404,"message":"The requested webhook \"POST vision\" is not registered."}"#),
+            (
+                404,
+                r#"{"code":404,"message":"The requested webhook \"POST vision\" is not registered."}"#,
+            ),
             (413, r#"{"message":"request entity too large"}"#),
             (429, ""),
             (500, r#"{"message":"Error in workflow"}"#),
@@ -117,7 +120,9 @@ mod tests {
         ];
         let told: Vec<String> = cases
             .iter()
-            .map(|&(status, body)| format!("{status}: {:?}", classify(Manners::N8n, &Said { status, body })))
+            .map(|&(status, body)| {
+                format!("{status}: {:?}", classify(Manners::N8n, &Said { status, body }))
+            })
             .collect();
         insta::assert_snapshot!(told.join("\n"), @r#"
         202: Accepted(Some("n8n:77"))

@@ -11,16 +11,16 @@
 mod answer;
 mod n8n;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use reqwest::{Client, Method, RequestBuilder, redirect::Policy};
-use rustls::{ClientConfig, RootCertStore, crypto::ring};
 use secrecy::{ExposeSecret as _, SecretString};
 
 pub use self::{
     answer::Answer,
     n8n::{Execution, templates},
 };
+use crate::trust;
 use answer::{Said, classify};
 
 /// How long a launch may take; a workflow should answer before it works.
@@ -65,14 +65,8 @@ impl Caller {
     ///
     /// In words, when no client can be made.
     pub fn new() -> Result<Self, String> {
-        let mut roots = RootCertStore::empty();
-        // Some of the system's may be too old to be read.
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        let trust = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(|err| err.to_string())?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+        // Without anybody to trust, what speaks no TLS can be asked all the same.
+        let trust = trust::config(None).or_else(|_| trust::nobody())?;
         let client = Client::builder()
             .tls_backend_preconfigured(trust)
             .user_agent(concat!("wavemark/", env!("CARGO_PKG_VERSION")))
@@ -100,7 +94,8 @@ impl Caller {
             }
             Err(err) if err.is_builder() => Answer::Refused("its URL is not one".to_owned()),
             Err(err) if err.is_timeout() => Answer::Unclear(
-                "it gave no answer in 30 seconds: let it answer before it begins to work".to_owned(),
+                "it gave no answer in 30 seconds: let it answer before it begins to work"
+                    .to_owned(),
             ),
             Err(err) => Answer::Unclear(format!("its answer was lost: {}", root(&err))),
         }

@@ -24,7 +24,7 @@
 //! | `views` | what a script reads |
 //! | `postgres`, `pooler`, `commits` | other servers, and trouble on the way to them |
 //! | `story` | one with everything in it, and the record that it leaves |
-//! | `calls` | programs that nobody here starts |
+//! | `calls`, `n8n` | programs that nobody here starts, and workflows that are launched |
 //! | `supabase`, `api` | on a Supabase project; rows that others write there |
 //! | `init`, `doctor` | the first day, and whether everything is there |
 //! | `workflows` | what GitHub runs: the workflows of this repo, run here |
@@ -48,6 +48,7 @@ mod git_server;
 mod init;
 mod jobs;
 mod mcp;
+mod n8n;
 mod order;
 mod plans;
 mod pooler;
@@ -60,6 +61,7 @@ mod review;
 mod secrets;
 mod signals;
 mod story;
+mod subagents;
 mod supabase;
 mod support;
 mod terminal;

@@ -84,10 +84,29 @@ const SAID: &str = "github-actions[bot]: <!-- wavemark:plan v1 hash=<sha-256> --
 #[test]
 fn a_plan_is_compared_with_a_branch_and_no_database_is_asked() {
     let project = in_git(&duo("one"));
-    insta::assert_snapshot!(project.run(&["plan", "--against", "main", "--exit-code"]), @"");
+    insta::assert_snapshot!(project.run(&["plan", "--against", "main", "--exit-code"]), @"
+    exit 0
+    nothing to change; 2 agents as they should be
+
+    compared with the plan at main (<digest>), as if that were built; the database was not asked, so what could start is not known
+    the longest chain takes 2 steps: vision → echo
+    the hash of the plan: <sha-256>
+    ");
 
     project.replan(&duo("two").agent("reel", "", "true"));
-    insta::assert_snapshot!(project.run(&["plan", "--against", "HEAD", "--exit-code"]), @"");
+    insta::assert_snapshot!(project.run(&["plan", "--against", "HEAD", "--exit-code"]), @"
+    exit 3
+    1 to create, 1 to change, 1 to build again; 1 stays as it is
+
+    wave one
+      + reel: create
+      ~ vision: build again because of env
+          env: -WORD=one +WORD=two
+
+    compared with the plan at HEAD (<digest>), as if that were built; the database was not asked, so what could start is not known
+    the longest chain takes 2 steps: vision → echo
+    to apply this plan: wavemark sync --expect <sha-256>
+    ");
     commit(&project);
     project.run(&["plan", "--against", "HEAD", "--exit-code"]).exits(0);
     let before = git(&project, &["rev-parse", "HEAD~1"]);
@@ -104,24 +123,56 @@ fn a_plan_is_compared_with_a_branch_and_no_database_is_asked() {
 fn a_revision_without_a_good_plan_is_told() {
     let project = in_git(&duo("one"));
     let good = git(&project, &["rev-parse", "HEAD"]);
-    insta::assert_snapshot!(project.run(&["plan", "--against", "no/such"]), @"");
+    insta::assert_snapshot!(project.run(&["plan", "--against", "no/such"]), @"
+    exit 1
+    error: git knows no revision `no/such`
+    hint: is it spelled so, and was it fetched? `git fetch origin`
+    ");
 
     git(&project, &["rm", "--quiet", "-r", "--cached", "waves"]);
     git(&project, &["commit", "--quiet", "--message", "Nothing"]);
-    insta::assert_snapshot!(project.run(&["plan", "--against", "HEAD"]), @"");
+    insta::assert_snapshot!(project.run(&["plan", "--against", "HEAD"]), @"
+    exit 0
+    2 to create; 0 stay as they are
+
+    project (new)
+
+    wave one (new)
+      + echo: create
+      + vision: create
+
+    there is no plan at HEAD (<digest>), so all of it is new; the database was not asked, so what could start is not known
+    the longest chain takes 2 steps: vision → echo
+    to apply this plan: wavemark sync --expect <sha-256>
+    ");
 
     fs::write(project.path("waves/one.yaml"), "wave: one\nagents: { a: { rnu: 1 } }\n").unwrap();
     commit(&project);
     project.replan(&duo("one"));
-    insta::assert_snapshot!(project.run(&["plan", "--against", "HEAD"]), @"");
+    insta::assert_snapshot!(project.run(&["plan", "--against", "HEAD"]), @"
+    exit 1
+    error: the plan at `HEAD` has problems itself: 2 errors
+      waves/one.yaml:2:14: error: agent `a` needs `run` (write `run: { exec: [agents/program.sh] }`)
+      waves/one.yaml:2:16: error: `rnu` is not a field of agent `a` (did you mean `run`?)
+    hint: compare with an earlier revision, such as its parent
+    ");
     project.run(&["plan", "--against", &good]).ok();
 
+    commit(&project);
     let shallow = project.path("shallow");
     let url = format!("file://{}", project.path(".").display());
     git(&project, &["clone", "--quiet", "--depth=1", &url, shallow.to_str().unwrap()]);
-    insta::assert_snapshot!(project.run(&["-C", "shallow", "plan", "--against", "HEAD~1"]), @"");
+    insta::assert_snapshot!(project.run(&["-C", "shallow", "plan", "--against", "HEAD~1"]), @"
+    exit 1
+    error: git knows no revision `HEAD~1` in this shallow clone
+    hint: fetch it: `git fetch --unshallow`; with actions/checkout, `fetch-depth: 0`
+    ");
     let outside = Project::elsewhere(&duo("one"));
-    insta::assert_snapshot!(outside.run(&["plan", "--against", "HEAD"]), @"");
+    insta::assert_snapshot!(outside.run(&["plan", "--against", "HEAD"]), @"
+    exit 1
+    error: <folder> is not in a git repository
+    hint: leave `--against` out to compare with the database
+    ");
 }
 
 #[test]
@@ -163,10 +214,23 @@ fn a_plan_with_problems_is_told_too() {
     project.run(&["comment", "problems.json", "--pull-request", "1"]).ok();
 
     assert_eq!(github.comments(1).len(), 1);
-    insta::assert_snapshot!(github.comments(1)[0].body, @"");
+    insta::assert_snapshot!(github.comments(1)[0].body, @"
+    <!-- wavemark:plan v1 -->
+    **The plan has problems:** 3 errors. Nothing of it can be applied.
+
+    - error at `waves/one.yaml:2:11`: `` `@ann` cannot name an agent: use 1 to 63 of a-z, 0-9 and `-`, starting with a letter ``
+    - error at `waves/one.yaml:2:19`: `` agent `@ann` needs `run` `` (hint: `` write `run: { exec: [agents/program.sh] }` ``)
+    - error at `waves/one.yaml:2:21`: `` `rnu` is not a field of agent `@ann` `` (hint: ``did you mean `run`?``)
+
+    `wavemark check` shows all of them with their lines.
+    ");
 
     fs::write(project.path("empty.json"), "[]").unwrap();
-    insta::assert_snapshot!(project.run(&["comment", "empty.json", "--pull-request", "1"]), @"");
+    insta::assert_snapshot!(project.run(&["comment", "empty.json", "--pull-request", "1"]), @"
+    exit 1
+    error: cannot use empty.json
+      because it lists no error, so the plan is good, and `wavemark plan --json` says what it does
+    ");
 }
 
 #[test]
@@ -186,12 +250,16 @@ fn a_job_that_trusts_nothing_finds_the_pull_request_by_its_head() {
 
     github.as_user("mallory").push(2, MERGED);
     let before = github.comments(2)[0].clone();
-    insta::assert_snapshot!(comment("mallory:two", other), @"");
-    insta::assert_snapshot!(comment("mallory:three", other), @"");
+    insta::assert_snapshot!(comment("mallory:two", other), @"said nothing: 2222222222222222222222222222222222222222 was pushed to #2 meanwhile, and its own job comments");
+    insta::assert_snapshot!(comment("mallory:three", other), @"said nothing: no open pull request comes from mallory:three");
     assert_eq!(github.comments(2)[0].body, before.body);
     github.as_user("mallory").propose("Again", "mallory:two", other);
     let several = ["comment", "plan.json", "--head", "mallory:two", "--sha", other];
-    insta::assert_snapshot!(project.run(&several), @"");
+    insta::assert_snapshot!(project.run(&several), @"
+    exit 1
+    error: several open pull requests come from mallory:two: #3, #2
+    hint: say which one with --pull-request
+    ");
     project.run(&["comment", "plan.json", "--head", "acme:two"]).exits(2);
     project.run(&["comment", "plan.json", "--head", "two", "--sha", other]).exits(2);
     project.run(&["comment", "plan.json"]).exits(2);
@@ -284,14 +352,31 @@ fn what_github_does_not_allow_is_told_with_what_to_do() {
     let comment = |project: &Project, number: &str| {
         project.run(&["comment", "plan.json", "--pull-request", number])
     };
-    insta::assert_snapshot!(comment(&project, "7"), @"");
+    insta::assert_snapshot!(comment(&project, "7"), @"
+    exit 1
+    error: there is no pull request 7 in acme/waves
+    ");
     github.as_user("ann").lock(1);
-    insta::assert_snapshot!(comment(&project, "1"), @"");
+    insta::assert_snapshot!(comment(&project, "1"), @"
+    exit 1
+    error: cannot comment on pull request #1
+      because issue 1 of acme/waves is locked
+    hint: unlock the conversation on GitHub, or leave it as it is
+    ");
     let token = github.token(Token::of_actions(&[("contents", Access::Read)]));
     speaks_on(&mut project, &github, &token);
-    insta::assert_snapshot!(comment(&project, "1"), @"");
+    insta::assert_snapshot!(comment(&project, "1"), @"
+    exit 1
+    error: cannot comment on pull request #1
+      because the token lacks a permission for acme/waves: issues: write, or pull-requests: write (GitHub says: Resource not accessible by integration)
+    hint: in a workflow, add it below the job's `permissions:`; for a fine-grained token or a GitHub App, add it in its settings on GitHub (an App's owner then accepts it once)
+    ");
     project.env("GITHUB_TOKEN", "");
-    insta::assert_snapshot!(comment(&project, "1"), @"");
+    insta::assert_snapshot!(comment(&project, "1"), @"
+    exit 1
+    error: nothing says who speaks on GitHub, or in which repo
+    hint: set GITHUB_TOKEN and, unless `origin` is on GitHub, GITHUB_REPOSITORY=owner/name
+    ");
 }
 
 #[test]
@@ -311,7 +396,11 @@ fn a_hostile_file_gives_no_orders() {
         comment().exits(1);
     }
     fs::write(project.path("bad.json"), vec![b' '; 2 << 20]).unwrap();
-    insta::assert_snapshot!(comment(), @"");
+    insta::assert_snapshot!(comment(), @"
+    exit 1
+    error: cannot use bad.json
+      because it has more than 1048576 bytes
+    ");
     assert_eq!(github.requests().len(), before, "nothing of it reaches GitHub");
 
     let mut bad = plan;
@@ -347,19 +436,40 @@ fn what_people_agreed_to_is_what_is_synced() {
     let project = merged(&github);
     project.replan(&duo("three"));
     let sync = ["sync", "--reviewed", MERGED];
-    insta::assert_snapshot!(project.run(&sync), @"");
+    insta::assert_snapshot!(project.run(&sync), @"
+    exit 1
+    #1 was merged with the plan <sha-256>
+    error: the plan has moved: `waves/` now has the hash <sha-256>, and not <sha-256>
+    hint: nothing was changed; look at `wavemark plan`, and if it is what you want, run the `wavemark sync --expect` that it ends with
+    ");
     let before = project.run(&["plan", "--exit-code"]).exits(3);
     assert!(before.stdout.contains("-WORD=one +WORD=three"), "{before}");
 
     project.replan(&duo("two"));
-    insta::assert_snapshot!(project.run(&sync), @"");
+    insta::assert_snapshot!(project.run(&sync), @"
+    exit 0
+    1 changed; 1 stays as it is
+
+    wave one
+      ~ vision: changed
+          env: -WORD=one +WORD=two
+    #1 was merged with the plan <sha-256>
+    ");
 }
 
 #[test]
 fn what_nobody_agreed_to_is_synced_and_said() {
     let github = GitHub::start();
     let project = merged(&github);
-    insta::assert_snapshot!(project.run(&["sync", "--reviewed", SHA]), @"");
+    insta::assert_snapshot!(project.run(&["sync", "--reviewed", SHA]), @"
+    exit 0
+    1 changed; 1 stays as it is
+
+    wave one
+      ~ vision: changed
+          env: -WORD=one +WORD=two
+    no pull request was merged as <commit>: syncing whatever the plan is
+    ");
     let head = git(&project, &["rev-parse", "HEAD"]);
     let named = project.run(&["sync", "--reviewed", "main"]).ok();
     assert!(named.stderr.contains(&head), "{named}");
@@ -369,7 +479,11 @@ fn what_nobody_agreed_to_is_synced_and_said() {
     let forged = format!("<!-- wavemark:plan v1 hash={} -->", "0".repeat(64));
     github.as_user("mallory").comment(number, &forged);
     github.as_user("ann").merge(number, SHA);
-    insta::assert_snapshot!(project.run(&["sync", "--reviewed", SHA]), @"");
+    insta::assert_snapshot!(project.run(&["sync", "--reviewed", SHA]), @"
+    exit 0
+    nothing to change; 2 agents as they should be
+    #2 has no comment of ours: syncing whatever the plan is
+    ");
 
     // What was closed without being merged became nothing.
     let number = github.as_user("ann").propose("Four", "acme:four", SHA);
@@ -383,12 +497,22 @@ fn where_github_does_not_answer_nothing_is_synced() {
     let github = GitHub::start();
     let mut project = merged(&github);
     github.disturb("*", Hit::From(1), Fault::BadGateway);
-    insta::assert_snapshot!(project.run(&["sync", "--reviewed", MERGED]), @"");
+    insta::assert_snapshot!(project.run(&["sync", "--reviewed", MERGED]), @"
+    exit 1
+    error: nothing was synced: cannot find out which plan people agreed to
+      because GitHub gives no useful answer
+      because GitHub answered 502
+    hint: run this again; a tick tries again by itself; https://www.githubstatus.com says how GitHub is
+    ");
     github.recover();
     project.run(&["plan", "--exit-code"]).exits(3);
 
     github.as_user(BOT).edit_comment(github.comments(1)[0].id, "<!-- wavemark:plan v1 -->\nBad.");
-    insta::assert_snapshot!(project.run(&["sync", "--reviewed", MERGED]), @"");
+    insta::assert_snapshot!(project.run(&["sync", "--reviewed", MERGED]), @"
+    exit 1
+    error: when pull request #1 was merged, its comment said that the plan has problems
+    hint: nothing was changed; look at `wavemark plan`, and if it is what you want, run the `wavemark sync --expect` that it ends with
+    ");
     project.env("GITHUB_TOKEN", "");
     project.run(&["sync", "--reviewed", MERGED]).exits(1);
     project.run(&["plan", "--exit-code"]).exits(3);

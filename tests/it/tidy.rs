@@ -114,6 +114,7 @@ fn the_pure_half_is_pure() {
         "crate::archive",
         "crate::github",
         "crate::runner",
+        "crate::webhook",
         "crate::embedded",
         "crate::app",
         "crate::cli",
@@ -149,7 +150,7 @@ fn each_outside_world_has_one_door() {
 
 #[test]
 fn adapters_do_not_know_each_other() {
-    let adapters = ["store", "archive", "runner", "embedded", "github"];
+    let adapters = ["store", "archive", "runner", "embedded", "github", "webhook"];
     let mut found = String::new();
     for adapter in adapters {
         let folder = format!("src/{adapter}");

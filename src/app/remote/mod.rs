@@ -6,16 +6,25 @@
 
 mod call;
 mod evidence;
+mod launch;
 
+use std::{collections::HashMap, time::Duration};
+
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio::{task::JoinSet, time::Instant};
 use tracing::warn;
 
 pub use self::call::{Call, Called, call};
-use self::evidence::evidence;
-use super::{context::Context, supervise::Ended};
+use self::{
+    evidence::evidence,
+    launch::{asked, filled, post, secret},
+};
+use super::{apply::Begun, context::Context, supervise::Ended};
 use crate::{
-    model::{ArtifactKey, Digest, Outcome, RunId},
+    model::{AgentName, ArtifactKey, Digest, Outcome, RunId},
     runner::{Evidence, Exit, verdict},
     store::{Ending, RemoteRun},
+    webhook::{Answer, Caller, Execution, Manners, Post},
 };
 
 /// A run that is over, and what it was judged to be.
@@ -26,24 +35,201 @@ pub(super) struct Judged {
     pub(super) detail: String,
 }
 
-/// What following these runs leads to.
+/// How often n8n is asked about an execution.
+const POLL: Duration = Duration::from_secs(10);
+
+/// The answer to a launch.
+pub(super) struct Answered {
+    run: RunId,
+    agent: AgentName,
+    answer: Answer,
+}
+
+/// The launches that are underway here, and what follows runs.
 pub(super) struct Remote<'a> {
     cx: &'a Context,
+    caller: Option<Caller>,
+    launches: JoinSet<Answered>,
+    /// When each execution was last asked about.
+    looked_at: HashMap<RunId, Instant>,
 }
 
 impl<'a> Remote<'a> {
     pub(super) fn new(cx: &'a Context) -> Self {
-        Self { cx }
+        Self { cx, caller: None, launches: JoinSet::new(), looked_at: HashMap::new() }
+    }
+
+    /// Whether no launch is underway.
+    pub(super) fn is_idle(&self) -> bool {
+        self.launches.is_empty()
+    }
+
+    /// Asks somebody elsewhere to do the work of a run that was claimed. That
+    /// they cannot be asked is an answer, too.
+    pub(super) async fn start(&mut self, begun: &Begun) -> anyhow::Result<()> {
+        let run = begun.claimed.id;
+        let agent = begun.claimed.agent.clone();
+        let answer = |answer| Answered { run, agent: agent.clone(), answer };
+        match self.prepare(begun) {
+            Ok((caller, manners, post)) => {
+                let secret =
+                    post.auth.as_ref().map(|(_, secret)| Digest::of(secret.expose_secret()));
+                self.cx.store.launching(run, secret).await?;
+                let agent = agent.clone();
+                self.launches.spawn(async move {
+                    let answer = caller.launch(manners, &post).await;
+                    Answered { run, agent, answer }
+                });
+            }
+            Err(why) => {
+                let answered = answer(Answer::Refused(why));
+                self.launches.spawn(async move { answered });
+            }
+        }
+        Ok(())
+    }
+
+    fn prepare(&mut self, begun: &Begun) -> Result<(Caller, Manners, Post), String> {
+        let definition = begun.claimed.definition.as_ref().map(|definition| &definition.0);
+        let asked = definition.and_then(|definition| Some((definition, asked(definition)?)));
+        let (definition, (manners, webhook)) = asked.ok_or_else(|| {
+            format!("`{}` has no webhook: add it to a file in waves/ and sync", begun.claimed.agent)
+        })?;
+        let post = post(self.cx, begun, definition, webhook)?;
+        Ok((self.caller()?, manners, post))
+    }
+
+    fn caller(&mut self) -> Result<Caller, String> {
+        if self.caller.is_none() {
+            self.caller = Some(Caller::new()?);
+        }
+        self.caller.clone().ok_or_else(|| "no request can be made".to_owned())
+    }
+
+    /// The next answer to a launch. Pending for ever while none is underway;
+    /// dropping this loses nothing.
+    pub(super) async fn answered(&mut self) -> Answered {
+        loop {
+            match self.launches.join_next().await {
+                Some(Ok(answered)) => return answered,
+                // Its lease runs out.
+                Some(Err(err)) => warn!("a launch was broken off: {err}"),
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// Writes an answer down. Once somebody works on the run, what was said
+    /// when it was launched is of no interest any more.
+    pub(super) async fn take(&self, answered: Answered) -> anyhow::Result<Vec<Judged>> {
+        let Answered { run, agent, answer } = answered;
+        let exit = match answer {
+            Answer::Accepted(reference) => {
+                self.cx.store.launched(run, reference.as_deref()).await?;
+                return Ok(Vec::new());
+            }
+            Answer::Unclear(why) => {
+                warn!(agent.name = %agent, "`{agent}` may have been started elsewhere, or not: {why}");
+                return Ok(Vec::new());
+            }
+            Answer::NotNow(why) => Exit::Unseen(why),
+            Answer::Refused(why) => Exit::NotStarted(why),
+            Answer::Failed(why) => Exit::Elsewhere(why),
+        };
+        let runs = self.cx.store.remote_runs(&self.cx.project).await?;
+        let unclaimed = runs.into_iter().filter(|one| one.run == run && !one.is_claimed);
+        let over = unclaimed.filter_map(|one| Some((evidence(&one, Some(exit.clone()))?, one)));
+        self.end(over.map(|(evidence, one)| (one, evidence)).collect()).await
     }
 
     /// Judges the runs that are over, and writes the verdicts down.
     pub(super) async fn settle(&mut self) -> anyhow::Result<Vec<Judged>> {
-        let runs = self.cx.store.remote_runs(&self.cx.project).await?;
+        let mut runs = self.cx.store.remote_runs(&self.cx.project).await?;
+        let seen = self.look_at(&runs).await?;
+        if !seen.is_empty() {
+            // What they say themselves goes first, and they may just have.
+            runs = self.cx.store.remote_runs(&self.cx.project).await?;
+        }
         let over: Vec<(RemoteRun, Evidence)> = runs
             .into_iter()
-            .filter_map(|run| evidence(&run, None).map(|evidence| (run, evidence)))
+            .filter_map(|run| {
+                let evidence = evidence(&run, seen.get(&run.run).cloned())?;
+                Some((run, evidence))
+            })
             .collect();
-        self.end(over).await
+        let stops: Vec<(Post, AgentName)> =
+            over.iter().filter_map(|(run, _)| Some((self.stop(run)?, run.agent.clone()))).collect();
+        let judged = self.end(over).await?;
+        // Its token is worth nothing any more; this saves work, and no more.
+        for (post, agent) in stops {
+            let told = match self.caller() {
+                Ok(caller) => caller.tell(&post).await,
+                Err(why) => Err(why),
+            };
+            if let Err(why) = told {
+                warn!(agent.name = %agent, "could not tell that `{agent}` is to stop: {why}");
+            }
+        }
+        Ok(judged)
+    }
+
+    /// What n8n says about runs that said nothing about their end.
+    async fn look_at(&mut self, runs: &[RemoteRun]) -> anyhow::Result<HashMap<RunId, Exit>> {
+        let mut seen = HashMap::new();
+        let mut alive = Vec::new();
+        self.looked_at.retain(|id, _| runs.iter().any(|run| run.run == *id));
+        for run in runs.iter().filter(|run| run.reported.is_none()) {
+            let Some((url, key, id)) = self.execution_of(run) else { continue };
+            if self.looked_at.get(&run.run).is_some_and(|last| last.elapsed() < POLL) {
+                continue;
+            }
+            self.looked_at.insert(run.run, Instant::now());
+            let said = match self.caller() {
+                Ok(caller) => caller.execution(&url, &key, &id).await,
+                Err(why) => Err(why),
+            };
+            let agent = &run.agent;
+            match said {
+                Ok(Execution::GoesOn) => alive.push(run.run),
+                Ok(Execution::Unknown) => {}
+                Ok(Execution::Succeeded) => {
+                    let why = "n8n says that it succeeded, but it never called run_finish";
+                    seen.insert(run.run, Exit::Elsewhere(why.to_owned()));
+                }
+                Ok(Execution::Failed(why)) => drop(seen.insert(run.run, Exit::Elsewhere(why))),
+                Ok(Execution::Crashed) => {
+                    let why = "n8n was cut off while it worked on it";
+                    seen.insert(run.run, Exit::Unseen(why.to_owned()));
+                }
+                Err(why) => {
+                    warn!(agent.name = %agent, "could not look how `{agent}` is getting on: {why}");
+                }
+            }
+        }
+        self.cx.store.seen_alive(&self.cx.project, &alive).await?;
+        Ok(seen)
+    }
+
+    /// Where n8n can be asked about a run: the webhook, a key, and the id.
+    fn execution_of(&self, run: &RemoteRun) -> Option<(String, SecretString, String)> {
+        let (Manners::N8n, webhook) = asked(&run.definition.as_ref()?.0)? else { return None };
+        let id = run.reference.as_deref()?.strip_prefix("n8n:")?.to_owned();
+        let key = secret(self.cx, webhook.api_key.as_ref()?.as_str()).ok()?;
+        let environment = &self.cx.settings.environment;
+        let url = webhook.url.fill(|name| environment.word(name).map(ToOwned::to_owned)).ok()?;
+        Some((url, key, id))
+    }
+
+    /// What is sent when a run is to stop that said nothing of its end.
+    fn stop(&self, run: &RemoteRun) -> Option<Post> {
+        let reason = run.stop.filter(|_| run.reported.is_none())?;
+        let (_, webhook) = asked(&run.definition.as_ref()?.0)?;
+        let body = serde_json::json!({
+            "run": run.run, "agent": run.agent, "epoch": run.epoch,
+            "reference": run.reference, "reason": reason,
+        });
+        let key = format!("stop:{}", run.run);
+        filled(self.cx, webhook.stop.as_ref()?, webhook.auth.as_ref(), key, &body).ok()
     }
 
     async fn end(&self, over: Vec<(RemoteRun, Evidence)>) -> anyhow::Result<Vec<Judged>> {

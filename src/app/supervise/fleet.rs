@@ -14,9 +14,11 @@ use tracing::{debug, error, warn};
 
 use super::{Budget, Ended, Progress};
 use crate::{
-    app::{apply::Begun, context::Context, equip, remote::ending},
-    model::{AgentName, ArtifactKey, RunId, RunToken, StopReason, Usage},
-    runner::{self, Evidence, Exit, Reply, Report, StopWhen, Stopper},
+    app::{apply::Begun, context::Context, equip, remote::ending, sessions},
+    model::{
+        AgentName, ArtifactKey, Outcome, RunId, RunToken, Runner, StopReason, Subagent, Usage,
+    },
+    runner::{self, Evidence, Exit, Reply, Report, RunDir, StopWhen, Stopper},
     store::{Beat, Ending, Kept, Maker},
 };
 
@@ -60,6 +62,8 @@ struct Active {
     asked: bool,
     checkpoints: u32,
     usage: Option<Usage>,
+    /// Whose conversation may go on in another run, and where it is.
+    resumes: Option<(Box<Subagent>, RunDir)>,
 }
 
 /// A run that ended and is not yet written down.
@@ -157,6 +161,12 @@ impl<'a> Fleet<'a> {
             checkpoints: 0,
             usage: None,
             token: begun.token.clone(),
+            resumes: definition.and_then(|definition| match &definition.run {
+                Runner::Subagent(subagent) if definition.run.resumes() => {
+                    Some((subagent.clone(), RunDir::at(equip::directory(self.cx, &begun))))
+                }
+                _ => None,
+            }),
         };
         let started = equip::launch(self.cx, &begun).map_err(Exit::NotStarted).and_then(|launch| {
             // This machine's trouble, and none of the agent's.
@@ -301,6 +311,19 @@ impl<'a> Fleet<'a> {
                 active.usage = Some(usage);
                 News::Nothing
             }
+            Report::Claims { reply } => {
+                let missing = match self.cx.store.stored_outputs(&[run]).await {
+                    // To ask people is a good reason to end early.
+                    _ if active.asked => Vec::new(),
+                    Ok(stored) => missing(&active.produces, run, &stored),
+                    Err(err) => {
+                        warn!(agent.name = %agent, "could not see what `{agent}` left out: {err}");
+                        Vec::new()
+                    }
+                };
+                let _gone = reply.send(missing);
+                News::Nothing
+            }
             Report::Rejected(rejection) => {
                 let (path, why) = (rejection.path, rejection.why);
                 warn!(agent.name = %agent, "`{agent}` made {path}, which cannot be taken: {why}");
@@ -381,6 +404,15 @@ impl<'a> Fleet<'a> {
                 error!(agent.name = %agent, "another run of `{agent}` took over, this one does not count");
                 continue;
             }
+            if let Some((subagent, dir)) = &over.active.resumes {
+                match ending.outcome {
+                    Outcome::Succeeded => sessions::forget(self.cx, &agent),
+                    _ => {
+                        let run = (over.run, over.active.token.digest());
+                        sessions::keep(self.cx, &agent, run, dir, subagent).await;
+                    }
+                }
+            }
             let took = over.ended - over.active.began;
             observe(Progress::Ended(agent.clone(), ending.outcome, ending.detail, took));
             ended.push(Ended {
@@ -408,14 +440,22 @@ impl<'a> Fleet<'a> {
 
 impl Over {
     fn ending(&self, stored: &[(RunId, ArtifactKey)]) -> Ending {
-        let has =
-            |key: &ArtifactKey| stored.iter().any(|(run, have)| *run == self.run && have == key);
-        let missing: Vec<ArtifactKey> =
-            self.active.produces.iter().filter(|key| !has(key)).cloned().collect();
+        let missing = missing(&self.active.produces, self.run, stored);
         let whose = (self.run, self.active.token.digest());
-        let usage = self.active.usage;
+        let used = Some(self.evidence.usage).filter(|usage| !usage.is_none());
+        let usage = used.or(self.active.usage);
         Ending { usage, ..ending(whose, &self.evidence, &missing, self.active.asked) }
     }
+}
+
+/// What is declared and not among what is stored.
+fn missing(
+    produces: &BTreeSet<ArtifactKey>,
+    run: RunId,
+    stored: &[(RunId, ArtifactKey)],
+) -> Vec<ArtifactKey> {
+    let has = |key: &ArtifactKey| stored.iter().any(|(of, have)| *of == run && have == key);
+    produces.iter().filter(|key| !has(key)).cloned().collect()
 }
 
 /// Brings the reports of one run to where those of all are read.

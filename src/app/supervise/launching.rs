@@ -45,6 +45,8 @@ impl Supervisor<'_> {
                     effect.without_launching()
                 }
                 Effect::Launch { .. } if !may_launch => effect.without_launching(),
+                // What is done elsewhere takes no room here.
+                Effect::Launch { agent, .. } if is_remote(agent, facts) => Some(effect),
                 Effect::Launch { .. } if room == 0 => {
                     allowed.held_back = true;
                     effect.without_launching()
@@ -82,6 +84,10 @@ impl Supervisor<'_> {
         };
         may_still && !self.is_interrupted() && self.has_time()
     }
+}
+
+fn is_remote(agent: &AgentName, facts: &Snapshot) -> bool {
+    facts.agents.get(agent).is_some_and(|agent| agent.runner.is_remote())
 }
 
 /// Whether a launch came to nothing only because another process was faster.

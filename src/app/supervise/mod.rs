@@ -14,20 +14,22 @@ mod budget;
 mod fleet;
 mod launching;
 mod pusher;
+mod session;
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    time::Duration,
-};
+use std::{collections::HashMap, time::Duration};
 
 use anyhow::Context as _;
 use tokio::{
     sync::watch,
     time::{Instant, MissedTickBehavior, sleep_until},
 };
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
-pub use self::{budget::Budget, launching::Where};
+pub use self::{
+    budget::Budget,
+    launching::Where,
+    session::{Ended, Options, Progress, Session, Until},
+};
 use self::{
     budget::Stage,
     fleet::{Fleet, News},
@@ -36,15 +38,11 @@ use self::{
 use super::{
     apply::{Applied, Executor},
     context::Context,
-    mail::Exchanged,
     remote::{Judged, Remote},
 };
 use crate::{
     engine::{Decision, Effect, Snapshot, Wait, decide},
-    model::{
-        AgentId, AgentName, ArtifactKey, FeedbackNumber, Instant as DbInstant, LastTick, Outcome,
-        TickEnd,
-    },
+    model::{AgentId, AgentName, Instant as DbInstant, RunnerKind},
     runner::StopWhen,
     store::Known,
 };
@@ -55,114 +53,6 @@ const PATIENCE: Duration = Duration::from_secs(5 * 60);
 const PAUSE: Duration = Duration::from_secs(1);
 /// How often the one launch of a session is tried when others are faster.
 const RACES: u32 = 5;
-
-/// How far to go.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Until {
-    /// Until nothing more can move without a person.
-    Quiet,
-    /// For ever.
-    Interrupted,
-    /// Decide once, and follow to its end what that started.
-    Once,
-    /// Build this one agent.
-    Built(AgentName),
-}
-
-/// How to go about it.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// How far to go.
-    pub until: Until,
-    /// How many runs at once on this machine, whatever the pools allow.
-    pub jobs: usize,
-    /// How often to look for news from outside.
-    pub poll: Duration,
-    /// How long all of it may take.
-    pub budget: Option<Budget>,
-    /// Where what can start is started.
-    pub launches: Where,
-}
-
-/// One thing that happened, for whoever watches.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Progress {
-    /// A run began: the how-manieth attempt.
-    Started(AgentName, i32),
-    /// It printed something.
-    Printed(AgentName, String),
-    /// It says how far it is.
-    Said(AgentName, String),
-    /// It made something, which is stored as this version.
-    Stored(AgentName, ArtifactKey, i32),
-    /// It made something that cannot be taken: what, and why.
-    Rejected(AgentName, String, String),
-    /// It asks people something.
-    Asked(AgentName, FeedbackNumber),
-    /// It ended, after so long.
-    Ended(AgentName, Outcome, String, Duration),
-    /// So many artifacts are in git now.
-    Published(usize),
-}
-
-/// A run that ended here.
-#[derive(Clone, Debug)]
-pub struct Ended {
-    /// Whose it was.
-    pub agent: AgentName,
-    /// How it ended.
-    pub outcome: Outcome,
-    /// How long it took.
-    pub took: Duration,
-    /// How many checkpoints it stored.
-    pub checkpoints: u32,
-}
-
-/// What a session came to.
-#[derive(Debug, Default)]
-pub struct Session {
-    /// The first decision, and the only one that [`Until::Once`] starts from.
-    pub first: Decision,
-    /// The last decision.
-    pub decision: Decision,
-    /// Every run that ended here, in that order.
-    pub ended: Vec<Ended>,
-    /// From the first start to the last end.
-    pub makespan: Duration,
-    /// The agents that could not be advanced.
-    pub failed: BTreeSet<AgentName>,
-    /// Why artifacts are not in git yet, if they are not.
-    pub unpublished: Option<anyhow::Error>,
-    /// The agents that can start on other machines, most important first:
-    /// those that [`Where::Elsewhere`] left to them.
-    pub startable: Vec<AgentName>,
-    /// Whether it ended because it was told to.
-    pub interrupted: bool,
-    /// Whether it would have gone on with a larger budget.
-    pub out_of_time: bool,
-    /// What was read from GitHub and written there.
-    pub github: Exchanged,
-    /// The last tick in GitHub Actions before this one.
-    pub before: Option<LastTick>,
-}
-
-impl Session {
-    /// What of it did not end as it should, for the record.
-    pub(super) fn shortfall(&self) -> Option<(TickEnd, String)> {
-        let mut all = Vec::new();
-        if !self.failed.is_empty() {
-            let names: Vec<&str> = self.failed.iter().map(AgentName::as_str).collect();
-            all.push(format!("could not advance {}", names.join(", ")));
-        }
-        all.extend(self.unpublished.as_ref().map(|why| format!("{why:#}")));
-        all.extend(self.github.trouble.clone());
-        match all.is_empty() {
-            true if self.interrupted => Some((TickEnd::Interrupted, "told to stop".to_owned())),
-            true => None,
-            false => Some((TickEnd::Failed, all.join("; "))),
-        }
-    }
-}
 
 /// Goes on with the project of `cx` as far as `options` say, or until
 /// `interrupt` says how urgently to stop: 1 for gracefully, more for at once.
@@ -321,7 +211,7 @@ impl Supervisor<'_> {
         self.races += u32::from(overtaken);
         self.launched |= !overtaken || self.options.until == Until::Once;
         let held_back = held_back || overtaken;
-        self.obey(applied, &effects, observe);
+        self.obey(applied, &effects, observe).await;
         self.session.decision = decision;
         Ok(Round { taken_at, changed, held_back })
     }
@@ -337,15 +227,25 @@ impl Supervisor<'_> {
         observe: &mut dyn FnMut(Progress),
     ) -> anyhow::Result<bool> {
         let judged = self.remote.settle().await?;
+        Ok(self.note(judged, observe))
+    }
+
+    /// Tells of runs that ended elsewhere; says whether there were any.
+    fn note(&mut self, judged: Vec<Judged>, observe: &mut dyn FnMut(Progress)) -> bool {
         let any = !judged.is_empty();
         for Judged { ended, detail } in judged {
             observe(Progress::Ended(ended.agent.clone(), ended.outcome, detail, ended.took));
             self.session.ended.push(ended);
         }
-        Ok(any)
+        any
     }
 
-    fn obey(&mut self, applied: Applied, effects: &[Effect], observe: &mut dyn FnMut(Progress)) {
+    async fn obey(
+        &mut self,
+        applied: Applied,
+        effects: &[Effect],
+        observe: &mut dyn FnMut(Progress),
+    ) {
         for effect in effects {
             if let Effect::Stop { run, reason, .. } = effect {
                 self.fleet.stop(*run, *reason);
@@ -357,7 +257,18 @@ impl Supervisor<'_> {
         }
         self.session.failed.extend(applied.failed);
         for begun in applied.begun {
-            self.fleet.start(begun, observe);
+            let run = begun.claimed.definition.as_ref().map(|definition| definition.0.run.kind());
+            if run.is_some_and(RunnerKind::is_remote) {
+                let agent = &begun.claimed.agent;
+                observe(Progress::Started(agent.clone(), begun.claimed.attempt));
+                // Nobody was asked: it is lost when its lease runs out, and tried again.
+                if let Err(err) = self.remote.start(&begun).await {
+                    error!(agent.name = %agent, "could not launch `{agent}`: {err:#}");
+                    self.session.failed.insert(agent.clone());
+                }
+            } else {
+                self.fleet.start(begun, observe);
+            }
         }
     }
 
@@ -371,7 +282,7 @@ impl Supervisor<'_> {
     }
 
     fn is_done(&self, round: &Round) -> bool {
-        if !self.fleet.is_idle() {
+        if !self.fleet.is_idle() || !self.remote.is_idle() {
             return false;
         }
         if self.is_interrupted() || !self.has_time() {
@@ -450,6 +361,14 @@ impl Supervisor<'_> {
                 _ = beat.tick() => self.fleet.heartbeat().await,
                 () = sleep_until(tell.unwrap_or(wake)), if tell.is_some() => self.fleet.heartbeat().await,
                 pushed = self.pusher.next() => observe_push(pushed, observe),
+                answered = self.remote.answered() => {
+                    match self.remote.take(answered).await {
+                        Ok(judged) => _ = self.note(judged, observe),
+                        // Its lease runs out, and it is launched once more.
+                        Err(err) => warn!("could not write down an answer: {err:#}"),
+                    }
+                    return;
+                }
                 () = self.stage.over(self.options.budget) => {
                     self.cut_short();
                     return;

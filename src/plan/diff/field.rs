@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::stored::StoredWave;
 use crate::{
-    model::{Definition, Digest, Manners, ProjectSettings, Runner, words},
+    model::{Definition, Digest, Manners, ProjectSettings, Resume, Runner, Subagent, words},
     plan::{Project, Wave},
 };
 
@@ -225,8 +225,29 @@ fn command(runner: &Runner) -> String {
     match runner {
         // As a list: an argument may hold spaces.
         Runner::Exec(words) => format!("exec {words:?}"),
+        Runner::Subagent(subagent) => gist_of(subagent),
+        Runner::N8n(webhook) => format!("n8n {}", webhook.url),
+        Runner::Webhook(webhook) => format!("webhook {}", webhook.url),
         Runner::Manual {} => "manual".to_owned(),
     }
+}
+
+/// A sub-agent as its settings, and something that tells two contents of its
+/// profile apart.
+fn gist_of(subagent: &Subagent) -> String {
+    let Subagent { name, profile, model, max_turns, budget, allow, resume } = subagent;
+    let mut parts = Vec::new();
+    parts.extend(model.as_ref().map(|model| format!("model {model}")));
+    parts.extend(max_turns.map(|turns| format!("max_turns {turns}")));
+    parts.extend(budget.map(|money| format!("budget {money}")));
+    if !allow.is_empty() {
+        parts.push(format!("allow {allow:?}"));
+    }
+    if *resume != Resume::Checkpoints {
+        parts.push(format!("resume {resume}"));
+    }
+    parts.push(format!("profile {}", Digest::of_json(profile).short()));
+    format!("{name} ({})", parts.join(", "))
 }
 
 /// A prompt is too long to show: its length, and something that tells two of

@@ -17,6 +17,7 @@ use crate::{
         place::Span,
         policy::Policy,
         problem::Findings,
+        profile::Profiles,
         project::{Artifacts, Branch, ProjectFields, Trust},
         read, schema,
         suggest::Suggester,
@@ -163,8 +164,13 @@ fn a_default_that_is_written_down_changes_nothing() {
 /// Whether a text is read without a report.
 fn reads<K: Kind>(text: &str) -> bool {
     let (mut findings, suggester) = (Findings::default(), Suggester::new());
-    let mut cx =
-        Reading { file: &"waves/w.yaml".into(), findings: &mut findings, suggester: &suggester };
+    let profiles = Profiles::built_in();
+    let mut cx = Reading {
+        file: &"waves/w.yaml".into(),
+        findings: &mut findings,
+        suggester: &suggester,
+        profiles: &profiles,
+    };
     let node = Node { value: Value::Text(text.to_owned()), span: Span::START };
     K::read(&node, &mut cx).is_some()
 }

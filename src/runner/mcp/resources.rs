@@ -177,7 +177,7 @@ mod tests {
     fn everything_that_a_run_was_given_is_listed_and_can_be_read() {
         let folder = tempfile::tempdir().unwrap();
         let dir = RunDir::at(folder.path().join("1"));
-        dir.create(&testing::input()).unwrap();
+        dir.create(&testing::input(), Path::new("/")).unwrap();
 
         let listed = Told::read(&dir).unwrap().resources();
 
@@ -192,7 +192,7 @@ mod tests {
             })
             .collect();
         insta::assert_snapshot!(lines.join("\n"), @"
-        wavemark://prompt (text/markdown, 1247 bytes), prompt.md: The task, with everything that belongs to it
+        wavemark://prompt (text/markdown, 1367 bytes), prompt.md: The task, with everything that belongs to it
         wavemark://deps/brief/doc/brief.md (text/markdown, 21 bytes), brief/doc/brief.md: Version 4 of what `brief` made: The brief
         wavemark://checkpoints/schema/sheet.json (application/json, 3 bytes), schema/sheet.json: Version 4, which you stored in an earlier run
         wavemark://feedback/7 (text/markdown, 171 bytes), feedback #7: What people said in #7, a question

@@ -63,9 +63,8 @@ async fn everything_is_taken_at_the_end_and_the_same_bytes_only_once() {
 
 #[tokio::test]
 async fn what_cannot_be_taken_is_told_once_and_the_run_goes_on() {
-    let mut agent = Agent::new("");
-    agent.launch.limits.artifact_bytes = 10;
-    agent.launch.command[2] = "
+    let mut agent = Agent::new(
+        "
         cd $WAVEMARK_OUT
         ln -s /etc/passwd doc/link.md
         mkdir doc/folder
@@ -78,8 +77,9 @@ async fn what_cannot_be_taken_is_told_once_and_the_run_goes_on() {
         mkdir image; echo x >image/a.png
         echo x >stray
         echo fine >doc/fine.md
-        echo 'What I did.' >SUMMARY.md"
-        .into();
+        echo 'What I did.' >SUMMARY.md",
+    );
+    agent.launch.limits.artifact_bytes = 10;
     let story = agent.run().await;
     insta::assert_snapshot!(story.text(), @r#"
     rejected out/image: is not expected there: put artifacts into `out/schema`, `out/prompt` or `out/doc`

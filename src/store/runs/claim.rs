@@ -5,7 +5,7 @@ use sqlx::types::Json;
 use crate::{
     model::{
         AgentId, AgentName, Definition, Epoch, Generation, Instant, PoolName, ProjectId, RunId,
-        RunToken, Status, WaveName,
+        RunToken, Runner, Status, WaveName,
     },
     store::{
         Project, Result,
@@ -66,6 +66,14 @@ pub struct Claimed {
     pub gets_artifacts: bool,
     /// Whether anything was ever said about it.
     pub gets_threads: bool,
+}
+
+impl Claimed {
+    /// Whether it may go on with the conversation of an earlier run.
+    pub fn resumes(&self) -> bool {
+        let run = self.definition.as_ref().map(|definition| &definition.0.run);
+        run.is_some_and(Runner::resumes)
+    }
 }
 
 /// Proof that the pools to be claimed from are locked.

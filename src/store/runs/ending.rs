@@ -79,6 +79,10 @@ async fn finish(tx: &mut Tx, project: ProjectId, endings: &[Ending]) -> Result<V
              from ended
              where a.id = ended.agent_id and ended.outcome = 'succeeded'
                  and a.generation >= ended.generation
+             returning a.id
+         ), forgotten as (
+             -- A conversation is kept only until its work is done.
+             delete from wavemark.sessions s using built where s.agent_id = built.id
          ), noted as (
              insert into public.events (project_id, agent_id, run_id, kind, detail)
              select $8, agent_id, id, outcome, concat_ws('; ', nullif(detail, ''), used) from ended

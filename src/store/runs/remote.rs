@@ -88,13 +88,67 @@ impl Store {
                  left join wavemark.definitions d on d.sha256 = r.definition_sha256
                  where r.project_id = $1 and r.remote
                      and (r.finished_at is null or r.outcome = 'lost')
-                     and (r.finished_at is null or r.reported is not null)
+                     -- Given up, and heard of after all.
+                     and (r.finished_at is null or r.reported_at > r.finished_at)
                  order by r.claimed_at, a.name",
             )
             .bind(project.id)
             .bind(project.settings.grace.as_secs_f64())
             .fetch_all(tx.conn())
             .await?)
+        })
+        .await
+    }
+
+    /// Writes down that somebody is about to be asked to work on a run, and by
+    /// which secret they are known.
+    pub async fn launching(&self, run: RunId, secret: Option<Digest>) -> Result<()> {
+        self.tx(async |tx| {
+            query(
+                "insert into wavemark.launches (run_id, secret_sha256) values ($1, $2)
+                 on conflict (run_id) do update set secret_sha256 = excluded.secret_sha256",
+            )
+            .bind(run)
+            .bind(secret)
+            .execute(tx.conn())
+            .await?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Writes down that a run was accepted, and what it is called there.
+    pub async fn launched(&self, run: RunId, reference: Option<&str>) -> Result<()> {
+        self.tx(async |tx| {
+            query("update wavemark.launches set reference = $2 where run_id = $1")
+                .bind(run)
+                .bind(reference)
+                .execute(tx.conn())
+                .await?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Prolongs the leases of runs of which somebody else says that they go on.
+    pub async fn seen_alive(&self, project: &Project, runs: &[RunId]) -> Result<()> {
+        if runs.is_empty() {
+            return Ok(());
+        }
+        self.tx(async |tx| {
+            query(
+                "update public.runs
+                 set progress_at = now(),
+                     lease_until = greatest(lease_until, least(
+                         now() + make_interval(secs => $2), deadline_at + interval '2 minutes'
+                     ))
+                 where id = any ($1) and finished_at is null",
+            )
+            .bind(runs)
+            .bind(project.settings.stall_timeout.as_secs_f64())
+            .execute(tx.conn())
+            .await?;
+            Ok(())
         })
         .await
     }

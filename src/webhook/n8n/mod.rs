@@ -58,9 +58,9 @@ fn of_status(body: &str) -> Execution {
         Some("success") => Execution::Succeeded,
         Some("crashed") => Execution::Crashed,
         Some("error") => Execution::Failed("n8n says that its workflow failed".to_owned()),
-        Some("canceled") => {
-            Execution::Failed("n8n says that its workflow was cancelled, or ran too long".to_owned())
-        }
+        Some("canceled") => Execution::Failed(
+            "n8n says that its workflow was cancelled, or ran too long".to_owned(),
+        ),
         _ => Execution::GoesOn,
     }
 }
@@ -91,7 +91,9 @@ mod tests {
             let mut reached = BTreeSet::new();
             for (from, to) in connections {
                 assert!(names.contains(from.as_str()), "{name}: {from}");
-                for one in to["main"].as_array().unwrap().iter().flat_map(|one| one.as_array().unwrap()) {
+                for one in
+                    to["main"].as_array().unwrap().iter().flat_map(|one| one.as_array().unwrap())
+                {
                     reached.insert(one["node"].as_str().unwrap());
                 }
             }

@@ -178,7 +178,7 @@ fn an_issue_that_no_list_shows_yet_is_not_opened_again() {
     github.lists_lag_by(TimeDelta::hours(1));
     github.disturb("POST /repos/*/*/issues", Hit::Nth(1), Fault::BadGatewayAfter);
     let said = project.run(&["run"]).exits(1);
-    assert!(said.stderr.contains("the next tick looks whether it was made"), "{said}");
+    assert!(said.stderr.contains("looks whether it was made before it tries again"), "{said}");
 
     project.run(&["tick"]).ok();
 

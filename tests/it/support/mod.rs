@@ -12,6 +12,7 @@ mod git_http;
 #[allow(dead_code, reason = "some of it is for the unit tests of the archive")]
 mod git_rules;
 pub(crate) mod github;
+mod n8n;
 mod plan;
 mod pooler;
 mod process;
@@ -30,6 +31,7 @@ pub(crate) use self::{
     cutter::Cutter,
     git_http::{GitHttp, Stage, Trick},
     git_rules::Rule,
+    n8n::{N8n, Turn},
     plan::Plan,
     pooler::Pooler,
     process::{Output, Running},

@@ -7,3 +7,4 @@ mod contract;
 mod faults;
 mod issues;
 mod programs;
+mod pulls;

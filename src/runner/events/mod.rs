@@ -1,0 +1,205 @@
+//! What an agent program tells by its events: one line of JSON each.
+//!
+//! The four formats differ in what they call things and in what their figures
+//! count; a [`Transcript`] does not.
+//!
+//! **Invariant:** nothing that is printed is an error here. An event that is
+//! not known, a line that is torn and one that is endless change nothing: the
+//! programs change every week, and what is printed may be somebody else's text.
+
+mod claude;
+mod codex;
+mod gemini;
+mod lines;
+mod opencode;
+mod words;
+
+use std::collections::BTreeSet;
+
+use serde_json::Value as Json;
+
+use self::lines::Lines;
+pub(super) use self::words::fault;
+use crate::model::{EventFormat, Usage};
+
+/// How often in a row a login may be refused before it is hopeless.
+const HOPELESS: u32 = 3;
+
+/// What went wrong with a conversation, by what can be done about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The provider of the model does not take the login.
+    Login,
+    /// The most answers were given.
+    Turns,
+    /// The most money was spent.
+    Budget,
+    /// There is no conversation to go on with.
+    NoSession,
+    /// It was denied a tool, and nothing shows that its work is done without.
+    Denied,
+    /// Anything else.
+    Other,
+}
+
+/// How a conversation ended, by its own last event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Well, or so it says.
+    Good,
+    /// Not well: why, and what to do.
+    Bad(Fault, String),
+    /// It broke off: there is no last event.
+    Open,
+}
+
+/// What one call of an agent program told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Transcript {
+    /// The id of the conversation.
+    pub(super) session: Option<String>,
+    /// How it ended; none while it goes on, and when it breaks off.
+    pub(super) end: Option<End>,
+    /// The last thing it said.
+    pub(super) text: Option<String>,
+    /// The tools it was denied.
+    pub(super) denied: BTreeSet<String>,
+    /// Whether the model answered at all.
+    pub(super) answered: bool,
+    /// What this call used, by the program's own count of it.
+    call: Usage,
+    /// What the program counts for the conversation, which may have begun in an
+    /// earlier call.
+    counted: Option<Usage>,
+    /// How often in a row the login was refused.
+    refusals: u32,
+}
+
+impl Transcript {
+    /// Whether the program tries a login again and again that is refused.
+    pub(super) fn is_hopeless(&self) -> bool {
+        self.refusals >= HOPELESS
+    }
+
+    /// What this call used. `before` is what the program had counted for the
+    /// conversation when the last call ended.
+    ///
+    /// Versions of one program differ in whether their figures go on when a
+    /// conversation does. Figures that go on are no less than what there was
+    /// before and this call's own together.
+    pub(super) fn used(&self, before: Usage) -> Usage {
+        let Some(counted) = self.counted else { return self.call };
+        let goes_on = covers(&counted, &(before + self.call));
+        let used = if goes_on { counted.since(before) } else { counted };
+        Usage { turns: self.call.turns, ..used }
+    }
+
+    /// What the program has counted for the conversation so far.
+    pub(super) fn counted(&self) -> Option<Usage> {
+        self.counted
+    }
+
+    fn hear(&mut self, format: EventFormat, event: &Json) -> Option<String> {
+        match format {
+            EventFormat::Claude => claude::hear(self, event),
+            EventFormat::Codex => codex::hear(self, event),
+            EventFormat::Gemini => gemini::hear(self, event),
+            EventFormat::Opencode => opencode::hear(self, event),
+            EventFormat::None => None,
+        }
+    }
+
+    fn refused(&mut self, status: Option<u64>) {
+        self.refusals = match status {
+            Some(401 | 403) => self.refusals + 1,
+            _ => 0,
+        };
+    }
+
+    /// The model said something.
+    fn said(&mut self, text: &str) -> Option<String> {
+        self.answered = true;
+        self.refusals = 0;
+        let text = text.trim();
+        if text.is_empty() {
+            return None;
+        }
+        self.text = Some(text.to_owned());
+        text.lines().next_back().map(str::to_owned)
+    }
+
+    /// The model used a tool.
+    fn tool(&mut self, name: &str, input: &Json) -> Option<String> {
+        self.answered = true;
+        self.refusals = 0;
+        let known = ["command", "file_path", "path", "pattern", "url", "query", "description"];
+        let detail = known.iter().find_map(|key| input.get(key)?.as_str());
+        let line = detail.and_then(|detail| detail.trim().lines().next()).unwrap_or_default();
+        Some(format!("[{name}] {line}").trim_end().to_owned())
+    }
+}
+
+/// Whether no figure of `whole` is less than that of `part`.
+fn covers(whole: &Usage, part: &Usage) -> bool {
+    let figures = |it: &Usage| {
+        let cost = it.cost.map_or(0, |cost| cost.usd.micros());
+        [it.uncached_input, it.cache_read, it.cache_write, it.output, it.reasoning, cost]
+    };
+    figures(whole).into_iter().zip(figures(part)).all(|(whole, part)| whole >= part)
+}
+
+/// Reads what a program prints.
+pub(super) struct Events {
+    format: EventFormat,
+    lines: Lines,
+    transcript: Transcript,
+}
+
+impl Events {
+    pub(super) fn new(format: EventFormat) -> Self {
+        Self { format, lines: Lines::default(), transcript: Transcript::default() }
+    }
+
+    /// Takes what was printed; returns what people should see of it, by lines.
+    pub(super) fn push(&mut self, bytes: &[u8]) -> Vec<String> {
+        let Self { format, lines, transcript } = self;
+        let complete = lines.push(bytes);
+        complete.iter().filter_map(|line| hear_line(*format, transcript, line)).collect()
+    }
+
+    /// Takes the last line, which may have no end.
+    pub(super) fn finish(&mut self) -> Vec<String> {
+        let rest = self.lines.finish();
+        rest.iter().filter_map(|line| hear_line(self.format, &mut self.transcript, line)).collect()
+    }
+
+    /// What was told so far.
+    pub(super) fn transcript(&self) -> &Transcript {
+        &self.transcript
+    }
+}
+
+fn hear_line(format: EventFormat, transcript: &mut Transcript, line: &[u8]) -> Option<String> {
+    if format != EventFormat::None
+        && let Ok(event @ Json::Object(_)) = serde_json::from_slice(line)
+    {
+        return transcript.hear(format, &event);
+    }
+    // No event: for people, as it is.
+    let text = String::from_utf8_lossy(line);
+    let torn = format != EventFormat::None && text.trim_start().starts_with('{');
+    (!torn && !text.trim().is_empty()).then(|| text.trim_end().to_owned())
+}
+
+/// A text of an event, by a JSON pointer.
+fn text<'e>(event: &'e Json, pointer: &str) -> Option<&'e str> {
+    event.pointer(pointer)?.as_str()
+}
+
+/// A count of an event; what is no count is none.
+fn count(event: &Json, pointer: &str) -> u64 {
+    event.pointer(pointer).and_then(Json::as_u64).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,351 @@
+//! Recorded event files of the four programs, and laws over them.
+//!
+//! The files were recorded with Claude Code 2.1.197, Codex 0.171, Gemini CLI
+//! 0.61 and OpenCode 1.18 against a model that was played by a script.
+
+use std::{fs, path::Path};
+
+use proptest::{collection::vec, prelude::*, sample::Index};
+
+use super::{Events, Fault, Transcript, fault};
+use crate::model::{EventFormat, Usage};
+
+fn recorded(name: &str) -> Vec<u8> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/subagents");
+    fs::read(folder.join(name)).unwrap_or_else(|err| panic!("{name}: {err}"))
+}
+
+fn format_of(name: &str) -> EventFormat {
+    name.split('-').next().unwrap().parse().unwrap()
+}
+
+fn heard(format: EventFormat, bytes: &[u8]) -> (Transcript, Vec<String>) {
+    let mut events = Events::new(format);
+    let mut lines = events.push(bytes);
+    lines.extend(events.finish());
+    (events.transcript().clone(), lines)
+}
+
+fn shown_usage(usage: Usage) -> String {
+    let Usage { uncached_input, cache_read, cache_write, output, reasoning, turns, cost } = usage;
+    let cost = cost.map_or("none".to_owned(), |cost| format!("{} {}", cost.usd, cost.basis));
+    format!(
+        "{uncached_input} + {cache_read} read + {cache_write} written, {output} + {reasoning} reasoned, {turns} turns, {cost}"
+    )
+}
+
+const RECORDED: [&str; 20] = [
+    "claude-good",
+    "claude-resumed",
+    "claude-denied",
+    "claude-turns",
+    "claude-budget",
+    "claude-nosession",
+    "claude-nokey",
+    "claude-401",
+    "codex-good",
+    "codex-resumed",
+    "codex-denied",
+    "codex-401",
+    "codex-500",
+    "gemini-good",
+    "gemini-resumed",
+    "gemini-denied",
+    "gemini-401",
+    "opencode-good",
+    "opencode-denied",
+    "opencode-401",
+];
+
+#[test]
+fn what_the_programs_tell() {
+    let mut table = String::new();
+    for name in RECORDED {
+        let (told, lines) = heard(format_of(name), &recorded(&format!("{name}.jsonl")));
+        let session = told.session.as_deref().map(|id| &id[..8]);
+        let hopeless = if told.is_hopeless() { ", hopeless" } else { "" };
+        table += &format!(
+            "{name}: {session:?} {:?}{hopeless}\n  said {:?}, denied {:?}\n  {}\n",
+            told.end,
+            told.text,
+            told.denied,
+            shown_usage(told.used(Usage::default()))
+        );
+        for line in lines {
+            table += &format!("  | {line}\n");
+        }
+    }
+    insta::assert_snapshot!(table, @r#"
+    claude-good: Some("11111111") Some(Good)
+      said Some("All done."), denied {}
+      2000 + 600 read + 400 written, 80 + 0 reasoned, 2 turns, $0.00888 reported
+      | [Bash] echo hello > made.txt
+      | All done.
+    claude-resumed: Some("11111111") Some(Good)
+      said Some("All done."), denied {}
+      1000 + 300 read + 200 written, 40 + 0 reasoned, 1 turns, $0.00444 reported
+      | All done.
+    claude-denied: Some("5f9acf8a") Some(Good)
+      said Some("All done."), denied {"Bash"}
+      2000 + 600 read + 400 written, 80 + 0 reasoned, 2 turns, $0.00888 reported
+      | [Bash] curl example.org > made.txt
+      | All done.
+    claude-turns: Some("343a3330") Some(Bad(Turns, "reached its limit of turns"))
+      said None, denied {}
+      1000 + 300 read + 200 written, 40 + 0 reasoned, 2 turns, $0.00444 reported
+      | [Bash] echo hello > made.txt
+    claude-budget: Some("304a417d") Some(Bad(Budget, "spent its budget"))
+      said None, denied {}
+      1000 + 300 read + 200 written, 40 + 0 reasoned, 1 turns, $0.00444 reported
+      | [Bash] echo hello > made.txt
+    claude-nosession: Some("99999999") Some(Bad(NoSession, "No conversation found with session ID: 99999999-2222-4333-8444-555555555555"))
+      said None, denied {}
+      0 + 0 read + 0 written, 0 + 0 reasoned, 0 turns, $0.00 reported
+    claude-nokey: Some("4855394d") Some(Bad(Login, "Not logged in · Please run /login"))
+      said Some("Not logged in · Please run /login"), denied {}
+      0 + 0 read + 0 written, 0 + 0 reasoned, 1 turns, $0.00 reported
+    claude-401: Some("1a1a084d") None, hopeless
+      said None, denied {}
+      0 + 0 read + 0 written, 0 + 0 reasoned, 0 turns, none
+      | the provider of the model answered 401: trying again, 1 of 10
+      | the provider of the model answered 401: trying again, 2 of 10
+      | the provider of the model answered 401: trying again, 3 of 10
+      | the provider of the model answered 401: trying again, 4 of 10
+      | the provider of the model answered 401: trying again, 5 of 10
+      | the provider of the model answered 401: trying again, 6 of 10
+    codex-good: Some("01a22e87") Some(Good)
+      said Some("All done."), denied {}
+      2000 + 400 read + 0 written, 80 + 20 reasoned, 2 turns, none
+      | Model metadata for `stub` not found. Defaulting to fallback metadata; this can degrade performance and cause issues.
+      | [command_execution] /bin/bash -lc 'echo hello > made.txt'
+      | All done.
+    codex-resumed: Some("01a22e87") Some(Good)
+      said Some("All done."), denied {}
+      4000 + 800 read + 0 written, 160 + 40 reasoned, 2 turns, none
+      | Model metadata for `stub` not found. Defaulting to fallback metadata; this can degrade performance and cause issues.
+      | [command_execution] /bin/bash -lc 'echo hello > made.txt'
+      | All done.
+    codex-denied: Some("01a22e87") Some(Good)
+      said Some("All done."), denied {}
+      2000 + 400 read + 0 written, 80 + 20 reasoned, 1 turns, none
+      | Model metadata for `stub` not found. Defaulting to fallback metadata; this can degrade performance and cause issues.
+      | All done.
+    codex-401: Some("01a22e87") Some(Bad(Login, "unexpected status 401 Unauthorized: invalid x-api-key, url: http://127.0.0.1:1/v1/responses"))
+      said None, denied {}
+      0 + 0 read + 0 written, 0 + 0 reasoned, 0 turns, none
+      | Model metadata for `stub` not found. Defaulting to fallback metadata; this can degrade performance and cause issues.
+      | Reconnecting... 1/1 (unexpected status 401 Unauthorized: invalid x-api-key, url: http://127.0.0.1:1/v1/responses)
+      | unexpected status 401 Unauthorized: invalid x-api-key, url: http://127.0.0.1:1/v1/responses
+      | unexpected status 401 Unauthorized: invalid x-api-key, url: http://127.0.0.1:1/v1/responses
+    codex-500: Some("01a22e87") Some(Bad(Other, "We’re currently experiencing high demand, which may cause temporary errors."))
+      said None, denied {}
+      0 + 0 read + 0 written, 0 + 0 reasoned, 0 turns, none
+      | Model metadata for `stub` not found. Defaulting to fallback metadata; this can degrade performance and cause issues.
+      | Reconnecting... 1/1 (We’re currently experiencing high demand, which may cause temporary errors.)
+      | We’re currently experiencing high demand, which may cause temporary errors.
+      | We’re currently experiencing high demand, which may cause temporary errors.
+    gemini-good: Some("11111111") Some(Good)
+      said Some("All done."), denied {}
+      2000 + 400 read + 0 written, 80 + 20 reasoned, 2 turns, none
+      | [run_shell_command] echo hello > made.txt
+      | All done.
+    gemini-resumed: Some("11111111") Some(Good)
+      said Some("All done."), denied {}
+      2000 + 400 read + 0 written, 80 + 20 reasoned, 2 turns, none
+      | [run_shell_command] echo hello > made.txt
+      | All done.
+    gemini-denied: Some("0b5ffd86") Some(Good)
+      said Some("All done."), denied {}
+      1000 + 200 read + 0 written, 40 + 10 reasoned, 1 turns, none
+      | All done.
+    gemini-401: Some("65b583bd") Some(Bad(Login, "[API Error: {\"type\":\"error\",\"error\":{\"type\":\"authentication_error\",\"message\":\"invalid x-api-key\",\"code\":\"invalid_api_key\",\"status\":\"UNAUTHENTICATED\"}}]"))
+      said None, denied {}
+      0 + 0 read + 0 written, 0 + 0 reasoned, 0 turns, none
+    opencode-good: Some("ses_dd17") Some(Good)
+      said Some("All done."), denied {}
+      2000 + 400 read + 0 written, 80 + 20 reasoned, 2 turns, $0.0075 computed
+      | [bash] echo hello > made.txt
+      | All done.
+    opencode-denied: Some("ses_dd17") None
+      said None, denied {"bash"}
+      1000 + 200 read + 0 written, 40 + 10 reasoned, 1 turns, $0.00375 computed
+      | [bash] echo hello > made.txt
+    opencode-401: Some("ses_dd17") Some(Bad(Login, "invalid x-api-key"))
+      said None, denied {}
+      0 + 0 read + 0 written, 0 + 0 reasoned, 0 turns, none
+      | invalid x-api-key
+    "#);
+}
+
+#[test]
+fn figures_that_go_on_with_a_conversation_are_counted_once() {
+    // Codex counts on.
+    let first = heard(EventFormat::Codex, &recorded("codex-good.jsonl")).0;
+    let second = heard(EventFormat::Codex, &recorded("codex-resumed.jsonl")).0;
+    let before = first.counted().unwrap();
+    assert_eq!(second.used(before).uncached_input, first.used(Usage::default()).uncached_input);
+
+    // So does one Claude Code, and another does not.
+    let result = |call: u64, counted: u64, usd: f64| {
+        let line = format!(
+            r#"{{"type":"result","subtype":"success","num_turns":2,"total_cost_usd":{usd},
+                "usage":{{"output_tokens":{call}}},"modelUsage":{{"m":{{"outputTokens":{counted}}}}}}}"#
+        );
+        heard(EventFormat::Claude, line.replace('\n', " ").as_bytes()).0
+    };
+    let before = result(100, 100, 0.01).counted().unwrap();
+    let micros = |usage: Usage| (usage.output, usage.turns, usage.cost.unwrap().usd.micros());
+    assert_eq!(micros(result(300, 400, 0.04).used(before)), (300, 2, 30_000));
+    assert_eq!(micros(result(300, 300, 0.03).used(before)), (300, 2, 30_000));
+    // What its own sub-agents used counts in both.
+    assert_eq!(micros(result(300, 450, 0.05).used(before)), (350, 2, 40_000));
+}
+
+#[test]
+fn what_is_said_without_an_event_is_understood_too() {
+    for name in ["codex-nosession", "gemini-nosession", "opencode-nosession"] {
+        let said = String::from_utf8(recorded(&format!("{name}.err"))).unwrap();
+        assert_eq!(fault(&said, None), Fault::NoSession, "{said}");
+    }
+    let said = String::from_utf8(recorded("gemini-untrusted.err")).unwrap();
+    assert_eq!(fault(&said, None), Fault::Other);
+}
+
+#[test]
+fn a_line_of_many_mebibytes_is_an_event_and_an_endless_one_is_passed_over() {
+    let event = |size: usize| {
+        let text = "x".repeat(size);
+        format!(r#"{{"type":"item.completed","item":{{"type":"agent_message","text":"{text}"}}}}"#)
+            + "\n{\"type\":\"turn.completed\",\"usage\":{\"input_tokens\":7}}\n"
+    };
+    for (mebibytes, is_heard) in [(5, true), (17, false)] {
+        let (told, _) = heard(EventFormat::Codex, event(mebibytes << 20).as_bytes());
+        assert_eq!(told.answered, is_heard);
+        assert_eq!(told.used(Usage::default()).uncached_input, 7);
+    }
+}
+
+fn any_format() -> impl Strategy<Value = EventFormat> {
+    prop::sample::select(EventFormat::ALL)
+}
+
+/// Lines that look like events, with values where others are expected.
+fn any_odd_event() -> impl Strategy<Value = String> {
+    let kinds = vec![
+        "system",
+        "assistant",
+        "result",
+        "thread.started",
+        "item.completed",
+        "turn.completed",
+        "turn.failed",
+        "error",
+        "init",
+        "message",
+        "tool_use",
+        "tool_result",
+        "step_finish",
+        "text",
+    ];
+    let fields = vec![
+        "subtype",
+        "message",
+        "item",
+        "usage",
+        "part",
+        "stats",
+        "error",
+        "num_turns",
+        "content",
+        "total_cost_usd",
+        "modelUsage",
+        "permission_denials",
+        "session_id",
+        "is_error",
+    ];
+    let values = vec![
+        "null",
+        "-1",
+        "1e400",
+        "18446744073709551615",
+        "\"\"",
+        "[]",
+        "[[1]]",
+        "{}",
+        "true",
+        r#"{"type":"text","tokens":-1}"#,
+        r#"{"input_tokens":18446744073709551615}"#,
+    ];
+    let field = (prop::sample::select(fields), prop::sample::select(values));
+    (prop::sample::select(kinds), vec(field, 0..5)).prop_map(|(kind, fields)| {
+        let fields: Vec<String> =
+            fields.into_iter().map(|(key, value)| format!(r#","{key}":{value}"#)).collect();
+        format!(r#"{{"type":"{kind}"{}}}"#, fields.concat())
+    })
+}
+
+fn any_unknown_line() -> impl Strategy<Value = Vec<u8>> {
+    let known = vec![
+        r#"{"type":"thinking_tokens","session_id":"other","usage":{"output_tokens":9}}"#.to_owned(),
+        r#"{"type":"system","subtype":"status","session_id":"other"}"#.to_owned(),
+        r#"{"type":"item.updated","item":{"type":"agent_message","text":"not yet"}}"#.to_owned(),
+        r#"{"kind":"result","status":"error"}"#.to_owned(),
+        r#"{"type":7}"#.to_owned(),
+        r#"{"type":"result","subtype":"succ"#.to_owned(),
+        "[1, 2]".to_owned(),
+        "plain text".to_owned(),
+    ];
+    prop_oneof![
+        prop::sample::select(known).prop_map(String::into_bytes),
+        vec(any::<u8>().prop_filter("one line", |byte| *byte != b'\n'), 0..40),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_bytes_are_an_error(
+        format in any_format(),
+        pieces in vec(prop_oneof![
+            vec(any::<u8>(), 0..60),
+            any_odd_event().prop_map(|line| format!("{line}\n").into_bytes()),
+        ], 0..12),
+        baseline in any::<u64>(),
+    ) {
+        let mut events = Events::new(format);
+        for piece in &pieces {
+            events.push(piece);
+        }
+        events.finish();
+        let before = Usage { output: baseline, turns: baseline, ..Usage::default() };
+        events.transcript().used(before);
+    }
+
+    #[test]
+    fn unknown_events_change_nothing(
+        name in prop::sample::select(RECORDED.as_slice()),
+        unknown in vec((any::<Index>(), any_unknown_line()), 1..6),
+    ) {
+        let bytes = recorded(&format!("{name}.jsonl"));
+        let mut lines: Vec<Vec<u8>> = bytes.split_inclusive(|&b| b == b'\n').map(<[u8]>::to_vec).collect();
+        for (place, mut line) in unknown {
+            line.push(b'\n');
+            lines.insert(place.index(lines.len() + 1), line);
+        }
+        let format = format_of(name);
+        prop_assert_eq!(heard(format, &lines.concat()).0, heard(format, &bytes).0);
+    }
+
+    #[test]
+    fn it_does_not_matter_in_which_pieces_it_comes(
+        name in prop::sample::select(RECORDED.as_slice()),
+        size in 1..500usize,
+    ) {
+        let (format, bytes) = (format_of(name), recorded(&format!("{name}.jsonl")));
+        let mut events = Events::new(format);
+        bytes.chunks(size).for_each(|piece| drop(events.push(piece)));
+        events.finish();
+        prop_assert_eq!(events.transcript(), &heard(format, &bytes).0);
+    }
+}

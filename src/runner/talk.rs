@@ -1,0 +1,377 @@
+//! The conversation of a run with an agent program, over one process or a few,
+//! one after the other.
+//!
+//! A program that says it is done and left something out is sent round once
+//! with what is missing; one that cannot go on with an earlier conversation
+//! begins a fresh one.
+//!
+//! **Invariant:** a run sends a program round once and begins anew once, so it
+//! starts it three times at most.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ffi::OsString,
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use uuid::Uuid;
+
+use super::{
+    dir::RunDir,
+    events::{End, Events, Fault, Transcript, fault},
+    home::{self, Home},
+    launch::{Carried, Launch, Program},
+    prompt,
+    redact::Redactor,
+    report::{Evidence, Exit},
+};
+use crate::model::{
+    ArtifactKey, CommandLine, EventFormat, Placeholder, PromptBy, Resume, Session, Subagent, Usage,
+};
+
+/// The longest text that is handed over as an argument: Linux takes 128 KiB.
+const LONGEST_ARGUMENT: usize = 100 * 1024;
+/// The longest final text that is kept, in bytes.
+const TEXT: usize = 64 * 1024;
+
+/// How a program is called next.
+#[derive(Debug)]
+pub(super) struct Call {
+    /// The program and its arguments.
+    pub(super) command: Vec<String>,
+    /// What it gets on standard input.
+    pub(super) stdin: Option<PathBuf>,
+}
+
+/// A conversation that is going on.
+pub(super) struct Talk {
+    subagent: Subagent,
+    dir: RunDir,
+    repo: PathBuf,
+    home: Home,
+    redactor: Arc<Redactor>,
+    /// Whether anything is declared that could show that the work is done.
+    declares: bool,
+    session: Option<Session>,
+    /// Whether the call that is going on goes on with the conversation.
+    resumes: bool,
+    calls: u32,
+    sent_round: bool,
+    began_anew: bool,
+    told: Told,
+}
+
+/// What came of it so far.
+#[derive(Default)]
+struct Told {
+    end: Option<End>,
+    text: Option<String>,
+    denied: BTreeSet<String>,
+    usage: Usage,
+}
+
+impl Talk {
+    /// Prepares the conversation of `launch`, if its program has one, and how
+    /// the program is called first.
+    pub(super) fn new(
+        launch: &Launch,
+        dir: &RunDir,
+        redactor: &Arc<Redactor>,
+    ) -> io::Result<Option<(Self, Call)>> {
+        let Program::Subagent { subagent, carried } = &launch.program else {
+            return Ok(None);
+        };
+        let profile = &subagent.profile;
+        let is_given = |name| launch.secrets.contains_key(name) || launch.env.contains_key(name);
+        let has_key = profile.secrets.iter().any(is_given);
+        let root = dir.home();
+        let value = |word| place(word, dir, &launch.repo);
+        let login = launch.host.home.as_deref().filter(|_| !has_key);
+        let home = Home::make(root, profile, login, value)?;
+        let session = carried.as_ref().and_then(|carried| restore(subagent, dir, &home, carried));
+        let mut talk = Self {
+            subagent: Subagent::clone(subagent),
+            dir: dir.clone(),
+            repo: launch.repo.clone(),
+            home,
+            redactor: Arc::clone(redactor),
+            declares: !launch.input.produces.is_empty(),
+            session,
+            resumes: false,
+            calls: 0,
+            sent_round: false,
+            began_anew: false,
+            told: Told::default(),
+        };
+        let task = fs::read_to_string(dir.prompt())?;
+        let call = match talk.session {
+            Some(_) => talk.go_on(&format!("{}{task}", prompt::RESUMED))?,
+            None => talk.begin(task)?,
+        };
+        Ok(Some((talk, call)))
+    }
+
+    /// Adds what the profile says to the environment; what is there stays.
+    pub(super) fn complete(&self, env: &mut BTreeMap<OsString, OsString>) {
+        let profile = &self.subagent.profile;
+        let values = profile.env.iter().filter_map(|(name, value)| {
+            let value = value
+                .filled(|word| place(word, &self.dir, &self.repo).or_else(|| self.setting(word)));
+            Some((name.as_str(), OsString::from(value?)))
+        });
+        let home = profile.home.as_ref();
+        let home = home.map(|home| (home.variable.as_str(), self.home.root().into()));
+        for (name, value) in values.chain(home) {
+            env.entry(name.into()).or_insert(value);
+        }
+    }
+
+    /// What is to be heard from the next call.
+    pub(super) fn events(&self) -> Events {
+        Events::new(self.subagent.profile.events)
+    }
+
+    /// The program told which conversation it is.
+    pub(super) fn is_about(&mut self, id: &str) {
+        if self.session.as_ref().is_none_or(|session| session.id != id) {
+            self.session = Some(Session { id: id.to_owned(), counted: Usage::default() });
+            self.record();
+        }
+    }
+
+    /// Takes in how a call ended. `said` is the end of what it printed beside
+    /// its events.
+    pub(super) fn ended(&mut self, told: &Transcript, exit: &Exit, said: &str) {
+        let before = match &self.session {
+            Some(session) if self.resumes => session.counted,
+            _ => Usage::default(),
+        };
+        self.told.usage = self.told.usage + told.used(before);
+        self.told.denied.extend(told.denied.iter().cloned());
+        self.told.text = told.text.clone().or(self.told.text.take());
+        self.told.end = Some(self.judge(told, exit, said));
+        if let Some(id) = &told.session {
+            self.is_about(id);
+        }
+        if let (Some(session), Some(counted)) = (&mut self.session, told.counted()) {
+            session.counted = counted;
+            self.record();
+        }
+        let lost = self.resumes && !told.answered && !self.began_anew;
+        if lost
+            && matches!(
+                self.told.end,
+                Some(End::Bad(Fault::NoSession | Fault::Other, _) | End::Open)
+            )
+        {
+            self.session = None;
+        }
+    }
+
+    /// How to call it again because the conversation that it was to go on with
+    /// could not be had.
+    pub(super) fn anew(&mut self) -> io::Result<Option<Call>> {
+        if !self.resumes || self.session.is_some() || self.began_anew {
+            return Ok(None);
+        }
+        self.began_anew = true;
+        let task = fs::read_to_string(self.dir.prompt())?;
+        self.begin(task).map(Some)
+    }
+
+    /// Whether it says that it is done, so that somebody should look.
+    pub(super) fn claims_to_be_done(&self) -> bool {
+        !self.sent_round && self.told.end == Some(End::Good) && self.told.denied.is_empty()
+    }
+
+    /// How to call it again because of what is missing.
+    pub(super) fn send_round(&mut self, missing: &[ArtifactKey]) -> io::Result<Call> {
+        self.sent_round = true;
+        let note = prompt::missing(missing, self.dir.root());
+        if self.session.is_some() && self.subagent.profile.resume.is_some() {
+            self.go_on(&note)
+        } else {
+            let task = fs::read_to_string(self.dir.prompt())?;
+            self.begin(format!("{task}\n{note}"))
+        }
+    }
+
+    /// Adds to the evidence what is known, and puts the private folder away.
+    pub(super) fn finish(self, evidence: &mut Evidence) {
+        let Told { end, text, denied, usage } = self.told;
+        evidence.end = Some(end.unwrap_or(End::Open));
+        evidence.denied = denied;
+        evidence.usage = usage;
+        evidence.session = self.session;
+        if evidence.summary.is_none() {
+            evidence.summary = text.map(|text| {
+                let mut text = self.redactor.redact(&text);
+                text.truncate(text.floor_char_boundary(TEXT));
+                text
+            });
+        }
+        let keeps = self.subagent.resume == Resume::Session;
+        if let Err(err) = self.home.close(keeps) {
+            let dir = self.dir.root().display();
+            tracing::warn!("cannot put the private folder in {dir} away: {err}");
+        }
+    }
+
+    /// A fresh conversation about `text`.
+    fn begin(&mut self, text: String) -> io::Result<Call> {
+        self.resumes = false;
+        self.session = None;
+        let start = &self.subagent.profile.start;
+        if start.placeholders().contains(&Placeholder::Session) {
+            self.is_about(&Uuid::new_v4().to_string());
+        }
+        self.call(self.subagent.profile.start.clone(), text)
+    }
+
+    /// `text` as the next thing that is said in the conversation.
+    fn go_on(&mut self, text: &str) -> io::Result<Call> {
+        self.resumes = true;
+        let line = self.subagent.profile.resume.clone();
+        let line = line.unwrap_or_else(|| self.subagent.profile.start.clone());
+        self.call(line, text.to_owned())
+    }
+
+    fn call(&mut self, line: CommandLine, text: String) -> io::Result<Call> {
+        self.calls += 1;
+        let file = self.dir.root().join(format!("prompt-{}.md", self.calls));
+        fs::write(&file, &text)?;
+        let path = file.display().to_string();
+        let text = match text.len() > LONGEST_ARGUMENT {
+            true => {
+                format!("Your task is in the file {path}: read all of it, and do what it says.")
+            }
+            // No program shall take it for an option.
+            false if text.starts_with('-') => format!("\n{text}"),
+            false => text,
+        };
+        let command = line.filled(&self.subagent.allow, |word| match word {
+            Placeholder::Prompt => Some(text.clone()),
+            Placeholder::PromptFile => Some(path.clone()),
+            Placeholder::Session => self.session.as_ref().map(|session| session.id.clone()),
+            word => place(word, &self.dir, &self.repo).or_else(|| self.setting(word)),
+        });
+        let by_stdin = self.subagent.profile.prompt == PromptBy::Stdin;
+        Ok(Call { command, stdin: by_stdin.then_some(file) })
+    }
+
+    fn setting(&self, word: Placeholder) -> Option<String> {
+        match word {
+            Placeholder::Model => self.subagent.model.clone(),
+            Placeholder::MaxTurns => self.subagent.max_turns.map(|turns| turns.to_string()),
+            Placeholder::BudgetUsd => self.subagent.budget.map(|budget| budget.plain()),
+            _ => None,
+        }
+    }
+
+    /// Leaves a note of the conversation, for when nobody sees this run's end.
+    fn record(&self) {
+        let Some(session) = &self.session else { return };
+        let written = serde_json::to_vec(session)
+            .map_err(io::Error::other)
+            .and_then(|json| fs::write(self.dir.session(), json));
+        if let Err(err) = written {
+            tracing::warn!("cannot note the conversation: {err}");
+        }
+    }
+
+    fn judge(&self, told: &Transcript, exit: &Exit, said: &str) -> End {
+        let profile = &self.subagent.profile;
+        let good_exit = matches!(exit, Exit::Code(code) if profile.good_exits.contains(code));
+        let has_events = profile.events != EventFormat::None;
+        if told.is_hopeless() {
+            return self.bad(Fault::Login, "again and again");
+        }
+        match &told.end {
+            Some(End::Bad(fault, said)) => self.bad(*fault, said),
+            Some(End::Open) | None if good_exit && has_events => End::Open,
+            Some(End::Good) | None if good_exit => {
+                if self.declares || told.denied.is_empty() {
+                    End::Good
+                } else {
+                    let tools: Vec<&str> = told.denied.iter().map(String::as_str).collect();
+                    self.bad(Fault::Denied, &tools.join(", "))
+                }
+            }
+            Some(End::Good) => match exit {
+                Exit::Code(code) => self
+                    .bad(Fault::Other, &format!("it said that all went well, and exited {code}")),
+                _ => End::Open,
+            },
+            Some(End::Open) | None => match fault(said, None) {
+                Fault::Other => End::Open,
+                fault => self.bad(fault, said.trim().lines().next_back().unwrap_or_default()),
+            },
+        }
+    }
+
+    /// What went wrong, and what to do.
+    fn bad(&self, fault: Fault, said: &str) -> End {
+        let Subagent { name, profile, max_turns, budget, .. } = &self.subagent;
+        let said = self.redactor.redact(said.trim());
+        let limit = |limit: Option<String>| limit.map(|it| format!(" of {it}")).unwrap_or_default();
+        let rest = "what it stored is kept, and it goes on from there";
+        let what = match fault {
+            Fault::Login => {
+                let secrets: Vec<&str> = profile.secrets.iter().map(|name| name.as_str()).collect();
+                let set = match secrets.as_slice() {
+                    [] => "the variable with its key".to_owned(),
+                    names => names.join(" or "),
+                };
+                format!(
+                    "the login of `{name}` is refused ({said}): set {set} in the environment of \
+                     `wavemark`, or log in with `{name}` as the user that runs it"
+                )
+            }
+            Fault::Turns => {
+                let limit = limit(max_turns.map(|turns| turns.to_string()));
+                format!(
+                    "reached its limit{limit} turns: raise `max_turns`, or make the task smaller; {rest}"
+                )
+            }
+            Fault::Budget => {
+                let limit = limit(budget.map(|money| money.to_string()));
+                format!(
+                    "spent its budget{limit}: raise `budget_usd`, or make the task smaller; {rest}"
+                )
+            }
+            Fault::Denied => format!(
+                "was denied {said}, and declares nothing that shows that its work is done without: \
+                 name what it needs in `allow`, or what it makes in `produces`"
+            ),
+            Fault::NoSession | Fault::Other => format!("`{name}` ended badly: {said}"),
+        };
+        End::Bad(fault, what)
+    }
+}
+
+/// What stands for the places of a run.
+fn place(word: Placeholder, dir: &RunDir, repo: &Path) -> Option<String> {
+    let shown = |path: &Path| Some(path.display().to_string());
+    match word {
+        Placeholder::Dir => shown(dir.root()),
+        Placeholder::Repo => shown(repo),
+        Placeholder::Home => shown(&dir.home()),
+        Placeholder::WorkSlug => Some(home::slug(&dir.work())),
+        _ => None,
+    }
+}
+
+/// Puts an earlier conversation where the program looks for it. Should that
+/// fail, there is a fresh one.
+fn restore(subagent: &Subagent, dir: &RunDir, home: &Home, carried: &Carried) -> Option<Session> {
+    let sessions = home::sessions(subagent.profile.home.as_ref()?, &dir.work())?;
+    match home::unpack(&carried.files, &home.root().join(sessions)) {
+        Ok(()) => Some(carried.session.clone()),
+        Err(err) => {
+            tracing::warn!("cannot go on with the earlier conversation: {err}");
+            None
+        }
+    }
+}

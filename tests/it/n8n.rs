@@ -1,0 +1,202 @@
+//! Work that n8n does: launched once more when in doubt, done once.
+
+use crate::support::{
+    Grants, N8n, Plan, Project, Rest,
+    Turn::{
+        self, AnswerLost, Crashes, DiesFirst, Fails, FailsSilently, ForgetsToFinish, Starting,
+        Twice, Unpublished, Waits,
+    },
+    wait_until,
+};
+
+/// What n8n does, after a program here did something.
+fn plan(more: &str) -> Plan {
+    let n8n = "webhook: \"{env:N8N_URL}/webhook/vision\", \
+               auth: { header: X-Wavemark-Secret, secret: N8N_SECRET }, timeout: 10m";
+    Plan::new()
+        .setting("grace: 1s")
+        .agent("brief", "produces: [doc/brief.md]", "emit doc/brief.md 'Be brief.'")
+        .entry(
+            "vision",
+            &format!(
+                "run: {{ n8n: {{ {n8n}{more} }} }}, needs: [brief], produces: [doc/summary.md]"
+            ),
+        )
+}
+
+/// What a project with an n8n consists of.
+struct Stage {
+    project: Project,
+    n8n: N8n,
+    _rest: Rest,
+}
+
+fn stage(more: &str, turns: &[Turn]) -> Stage {
+    let mut project = Project::on_supabase(&plan(more), Grants::Nothing);
+    let n8n = N8n::start(turns);
+    project.env("N8N_URL", n8n.url());
+    project.env("N8N_SECRET", N8n::SECRET);
+    project.env("N8N_API_KEY", N8n::API_KEY);
+    project.run(&["sync"]).ok();
+    let rest = project.rest();
+    project.env("WAVEMARK_API_URL", &rest.url());
+    Stage { project, n8n, _rest: rest }
+}
+
+/// The outcomes of the runs, when nothing more can move, and the details of
+/// those that were no success.
+#[track_caller]
+fn built(stage: &Stage) -> String {
+    stage.project.run(&["run", "--poll", "100ms"]).ok();
+    assert_eq!(stage.project.statuses(), "brief complete, vision complete");
+    let shown = stage.project.run(&["show", "vision", "doc/summary.md"]).ok().stdout;
+    assert_eq!(shown.trim_end(), "Built on: Be brief.");
+    assert_eq!(stage.project.sql("select count(*) from artifacts where name = 'summary.md'"), "1");
+    stage.project.agrees_with_git();
+    outcomes(stage)
+}
+
+fn outcomes(stage: &Stage) -> String {
+    stage.project.sql(
+        "select r.outcome || ': ' || r.detail from runs r join agents a on a.id = r.agent_id
+         where a.name = 'vision' order by r.epoch",
+    )
+}
+
+#[test]
+fn a_workflow_of_n8n_builds_an_agent() {
+    let stage = stage("", &[]);
+    let said = stage.project.run(&["run", "--poll", "100ms", "-vv"]).ok();
+
+    assert_eq!(stage.project.statuses(), "brief complete, vision complete");
+    let executions = stage.n8n.executions();
+    assert_eq!(executions.len(), 1);
+    let input = &executions[0].input;
+    assert_eq!(input["deps"][0]["content"], "Be brief.\n");
+    assert_eq!((&input["agent"], &input["epoch"]), (&"vision".into(), &1.into()));
+    let token = input["token"].as_str().unwrap();
+    for secret in [token, N8n::SECRET, N8n::API_KEY] {
+        assert!(!said.stdout.contains(secret) && !said.stderr.contains(secret), "{said}");
+    }
+    assert_eq!(
+        stage.project.sql("select output_summary from agents where name = 'vision'"),
+        "Built by n8n."
+    );
+    stage.project.agrees_with_git();
+}
+
+#[test]
+fn of_two_executions_of_one_launch_one_does_the_work() {
+    let stage = stage("", &[Twice]);
+    assert_eq!(built(&stage), "succeeded: everything declared is stored");
+    let executions = stage.n8n.executions();
+    assert_eq!(executions.len(), 2);
+    let turned_away = |last: &str| last.contains("another one works on this run");
+    wait_until("both are over", || {
+        stage.n8n.executions().iter().all(|one| one.status != "running")
+    });
+    let executions = stage.n8n.executions();
+    assert_eq!(executions.iter().filter(|one| turned_away(&one.last)).count(), 1);
+}
+
+#[test]
+fn an_answer_that_is_lost_is_not_waited_for() {
+    let stage = stage("", &[AnswerLost]);
+    assert_eq!(built(&stage), "succeeded: everything declared is stored");
+    assert_eq!(stage.n8n.executions().len(), 1);
+}
+
+#[test]
+fn what_may_pass_is_tried_again() {
+    let stage = stage("", &[Starting, DiesFirst, Fails, Crashes]);
+    insta::assert_snapshot!(built(&stage), @"
+    lost: nobody saw it end: n8n is still starting: it answered 404 before it knew its workflows
+    failed: n8n answered 200 with nothing in it: the workflow failed before its Respond node
+    failed: said that it failed: The sheet is gone
+    lost: nobody saw it end: n8n was cut off while it worked on it: Workflow did not finish
+    succeeded: everything declared is stored
+    ");
+}
+
+#[test]
+fn what_n8n_says_counts_where_there_is_a_key() {
+    let stage = stage(", api_key: N8N_API_KEY", &[FailsSilently, ForgetsToFinish]);
+    insta::assert_snapshot!(built(&stage), @"
+    failed: n8n says that its workflow failed
+    failed: n8n says that it succeeded, but it never called run_finish
+    succeeded: everything declared is stored
+    ");
+}
+
+#[test]
+fn what_needs_a_person_is_not_tried_again() {
+    let unpublished = stage("", &[Unpublished]);
+    unpublished.project.run(&["run", "--poll", "100ms"]).ok();
+    let mut told = vec![outcomes(&unpublished)];
+
+    let mut wrong = stage("", &[]);
+    wrong.project.env("N8N_SECRET", "nonsense");
+    wrong.project.run(&["run", "--poll", "100ms"]).ok();
+    told.push(outcomes(&wrong));
+
+    let mut unset = stage("", &[]);
+    unset.project.env("N8N_SECRET", "");
+    unset.project.run(&["run", "--poll", "100ms"]).ok();
+    told.push(outcomes(&unset));
+
+    let mut plain = stage("", &[]);
+    plain.project.env("N8N_URL", "http://n8n.example.org");
+    plain.project.run(&["run", "--poll", "100ms"]).ok();
+    told.push(outcomes(&plain));
+    assert_eq!(plain.project.statuses(), "brief complete, vision feedback");
+
+    insta::assert_snapshot!(told.join("\n"), @r#"
+    refused: n8n knows no such webhook: publish the workflow, and let its Webhook node take POST: The requested webhook "POST vision" is not registered.
+    refused: it answered 403: is `auth` in the plan, and its secret, what it asks for?
+    refused: the secret N8N_SECRET is not set: set it in the environment of `wavemark`
+    refused: `http://n8n.example.org/webhook/vision` is not encrypted: use https://, as the secrets of a run go there
+    "#);
+}
+
+#[test]
+fn a_tick_launches_and_leaves_and_another_one_judges() {
+    let stage = stage("", &[Waits]);
+    stage.project.run(&["tick"]).ok();
+    stage.project.run(&["tick"]).ok();
+    assert_eq!(stage.project.statuses(), "brief complete, vision building");
+    let told = stage.project.run(&["build", "vision"]).ok();
+    assert!(told.stdout.contains("being built elsewhere"), "{told}");
+
+    stage.n8n.let_go();
+    wait_until("it is done", || stage.n8n.executions()[0].status == "success");
+    assert_eq!(stage.project.status("vision"), "building");
+    stage.project.run(&["tick"]).ok();
+
+    assert_eq!(stage.project.statuses(), "brief complete, vision complete");
+    stage.project.agrees_with_git();
+}
+
+#[test]
+fn a_run_that_is_stopped_elsewhere_writes_nothing_more() {
+    let stage = stage(", stop: \"{env:N8N_URL}/webhook/stop\"", &[Waits]);
+    stage.project.run(&["tick"]).ok();
+    stage.project.run(&["tick"]).ok();
+    wait_until("it is claimed", || {
+        stage.project.sql("select count(*) from runs where reference is not null") == "1"
+    });
+    stage.project.run(&["feedback", "add", "vision", "Shorter."]).ok();
+    stage
+        .project
+        .sql("update runs set stop_at = stop_at - interval '1 hour' where stop is not null");
+    stage.project.run(&["tick"]).ok();
+
+    assert_eq!(stage.project.outcomes("vision"), "paused");
+    let stops = stage.n8n.stops();
+    assert_eq!((stops.len(), &stops[0]["reason"]), (1, &"feedback".into()));
+    assert_eq!(stops[0]["reference"], "n8n:1");
+
+    stage.n8n.let_go();
+    wait_until("it is turned away", || stage.n8n.executions()[0].status == "error");
+    assert!(stage.n8n.executions()[0].last.contains("the run has ended: paused"));
+    assert_eq!(stage.project.sql("select count(*) from artifacts where name = 'summary.md'"), "0");
+}

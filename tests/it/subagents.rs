@@ -1,0 +1,200 @@
+//! Agent programs by their profiles: a script replays what the real ones
+//! printed, with their exit codes and their bad habits.
+
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
+
+use crate::support::{Plan, Project, wait_until};
+
+/// A project in which `program` is this shell script. It can replay a recorded
+/// file: `replay claude-good`.
+fn project(program: &str, fields: &str, script: &str) -> Project {
+    let mut project = Project::unsynced(&Plan::new().entry("vision", fields));
+    let bin = project.path("bin");
+    fs::create_dir(&bin).unwrap();
+    let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/subagents");
+    let text = format!(
+        "#!/bin/sh
+replay() {{ cat '{}'/$1.jsonl; }}
+emit() {{ printf '%s\\n' \"$2\" >\"$WAVEMARK_OUT/.tmp/x\"; mv \"$WAVEMARK_OUT/.tmp/x\" \"$WAVEMARK_OUT/$1\"; }}
+printf '%s\\n' \"$@\" >>\"$WAVEMARK_REPO/said\"; echo call >>\"$WAVEMARK_REPO/calls\"
+calls=$(wc -l <\"$WAVEMARK_REPO/calls\")
+{script}
+",
+        recorded.display()
+    );
+    let path = bin.join(program);
+    fs::write(&path, text).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    let folders = std::env::var_os("PATH").unwrap();
+    let all = std::iter::once(bin).chain(std::env::split_paths(&folders));
+    project.env("PATH", std::env::join_paths(all).unwrap().to_str().unwrap());
+    project.run(&["sync"]).ok();
+    project
+}
+
+fn detail(project: &Project) -> String {
+    project.sql("select detail from runs order by epoch desc limit 1")
+}
+
+fn calls(project: &Project) -> usize {
+    project.read("calls").lines().count()
+}
+
+#[test]
+fn each_program_is_complete_when_it_ends_well_and_its_outputs_are_stored() {
+    for program in ["claude", "codex", "gemini", "opencode"] {
+        let fields =
+            format!("run: {{ {program}: {{ model: big }} }}, prompt: Do it., produces: [doc/a.md]");
+        let script = format!("emit doc/a.md done; replay {program}-good");
+        let project = project(program, &fields, &script);
+
+        project.run(&["run"]).ok();
+
+        assert_eq!(project.status("vision"), "complete", "{program}: {}", detail(&project));
+        assert_eq!(calls(&project), 1);
+        let said = project.read("said");
+        assert!(said.contains("Do it.") && said.contains("\nbig\n"), "{said}");
+        assert_eq!(project.sql("select output_summary from agents"), "All done.");
+        project.agrees_with_git();
+    }
+}
+
+#[test]
+fn one_that_claims_and_did_nothing_is_sent_round_once_and_then_fails() {
+    let fields = "run: { claude: { allow: [Read, 'Bash(a b:*)'], max_turns: 7, budget_usd: 0.5 } }, \
+                  produces: [doc/a.md], retries: 0";
+    let lazy = project("claude", fields, "replay claude-good");
+    lazy.run(&["run"]);
+    assert_eq!(lazy.outcomes("vision"), "failed");
+    assert_eq!(calls(&lazy), 2);
+    assert!(detail(&lazy).contains("did not produce doc/a.md"), "{}", detail(&lazy));
+    let said = lazy.read("said");
+    for word in ["--resume", "this is missing", "Bash(a b:*)", "--max-turns\n7", "0.5"] {
+        assert!(said.contains(word), "{word}: {said}");
+    }
+
+    let late =
+        project("claude", fields, "[ $calls = 1 ] || emit doc/a.md done; replay claude-good");
+    late.run(&["run"]).ok();
+    assert_eq!((late.outcomes("vision").as_str(), calls(&late)), ("succeeded", 2));
+}
+
+#[test]
+fn a_denied_tool_is_told_and_exit_0_proves_nothing() {
+    for (program, script, word) in [
+        ("claude", "replay claude-denied", "Bash"),
+        ("opencode", "replay opencode-denied", "bash"),
+        ("gemini", "exit 0", "without saying how it went"),
+        ("gemini", "exit 55", "exited 55"),
+        ("claude", "replay claude-turns; exit 1", "max_turns"),
+        ("claude", "replay claude-budget; exit 1", "budget_usd"),
+    ] {
+        let fields = format!("run: {{ {program}: {{}} }}, retries: 0");
+        let project = project(program, &fields, script);
+        project.run(&["run"]);
+        assert_eq!(project.outcomes("vision"), "failed", "{script}: {}", detail(&project));
+        assert!(detail(&project).contains(word), "{script}: {}", detail(&project));
+    }
+}
+
+#[test]
+fn a_login_that_is_refused_fails_at_once_and_says_what_to_set() {
+    for (program, script, variable) in [
+        ("claude", "replay claude-401; sleep 1000", "ANTHROPIC_API_KEY"),
+        ("claude", "replay claude-nokey; exit 1", "ANTHROPIC_API_KEY"),
+        ("codex", "replay codex-401; exit 1", "OPENAI_API_KEY"),
+        ("gemini", "replay gemini-401; exit 145", "GEMINI_API_KEY"),
+        ("opencode", "replay opencode-401; exit 1", "ANTHROPIC_API_KEY"),
+    ] {
+        let project = project(program, &format!("run: {{ {program}: {{}} }}"), script);
+        project.run(&["run"]);
+        assert_eq!(project.outcomes("vision"), "refused", "{script}: {}", detail(&project));
+        assert!(detail(&project).contains(variable), "{script}: {}", detail(&project));
+    }
+}
+
+#[test]
+fn a_conversation_goes_on_in_the_next_run_and_is_forgotten_when_it_is_done() {
+    let fields = "run: { claude: { resume: session } }, produces: [doc/a.md]";
+    let script = "
+        sessions=\"$CLAUDE_CONFIG_DIR/projects/$(pwd -P | tr -c 'A-Za-z0-9\\n' -)\"
+        case \"$*\" in *--resume*) cat \"$sessions/it.jsonl\" >\"$WAVEMARK_REPO/heard\"; emit doc/a.md done; replay claude-resumed;;
+        *) mkdir -p \"$sessions\"; echo private >\"$sessions/it.jsonl\"; replay claude-good; wavemark ask 'What?' ;;
+        esac";
+    let project = project("claude", fields, script);
+
+    project.run(&["run"]);
+    assert_eq!(project.sql("select count(*) from wavemark.sessions"), "1");
+    // Another machine has nothing of it.
+    fs::remove_dir_all(project.path(".wavemark/runs")).unwrap();
+    project.run(&["feedback", "resolve", "1"]).ok();
+    project.run(&["run"]).ok();
+
+    assert_eq!(project.read("heard"), "private\n");
+    assert_eq!(project.status("vision"), "complete");
+    assert_eq!(project.sql("select count(*) from wavemark.sessions"), "0");
+    assert!(!project.run_dir("vision", 2).join("home").exists());
+}
+
+#[test]
+fn a_conversation_that_is_not_found_is_begun_anew() {
+    let fields = "run: { claude: { resume: session } }, produces: [doc/a.md]";
+    let script = "
+        case \"$*\" in *--resume*) replay claude-nosession; exit 1;; esac
+        if [ $calls = 1 ]; then
+            sessions=\"$CLAUDE_CONFIG_DIR/projects/$(pwd -P | tr -c 'A-Za-z0-9\\n' -)\"
+            mkdir -p \"$sessions\"; echo x >\"$sessions/it.jsonl\"; replay claude-turns; exit 1
+        fi
+        emit doc/a.md done; replay claude-good";
+    let project = project("claude", fields, script);
+
+    project.run(&["run"]).ok();
+
+    assert_eq!(project.outcomes("vision"), "failed, succeeded");
+    assert_eq!(calls(&project), 3);
+}
+
+#[test]
+fn nothing_is_left_of_a_program_that_is_stopped() {
+    // The tool has a session of its own, and the leader ignores SIGINT.
+    let script = "trap '' INT; setsid sleep 4711 & replay claude-good; wait; sleep 4711";
+    let project = project("claude", "run: { claude: {} }, timeout: 2s, retries: 0", script);
+
+    project.run(&["run"]);
+
+    assert_eq!(project.outcomes("vision"), "timed_out");
+    let alive = || {
+        let all = fs::read_dir("/proc").unwrap().flatten();
+        all.filter_map(|entry| fs::read(entry.path().join("cmdline")).ok())
+            .any(|line| line == b"sleep\x004711\0")
+    };
+    wait_until("its tool is gone", || !alive());
+}
+
+#[test]
+fn a_program_that_gives_no_sign_of_life_is_stopped_and_tried_again() {
+    let fields = "run: { codex: {} }, produces: [doc/a.md]";
+    let script = "[ $calls = 2 ] || sleep 1000; emit doc/a.md done; replay codex-good";
+    let project = project("codex", fields, script);
+    let text = project.read("waves/project.yaml") + "stall_timeout: 2s\n";
+    fs::write(project.path("waves/project.yaml"), text).unwrap();
+    project.run(&["sync"]).ok();
+
+    project.run(&["run"]).ok();
+
+    assert_eq!(project.outcomes("vision"), "stalled, succeeded");
+}
+
+#[test]
+fn a_key_is_passed_on_and_never_seen_again() {
+    let script = "echo \"key $ANTHROPIC_API_KEY\" >&2; replay claude-good; cat \"$CLAUDE_CONFIG_DIR/.credentials.json\" >&2";
+    let mut project = project("claude", "run: { claude: {} }", script);
+    project.env("ANTHROPIC_API_KEY", "key-s3cret-value");
+    fs::create_dir(project.path("home/.claude")).unwrap();
+    fs::write(project.path("home/.claude/.credentials.json"), "the login\n").unwrap();
+
+    project.run(&["run"]).ok();
+
+    let log = project.sql("select log_tail from runs");
+    assert!(log.contains("key ***") && !log.contains("the login"), "{log}");
+}
