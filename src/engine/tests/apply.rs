@@ -195,7 +195,10 @@ impl World {
         match then {
             Consequence::Nothing | Consequence::Resume | Consequence::Approve => (),
             Consequence::Rebuild { from } => rebuild(agent, from),
-            Consequence::Retry { since } => forgive(agent, since),
+            Consequence::Retry { since } => {
+                forgive(agent, since);
+                agent.paused = false;
+            }
             Consequence::Pause { since } => {
                 forgive(agent, since);
                 agent.paused = true;
