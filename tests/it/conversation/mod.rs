@@ -10,6 +10,8 @@ mod steering;
 
 use std::fs;
 
+use chrono::TimeDelta;
+
 use crate::support::{
     Plan, Project,
     github::{Fault, GitHub, Hit, Reason, Role},
@@ -136,7 +138,7 @@ fn a_stranger_changes_nothing_until_somebody_takes_it_up() {
     let mark = github.issue(1).body.unwrap().lines().last().unwrap().to_owned();
     let eve = github.as_user("eve");
     let form = "### Agent\n\necho\n\n### What should change?\n\nEverything.";
-    let theirs = eve.fill_form("Mine", &format!("{form}\n\n{mark}"), &["wavemark"]);
+    let theirs = eve.fill_form("Mine", &format!("{form}\n\n{mark}"), &["wavemark", "agent:echo"]);
     eve.comment(1, "/wavemark dismiss");
     eve.comment(theirs, "/wavemark pause");
 
@@ -144,6 +146,9 @@ fn a_stranger_changes_nothing_until_somebody_takes_it_up() {
     assert_eq!(project.statuses(), "echo complete, vision feedback");
     assert_eq!(project.sql("select count(*) from feedback_comments"), "0");
 
+    // What the form put there proves nothing, so she puts it there herself.
+    github.pass(TimeDelta::minutes(1));
+    github.as_user("ann").unlabel(theirs, "agent:echo");
     github.as_user("ann").label(theirs, "agent:echo");
     project.run(&["tick"]).ok();
     assert_eq!(project.statuses(), "echo feedback, vision feedback");
