@@ -10,6 +10,8 @@ mod steering;
 
 use std::fs;
 
+use chrono::TimeDelta;
+
 use crate::support::{
     Plan, Project,
     github::{Fault, GitHub, Hit, Reason, Role},
@@ -145,6 +147,7 @@ fn a_stranger_changes_nothing_until_somebody_takes_it_up() {
     assert_eq!(project.sql("select count(*) from feedback_comments"), "0");
 
     // What the form put there proves nothing, so she puts it there herself.
+    github.pass(TimeDelta::minutes(1));
     github.as_user("ann").unlabel(theirs, "agent:echo");
     github.as_user("ann").label(theirs, "agent:echo");
     project.run(&["tick"]).ok();
