@@ -6,12 +6,10 @@ set local statement_timeout = '5min';
 
 -- All kinds of runners that there are or will soon be: a constraint on a table
 -- that people write to is not changed lightly.
-alter table public.agents drop constraint "runner is exec or manual";
 alter table public.agents
+drop constraint "runner is exec or manual",
 add constraint "runner is exec, subagent, n8n, webhook or manual"
-check (runner in ('exec', 'subagent', 'n8n', 'webhook', 'manual')) not valid;
-alter table public.agents
-validate constraint "runner is exec, subagent, n8n, webhook or manual";
+check (runner in ('exec', 'subagent', 'n8n', 'webhook', 'manual'));
 
 -- A conversation with an agent program, until its agent is complete. It holds
 -- prompts and what tools printed, so nobody but the owner reads it.

@@ -12,23 +12,6 @@
 set local lock_timeout = '30s';
 set local statement_timeout = '5min';
 
--- What a runner may be called, whichever of the migrations comes first.
-do $$
-declare
-    old text;
-begin
-    for old in
-        select conname from pg_constraint
-        where conrelid = 'public.agents'::regclass and contype = 'c'
-            and conname like 'runner is %'
-    loop
-        execute format('alter table public.agents drop constraint %I', old);
-    end loop;
-end $$;
-alter table public.agents
-add constraint "runner is exec, subagent, n8n, webhook or manual"
-check (runner in ('exec', 'subagent', 'n8n', 'webhook', 'manual'));
-
 alter table public.runs
 -- Nobody's process is its supervisor: whoever ticks follows it.
 add column remote boolean not null default false,

@@ -121,7 +121,10 @@ async fn converse(
         false => work.await?,
     };
     if exchanged.goes_on() {
-        exchanged.add(mail.send(&stopped).await.unwrap_or_else(|err| Exchanged::failed(&err)));
+        // One tick makes no more changes for having two ends; a session that lasts is many.
+        let before = if lasts { 0 } else { exchanged.writes };
+        let sent = mail.send(before, &stopped).await;
+        exchanged.add(sent.unwrap_or_else(|err| Exchanged::failed(&err)));
     }
     forward.abort();
     session.github = exchanged;

@@ -17,22 +17,18 @@ use anyhow::Context as _;
 
 use super::{
     context::Settings,
+    labels,
     outside::OnGithub,
     sync::named,
     workspace::{PRIVATE, Workspace},
 };
 use crate::{
     archive::{Source, source_of},
-    github::Visit,
-    mail::{FORM_LABEL, agent_label},
     model::Manners,
     releases,
     report::{Fate, FileView, InitView, Labels, SecretView, count},
     scaffold::{self, Named, Release, Seed, Step, VERSION},
 };
-
-/// The colour of the labels: that of water.
-const COLOUR: &str = "1d76db";
 
 /// How to begin.
 #[derive(Clone, Debug)]
@@ -112,7 +108,7 @@ pub async fn init(settings: &Settings, beginning: &Beginning) -> anyhow::Result<
     }
     writer.ignore()?;
 
-    let labels = labels(settings, github.as_ref(), &named, beginning.mode).await;
+    let labels = made_labels(settings, github.as_ref(), &named, beginning.mode).await;
     let mut view = InitView {
         folder: root.display().to_string(),
         is_preview: beginning.mode == Mode::Preview,
@@ -310,7 +306,7 @@ fn exists(path: &Path) -> bool {
 }
 
 /// Makes the labels that are missing at GitHub.
-async fn labels(
+async fn made_labels(
     settings: &Settings,
     github: Option<&OnGithub>,
     named: &Named,
@@ -325,37 +321,11 @@ async fn labels(
         let why = format!("set GITHUB_TOKEN to have them made in {}", github.repo);
         return Some(Labels::Not(why));
     };
-    match make_labels(&mut client.visit(), named, mode).await {
+    match labels::make(&client, &named.agents, mode).await {
         Ok(made) if made.is_empty() => Some(Labels::Present),
         Ok(made) => Some(Labels::Made(made)),
         Err(err) => Some(Labels::Not(format!("{:#}", anyhow::Error::new(err)))),
     }
-}
-
-async fn make_labels(
-    visit: &mut Visit,
-    named: &Named,
-    mode: Mode,
-) -> Result<Vec<String>, crate::github::Error> {
-    let there: BTreeSet<String> =
-        visit.labels().await?.into_iter().map(|label| label.name.to_lowercase()).collect();
-    let mut made = Vec::new();
-    let mut wanted = vec![(FORM_LABEL.to_owned(), "Something waits for a person".to_owned())];
-    wanted.extend(
-        named.agents.iter().map(|agent| {
-            (agent_label(agent), format!("Pauses the agent {agent} until it is closed"))
-        }),
-    );
-    for (label, description) in wanted {
-        if there.contains(&label) {
-            continue;
-        }
-        if mode == Mode::Write {
-            visit.ensure_label(&label, COLOUR, &description).await?;
-        }
-        made.push(label);
-    }
-    Ok(made)
 }
 
 /// The secrets that the workflows use.

@@ -127,7 +127,7 @@ fn let_in(settings: &Settings, remote: Remote, app: impl FnOnce() -> App) -> (Re
     let remote = Remote { authorities, ..remote };
     let pass = match environment.word("GITHUB_TOKEN") {
         Some(token) => Pass::Token(SecretString::from(token)),
-        None if environment.github_app().is_some() => Pass::App(app()),
+        None if environment.github_app().is_some() => Pass::App(Box::new(app())),
         None => return (remote, Pass::None),
     };
     let server = environment.word("GITHUB_SERVER_URL").unwrap_or("https://github.com");

@@ -24,7 +24,7 @@ pub(super) enum Pass {
     /// A token that does for ever.
     Token(SecretString),
     /// A GitHub App that makes itself tokens.
-    App(App),
+    App(Box<App>),
 }
 
 /// A GitHub App, made ready when it is first needed: whatever is wrong with it

@@ -15,7 +15,8 @@ use crate::{
 /// In one transaction, and as often as you like; `wavemark plan` shows before
 /// what it will do. Agents that vanished from the plan are retired, never
 /// deleted, and come back with their history. An agent that is running goes on
-/// as it began: what changed about it takes effect after its run.
+/// as it began: what changed about it takes effect after its run. With a token
+/// for GitHub, the labels of new agents are made there.
 ///
 /// With `--reviewed`, what people agreed to when they merged a pull request is
 /// what counts: a plan that differs from it, because something else was merged
@@ -86,6 +87,7 @@ pub(super) async fn sync(settings: &Settings, args: &SyncArgs) -> anyhow::Result
         let detail = if args.full { Detail::Full } else { Detail::Brief };
         output::say(&changes.to_text(detail, Tense::Past))?;
     }
+    app::keep_labels(settings, &workspace, &store, &plan).await;
     if args.next.is_wanted() {
         let project = store.project(&plan.project.name).await?;
         let settings = settings.clone();

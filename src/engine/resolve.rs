@@ -58,6 +58,9 @@ pub(super) fn absorb(agent: &mut Agent, then: Consequence) {
         Consequence::Retry { .. } => {
             agent.attempts = Attempts::default();
             agent.spent = Usd::default();
+            // Giving up may have paused it before. An operator who pauses it
+            // after it was to be tried again acts on that first.
+            agent.paused = false;
         }
         Consequence::Pause { .. } => {
             agent.attempts = Attempts::default();

@@ -1,4 +1,7 @@
 //! How a GitHub App gets a token.
+//!
+//! Where it is installed hardly ever changes, so that is asked once and then
+//! remembered, by whoever calls across processes too.
 
 use std::time::Duration;
 
@@ -30,14 +33,31 @@ impl Visit {
     /// Finds where the App is installed for the repository, and has a token
     /// made for there. Returns how long to use it, too.
     pub(super) async fn install(&mut self, app: &Octocrab) -> Result<(Session, Duration), Error> {
-        let base = self.github.place.base.clone();
+        let github = self.github.clone();
+        let sessions = &github.place.sessions;
+        if let Some(id) = sessions.installation() {
+            match self.installed(app, id).await {
+                // It was installed anew since, or this is another App.
+                Err(Error::NotInstalled { .. }) => sessions.remember(None),
+                made => return made,
+            }
+        }
         let route = self.route("/installation", "installation", "");
-        let path = base.path_of(&route.path);
+        let path = github.place.base.path_of(&route.path);
         let id = match self.ask_as(app, Method::Get, &path).await? {
             Reply::Here(Installation { id }, _) => id,
             Reply::Not(answer) => return Err(self.not_installed(&route, &answer)),
         };
-        let path = base.path_of(&format!("/app/installations/{id}/access_tokens"));
+        let made = self.installed(app, id).await?;
+        sessions.remember(Some(id));
+        Ok(made)
+    }
+
+    /// Has a token made for where the App is installed.
+    async fn installed(&mut self, app: &Octocrab, id: u64) -> Result<(Session, Duration), Error> {
+        let route = self.route("/installation", "installation", "");
+        let path = format!("/app/installations/{id}/access_tokens");
+        let path = self.github.place.base.path_of(&path);
         // A token too many does no harm, so this may be asked for again.
         let Token { token, expires_at } = match self.ask_as(app, Method::Post, &path).await? {
             Reply::Here(token, _) => token,

@@ -36,6 +36,7 @@ mod visit;
 use std::{fmt, sync::Arc, time::Duration};
 
 use secrecy::SecretString;
+use tokio::{sync::Mutex, time::Instant as Moment};
 
 pub use changes::NewIssue;
 pub use error::{Error, Trouble};
@@ -92,6 +93,8 @@ struct Place {
     base: Base,
     settings: Settings,
     sessions: Sessions,
+    /// When the last change was answered.
+    rested_since: Mutex<Option<Moment>>,
 }
 
 impl Github {
@@ -100,7 +103,8 @@ impl Github {
     pub fn new(settings: &Settings) -> Result<Self, Error> {
         let base = Base::parse(&settings.api_url)?;
         let sessions = Sessions::new(&base, settings)?;
-        Ok(Self { place: Arc::new(Place { base, settings: settings.clone(), sessions }) })
+        let (settings, rested_since) = (settings.clone(), Mutex::default());
+        Ok(Self { place: Arc::new(Place { base, settings, sessions, rested_since }) })
     }
 
     /// The repository that all of this is about.
@@ -112,6 +116,17 @@ impl Github {
     /// before is about to run out.
     pub async fn token(&self) -> Result<SecretString, Error> {
         self.visit().token().await
+    }
+
+    /// Where the App is installed, as far as that is known; of a token, nothing.
+    pub fn installation(&self) -> Option<u64> {
+        self.place.sessions.installation()
+    }
+
+    /// Where the App was installed when somebody last asked. That saves a question;
+    /// if it is not so any more, it is asked again.
+    pub fn remember_installation(&self, id: u64) {
+        self.place.sessions.remember(Some(id));
     }
 
     /// Makes no more use of a token that was turned away, if another one can be

@@ -3,7 +3,12 @@
 //! An App's token is for one installation and an hour. It is kept among all
 //! visits until shortly before its end, by GitHub's clock.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{
+    fs,
+    path::PathBuf,
+    sync::{Mutex as SyncMutex, PoisonError},
+    time::Duration,
+};
 
 use octocrab::Octocrab;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -67,6 +72,8 @@ pub(super) struct Sessions {
     /// The session, and until when it lasts: a token that was given does for
     /// ever, one that an App made does not.
     pub kept: Mutex<Option<(Session, Option<Instant>)>>,
+    /// Where the App is installed, once that is known.
+    installation: SyncMutex<Option<u64>>,
 }
 
 impl Sessions {
@@ -81,7 +88,15 @@ impl Sessions {
                 (http::client(base, settings.manners.timeout, Some((*id, key)))?, None)
             }
         };
-        Ok(Self { client, kept: Mutex::new(session) })
+        Ok(Self { client, kept: Mutex::new(session), installation: SyncMutex::default() })
+    }
+
+    pub(super) fn installation(&self) -> Option<u64> {
+        *self.installation.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn remember(&self, installation: Option<u64>) {
+        *self.installation.lock().unwrap_or_else(PoisonError::into_inner) = installation;
     }
 
     /// Drops a token that does no more, if another one can be made.

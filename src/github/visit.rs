@@ -35,8 +35,6 @@ pub struct Visit {
     session: Option<Session>,
     requests: u32,
     writes: u32,
-    /// When the last change was answered.
-    rested_since: Option<Moment>,
     /// Until when GitHub wants to be left alone.
     limited_until: Option<Moment>,
     github_time: Option<Instant>,
@@ -71,7 +69,6 @@ impl Visit {
             session: None,
             requests: 0,
             writes: 0,
-            rested_since: None,
             limited_until: None,
             github_time: None,
             scopes: None,
@@ -83,6 +80,18 @@ impl Visit {
     /// How many requests were made so far, repeated ones included.
     pub fn requests(&self) -> u32 {
         self.requests
+    }
+
+    /// How many changes were sent so far.
+    pub fn writes(&self) -> u32 {
+        self.writes
+    }
+
+    /// The same visit, of whose changes so many were sent by an earlier one.
+    #[must_use]
+    pub fn after(mut self, writes: u32) -> Self {
+        self.writes += writes;
+        self
     }
 
     /// How long GitHub still wants to be left alone, if it said so.
@@ -180,13 +189,17 @@ impl Visit {
             return Err(Error::EnoughWrites { writes: most });
         }
         let crab = self.session().await?.crab;
-        if let Some(rested_since) = self.rested_since {
+        let github = self.github.clone();
+        // Whoever writes at the same time waits for the answer to this, and then rests.
+        let mut rested_since = github.place.rested_since.lock().await;
+        if let Some(rested_since) = *rested_since {
             sleep_until(rested_since + pause).await;
         }
         self.writes += 1;
         let path = self.github.place.base.path_of(&route.path);
         let sent = self.once(&crab, method, &path, body).await;
-        self.rested_since = Some(Moment::now());
+        *rested_since = Some(Moment::now());
+        drop(rested_since);
         let answer = sent?.map_err(|trouble| match trouble {
             Trouble::Connect { .. } => Error::Unreachable(trouble),
             trouble => Error::Unknown(trouble),

@@ -1,5 +1,6 @@
 //! What people tell Wavemark in a comment: `/wavemark approve`.
 
+use super::quote::Fence;
 use crate::model::{FeedbackKind, Resolution, words};
 
 words! {
@@ -62,10 +63,9 @@ const PREFIX: &str = "/wavemark";
 pub(super) fn read(body: &str) -> (Said, String) {
     let mut said = Said::Nothing;
     let mut rest = Vec::new();
-    let mut fenced = false;
+    let mut fence = Fence::default();
     for line in body.lines() {
-        let fence = line.trim_start().starts_with("```") || line.trim_start().starts_with("~~~");
-        fenced ^= fence;
+        let fenced = fence.read(line);
         match words_of(line) {
             Some(words) if !fenced && said == Said::Nothing => {
                 said = words.parse().map_or_else(|_| Said::Unknown(words.clone()), Said::Command);
@@ -76,9 +76,12 @@ pub(super) fn read(body: &str) -> (Said, String) {
     (said, rest.join("\n").trim().to_owned())
 }
 
-/// The words after the prefix, if a line starts with it.
+/// The words after the prefix, if a line starts with it, however it is written:
+/// phones begin a word with a capital, and four spaces make code of a line.
 fn words_of(line: &str) -> Option<String> {
-    let rest = line.strip_prefix(PREFIX)?;
+    let text = line.trim_start_matches(' ');
+    let (prefix, rest) = text.split_at_checked(PREFIX.len())?;
+    (prefix.eq_ignore_ascii_case(PREFIX) && line.len() - text.len() < 4).then_some(())?;
     (rest.is_empty() || rest.starts_with(char::is_whitespace))
         .then(|| rest.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase())
 }
@@ -142,6 +145,14 @@ mod tests {
             ("please /wavemark approve", Said::Nothing, "please /wavemark approve"),
             ("> /wavemark approve", Said::Nothing, "> /wavemark approve"),
             ("```\n/wavemark approve\n```", Said::Nothing, "```\n/wavemark approve\n```"),
+            (
+                "````\n```\n/wavemark approve\n````",
+                Said::Nothing,
+                "````\n```\n/wavemark approve\n````",
+            ),
+            ("```x```\n/wavemark approve", Said::Command(Command::Approve), "```x```"),
+            ("  /Wavemark APPROVE", Said::Command(Command::Approve), ""),
+            ("    /wavemark approve", Said::Nothing, "/wavemark approve"),
             ("/wavemarks approve", Said::Nothing, "/wavemarks approve"),
             ("/wavemark", Said::Unknown(String::new()), ""),
             ("/wavemark destroy it", Said::Unknown("destroy it".to_owned()), ""),

@@ -243,10 +243,11 @@ impl Edition {
 }
 
 /// Everything about an issue that means something here: when this is the same
-/// as before, there is no news.
+/// as before, there is no news. A label that was taken off and put on again shows
+/// in the time only, and means something if somebody who counts did it.
 pub fn fingerprint(issue: &Issue) -> Digest {
-    let Issue { title, body, labels, state, .. } = issue;
-    Digest::of(format!("{title:?} {body:?} {labels:?} {state:?}"))
+    let Issue { title, body, labels, state, updated_at, .. } = issue;
+    Digest::of(format!("{title:?} {body:?} {labels:?} {state:?} {updated_at}"))
 }
 
 /// What `issue` means.

@@ -6,19 +6,23 @@ use super::{
     Key, Mark, Misfit,
     command::Command,
     form::FORM_LABEL,
-    quote::{cut, line, quiet},
+    quote::{closed, line, quiet},
 };
 use crate::model::{
-    AgentName, ArtifactKey, FeedbackId, FeedbackKind, FeedbackNumber, IssueNumber, Outcome,
+    AgentName, ArtifactKey, Digest, FeedbackId, FeedbackKind, FeedbackNumber, IssueNumber, Outcome,
     Resolution, WaveName,
 };
 
 /// GitHub takes titles of so many characters.
 const LONGEST_TITLE: usize = 256;
-/// GitHub takes texts of 65,536 characters; what surrounds a text needs room.
-const LONGEST_TEXT: usize = 50_000;
-/// As many artifacts are linked.
+/// GitHub takes texts of so many characters.
+const LONGEST_BODY: usize = 65_536;
+/// GitHub takes labels of so many characters.
+const LONGEST_LABEL: usize = 50;
+/// As many artifacts are listed at most.
 const MOST_ARTIFACTS: usize = 50;
+/// Their list has so many bytes at most: a text is worth more than a long list.
+const LONGEST_LIST: usize = 20_000;
 
 /// A feedback, with what a person who answers it wants to know.
 #[derive(Clone, Debug)]
@@ -68,39 +72,54 @@ pub struct Letter {
 }
 
 /// The label that connects an issue with an agent.
+///
+/// Where GitHub does not take one so long, a digest of the name stands for its
+/// end.
 pub fn agent_label(agent: &AgentName) -> String {
-    format!("agent:{agent}")
+    let label = format!("agent:{agent}");
+    if label.len() <= LONGEST_LABEL {
+        return label;
+    }
+    let digest = Digest::of(agent.as_str()).short();
+    // A name is ASCII.
+    format!("{}-{digest}", &label[..LONGEST_LABEL - digest.len() - 1])
 }
 
 impl Letter {
     /// The issue of a feedback.
     pub fn about(subject: &Subject, key: &Key) -> Self {
-        let Subject { agent, wave, text, .. } = subject;
-        let mut body = quiet(&cut(text.trim(), LONGEST_TEXT));
-        body += "\n\n---\n\n";
+        let Subject { agent, wave, .. } = subject;
+        let mut tail = "\n\n---\n\n".to_owned();
         let who = match &subject.title {
             Some(title) => format!("{} (`{agent}`)", quiet(title)),
             None => format!("`{agent}`"),
         };
-        let _ = writeln!(body, "**Agent** {who}, in wave `{wave}`");
+        let _ = writeln!(tail, "**Agent** {who}, in wave `{wave}`");
         if let Some(doing) = &subject.doing {
-            let _ = writeln!(body, "\n**Was doing** {}", quiet(&line(doing, 500)));
+            let _ = writeln!(tail, "\n**Was doing** {}", quiet(&line(doing, 500)));
         }
         if !subject.artifacts.is_empty() {
-            body += "\n**Made so far**\n\n";
+            tail += "\n**Made so far**\n\n";
         }
+        let list = tail.len();
+        let is_room = |tail: &String| tail.len() - list < LONGEST_LIST;
+        let mut listed = 0;
         for Artifact { key, version, url } in subject.artifacts.iter().take(MOST_ARTIFACTS) {
+            if !is_room(&tail) {
+                break;
+            }
             let _ = match url {
-                Some(url) => writeln!(body, "- [{key}]({url}), version {version}"),
-                None => writeln!(body, "- {key}, version {version} (not in git yet)"),
+                Some(url) => writeln!(tail, "- [{key}]({url}), version {version}"),
+                None => writeln!(tail, "- {key}, version {version} (not in git yet)"),
             };
+            listed += 1;
         }
-        if let Some(more @ 1..) = subject.artifacts.len().checked_sub(MOST_ARTIFACTS) {
-            let _ = writeln!(body, "- and {more} more");
+        if let Some(more @ 1..) = subject.artifacts.len().checked_sub(listed) {
+            let _ = writeln!(tail, "- and {more} more");
         }
         let (completed, not_planned) = endings(subject.kind, subject.is_manual);
         let _ = write!(
-            body,
+            tail,
             "\n**Close as completed** and {completed}.\n\
              **Close as not planned** and {not_planned}.\n\n\
              Comments go to the agent, with this text. No other agent waits for this, which \
@@ -108,6 +127,9 @@ impl Letter {
             subject.number.0,
             key.line(Mark::Issue(subject.feedback)),
         );
+        // The text goes last into what room there is: the rest must not be cut.
+        let room = LONGEST_BODY.saturating_sub(tail.chars().count());
+        let body = closed(&quiet(subject.text.trim()), room) + &tail;
         let labels = vec![FORM_LABEL.to_owned(), agent_label(agent)];
         Self { title: title(subject), body, labels }
     }
@@ -315,11 +337,39 @@ mod tests {
     }
 
     #[test]
-    fn however_long_the_text_the_mark_stays() {
-        let letter = Letter::about(&subject(FeedbackKind::Comment, &"ä ".repeat(100_000)), &key());
-        assert!(letter.body.chars().count() < 65_536 && letter.title.chars().count() <= 256);
+    fn however_long_everything_is_github_takes_it_and_the_mark_stays() {
         let mark = Mark::Issue(FeedbackId::from_uuid(Uuid::from_u128(7)));
-        assert_eq!(key().find(&letter.body), Some(mark));
+        let artifact = |number| Artifact {
+            key: format!("doc/{number}{}", "n".repeat(90)).parse().unwrap(),
+            version: 1,
+            url: Some(format!("https://host/o/r/blob/{}", "a/".repeat(300))),
+        };
+        // What is quoted grows: each of these is kept from calling somebody.
+        for text in ["ä ", "@a", "#1", "<!", "```\n"].map(|text| text.repeat(100_000)) {
+            for artifacts in [0, 200] {
+                let artifacts = (0..artifacts).map(artifact).collect();
+                let subject = Subject { artifacts, ..subject(FeedbackKind::Comment, &text) };
+                let letter = Letter::about(&subject, &key());
+                let (body, title) = (letter.body.chars().count(), letter.title.chars().count());
+                assert!((40_000..=65_536).contains(&body) && title <= 256, "{body} {title}");
+                assert_eq!(key().find(&letter.body), Some(mark));
+            }
+        }
+    }
+
+    #[test]
+    fn a_block_of_code_that_is_left_open_ends_before_our_words() {
+        let letter = Letter::about(&subject(FeedbackKind::Failure, "Log:\n```sh\nexit 1"), &key());
+        assert!(letter.body.starts_with("Log:\n```sh\nexit 1\n```\n\n---\n"), "{}", letter.body);
+    }
+
+    #[test]
+    fn a_label_is_never_longer_than_github_takes() {
+        let label = |name: &str| agent_label(&name.parse().unwrap());
+        assert_eq!(label(&"a".repeat(44)), format!("agent:{}", "a".repeat(44)));
+        let long = |last: char| label(&format!("{}{last}", "a".repeat(62)));
+        assert_eq!(long('x').len(), 50);
+        assert_ne!(long('x'), long('y'));
     }
 
     #[test]

@@ -27,6 +27,63 @@ pub(super) fn quiet(text: &str) -> String {
     quiet
 }
 
+/// As much of `text`, which is Markdown, as fits into `limit` characters, with
+/// the block of code closed that it may leave open: what follows is not part of
+/// it.
+pub(super) fn closed(text: &str, limit: usize) -> String {
+    let mut room = limit;
+    loop {
+        let short = cut(text, room);
+        let mut fence = Fence::default();
+        for line in short.lines() {
+            fence.read(line);
+        }
+        let end = fence.end().map(|end| format!("\n{end}")).unwrap_or_default();
+        let over = (short.chars().count() + end.chars().count()).saturating_sub(limit);
+        if over == 0 || room == 0 {
+            return short + &end;
+        }
+        room = room.saturating_sub(over);
+    }
+}
+
+/// Follows Markdown line by line, and knows what is within a block of code.
+#[derive(Debug, Default)]
+pub(super) struct Fence {
+    open: Option<(char, usize)>,
+}
+
+impl Fence {
+    /// Reads the next line; says whether it belongs to a block of code.
+    pub(super) fn read(&mut self, line: &str) -> bool {
+        let text = line.trim_start_matches(' ');
+        let indent = line.len() - text.len();
+        let kind = text.chars().next().filter(|c| matches!(c, '`' | '~') && indent < 4);
+        let width = kind.map_or(0, |kind| text.chars().take_while(|c| *c == kind).count());
+        let rest = &text[width..];
+        match (self.open, kind) {
+            (Some((open, least)), Some(kind))
+                if kind == open && width >= least && rest.trim().is_empty() =>
+            {
+                self.open = None;
+                true
+            }
+            (Some(_), _) => true,
+            // Three of them and another one are code within a line.
+            (None, Some(kind)) if width >= 3 && (kind == '~' || !rest.contains('`')) => {
+                self.open = Some((kind, width));
+                true
+            }
+            (None, _) => false,
+        }
+    }
+
+    /// The line that would end the block of code that is open.
+    fn end(&self) -> Option<String> {
+        self.open.map(|(kind, width)| kind.to_string().repeat(width))
+    }
+}
+
 /// `text` in one line of at most `limit` characters.
 pub(super) fn line(text: &str, limit: usize) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
@@ -52,6 +109,23 @@ mod tests {
             quiet(text).replace(APART, "|"),
             "# Ask @|ann about #|7, o/r#|8\n<|!-- wavemark:issue x --> a@|b, 3 @ 4"
         );
+    }
+
+    #[test]
+    fn a_block_of_code_lasts_to_its_own_end() {
+        let within = |text: &str| -> String {
+            let mut fence = Fence::default();
+            text.lines().map(|line| if fence.read(line) { 'x' } else { '.' }).collect()
+        };
+        assert_eq!(within("a\n```sh\nb\n```\nc"), ".xxx.");
+        assert_eq!(within("````\n```\na\n````\nb"), "xxxx.");
+        assert_eq!(within("~~~\n```\n~~~ \nb"), "xxx.");
+        assert_eq!(within("```a``` b\nc"), "..");
+        assert_eq!(within("    ```\na"), "..");
+        assert_eq!(closed("a", 9), "a");
+        assert_eq!(closed("````\na", 99), "````\na\n````");
+        assert_eq!(closed("```\nabcdefghij", 12), "```\nabc…\n```");
+        assert_eq!(closed("```\na\n```\nabcdefghij", 14), "```\na\n```\nabc…");
     }
 
     #[test]

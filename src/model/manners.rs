@@ -11,7 +11,7 @@ use super::definition::seconds;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Manners {
-    /// How many changes one visit may make.
+    /// How many changes one tick may make.
     pub writes: u32,
     /// How long to rest between two changes. GitHub asks for a second.
     #[serde(with = "seconds")]

@@ -189,14 +189,14 @@ start: [broken, "{prompt}"
         waves/w.yaml:7:15: error: `cluade` is not a runner (did you mean `claude`?)
         waves/w.yaml:8:25: error: `modle` is not a field of a sub-agent (did you mean `model`?)
         waves/w.yaml:8:51: error: 0 is out of range (use 1 to 100000)
-        waves/w.yaml:8:66: error: for nothing, nothing is done (write 4 or 0.25)
+        waves/w.yaml:8:66: error: a budget of 0 lets nothing start (leave it out for no limit, or write one such as 4 or 0.25)
         waves/w.yaml:8:76: error: expected a list of tools, found `Read` (write a list: [Read])
         waves/w.yaml:8:90: error: `never` is not a way to resume: use one of checkpoints, session
         waves/w.yaml:9:30: error: `mine` cannot honour `model` (its profile names no setting; in one of your own, it names `{model}`)
         waves/w.yaml:10:46: error: `theirs` cannot honour `max_turns` (it honours `model`)
         waves/w.yaml:11:46: error: expected a whole number from 1 to 100000, found `x`
-        waves/w.yaml:12:15: error: `subagent` is not a runner (there is `exec`, `manual`, `broken`, `claude`, `codex`, `gemini`, `mine`, `opencode` and `theirs`)
-        waves/w.yaml:13:37: error: `free` is no amount in US dollars: write one such as 4 or 0.25
+        waves/w.yaml:12:15: error: `subagent` is not a runner (there is `exec`, `n8n`, `webhook`, `manual`, `broken`, `claude`, `codex`, `gemini`, `mine`, `opencode` and `theirs`)
+        waves/w.yaml:13:37: error: expected an amount in US dollars, such as 4 or 0.25, found `free`
         waves/w.yaml:13:50: error: this is one line that does not start with a hyphen
         ");
     }

@@ -114,7 +114,13 @@ pub(crate) async fn operate(
     let agent = find(tx, project, name).await?;
     let mut changed = match what {
         Operator::Rebuild => !rebuild(tx, &[(agent.id, agent.generation)]).await?.is_empty(),
-        Operator::Pause => pause(tx, agent.id).await?,
+        Operator::Pause => {
+            // Whoever is to try it again lets it go on: not later than this.
+            if feedback::apply_retries(tx, agent.id).await? {
+                resume(tx, agent.id).await?;
+            }
+            pause(tx, agent.id).await?
+        }
         Operator::Resume | Operator::Retry => resume(tx, agent.id).await?,
     };
     if what == Operator::Retry {

@@ -396,6 +396,20 @@ pub(crate) async fn resolve_open(
     Ok(done.rows_affected() > 0)
 }
 
+/// Marks the failures of an agent as acted on that are to be tried again; says
+/// whether there were any.
+pub(crate) async fn apply_retries(tx: &mut Tx, agent: AgentId) -> Result<bool> {
+    let done = query(
+        "update public.feedback set applied_at = now()
+         where agent_id = $1 and kind = 'failure' and resolved and applied_at is null
+             and resolution <> 'dismissed'",
+    )
+    .bind(agent)
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
 /// Marks resolved feedback as acted on; returns what nobody else marked.
 pub(crate) async fn apply(tx: &mut Tx, numbers: &[FeedbackNumber]) -> Result<Vec<FeedbackNumber>> {
     if numbers.is_empty() {

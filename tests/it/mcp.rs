@@ -368,10 +368,12 @@ fn what_a_client_is_offered() {
             "additionalProperties": false,
             "properties": {
               "status": {
-                "description": "`complete` if the work is done, `failed` if it cannot be done, `feedback` if it has to wait for people.",
+                "description": "`complete` if the work is done, `failed` if it could not be done, `refused` if trying again is pointless, `deferred` if it is to be tried again later, `feedback` if it has to wait for people.",
                 "enum": [
                   "complete",
                   "failed",
+                  "refused",
+                  "deferred",
                   "feedback"
                 ],
                 "type": "string"
@@ -447,7 +449,7 @@ fn what_cannot_be_done_is_said_to_the_model_and_does_nothing() {
     not taken: the question is empty
     nothing was done: a percentage is a whole number from 0 to 100. `progress` takes `text`, a string, and `percent`, a number.
     not taken: it says nothing: give a text, a percentage or both
-    nothing was done: `perfect` is not a status of a run that ends: use one of complete, failed, feedback. `finish` takes `status` and `summary`, both of them strings.
+    nothing was done: `perfect` is not a way to end: use one of complete, failed, refused, deferred, feedback. `finish` takes `status` and `summary`, both of them strings.
     not taken: nothing was asked: give the question as the summary
     ");
 

@@ -89,7 +89,7 @@ fn a_plan_is_looked_at_applied_edited_and_looked_at_again() {
     insta::assert_snapshot!(project.run(&["sync", "--expect", &first]), @"
     exit 1
     error: the plan has moved: `waves/` now has the hash <sha-256>, and not <sha-256>
-    hint: nothing was changed; look at `wavemark plan` again
+    hint: nothing was changed; look at `wavemark plan`, and if it is what you want, run the `wavemark sync --expect` that it ends with
     ");
     let second = hash(&project);
     insta::assert_snapshot!(project.run(&["sync", "--expect", &second]), @"

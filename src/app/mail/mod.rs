@@ -53,6 +53,8 @@ pub struct Exchanged {
     pub posted: usize,
     /// How many requests it took.
     pub requests: u32,
+    /// How many of them were changes.
+    pub writes: u32,
     /// Until when GitHub wants to be left alone.
     pub paused_until: Option<Instant>,
     /// Why not all was done that should have been.
@@ -78,6 +80,7 @@ impl Exchanged {
         self.opened += other.opened;
         self.posted += other.posted;
         self.requests += other.requests;
+        self.writes += other.writes;
         self.paused_until = other.paused_until.or(self.paused_until);
         if other.trouble.is_some() {
             (self.trouble, self.hint) = (other.trouble, other.hint);
@@ -140,19 +143,24 @@ impl Mail {
     ///
     /// Only when the database fails: trouble with GitHub is in the answer.
     pub async fn exchange(&self, stop: &watch::Receiver<bool>) -> anyhow::Result<Exchanged> {
-        self.visit(Extent::Both, stop).await
+        self.visit(Extent::Both, 0, stop).await
     }
 
-    /// Writes what is due, if anything is.
+    /// Writes what is due, if anything is, in a tick that made so many changes
+    /// before.
     ///
     /// # Errors
     ///
     /// Like [`exchange`](Self::exchange).
-    pub async fn send(&self, stop: &watch::Receiver<bool>) -> anyhow::Result<Exchanged> {
+    pub async fn send(
+        &self,
+        before: u32,
+        stop: &watch::Receiver<bool>,
+    ) -> anyhow::Result<Exchanged> {
         if !self.store.has_mail(self.project.id).await? {
             return Ok(Exchanged::default());
         }
-        self.visit(Extent::Writing, stop).await
+        self.visit(Extent::Writing, before, stop).await
     }
 
     /// Exchanges again and again, until `stop` says so.
@@ -184,6 +192,7 @@ impl Mail {
     async fn visit(
         &self,
         extent: Extent,
+        before: u32,
         stop: &watch::Receiver<bool>,
     ) -> anyhow::Result<Exchanged> {
         let Some(mailbox) = self.open(stop).await? else {
@@ -194,10 +203,13 @@ impl Mail {
             self.store.close_mailbox(self.holder(), &Visited::pausing(paused_until)).await?;
             return Ok(Exchanged { paused_until: Some(paused_until), ..Exchanged::default() });
         }
+        if let Some(id) = mailbox.installation.and_then(|id| id.try_into().ok()) {
+            self.github.remember_installation(id);
+        }
         let mut talk = Talk {
             mail: self,
             mailbox,
-            visit: self.github.visit(),
+            visit: self.github.visit().after(before),
             stop,
             exchanged: Exchanged::default(),
             reviewed: false,
@@ -209,6 +221,7 @@ impl Mail {
         };
         let mut exchanged = talk.exchanged;
         exchanged.requests = talk.visit.requests();
+        exchanged.writes = talk.visit.writes() - before;
         let (failure, trouble) = match stopped {
             Some(Stopped::Database(err)) => (Some(err), None),
             Some(Stopped::Github(err)) => (None, Some(err)),
@@ -223,6 +236,7 @@ impl Mail {
             trouble: exchanged.kept_trouble(),
             paused_until: exchanged.paused_until,
             reviewed: talk.reviewed,
+            installation: self.github.installation().and_then(|id| id.try_into().ok()),
         };
         self.store.close_mailbox(self.holder(), &visited).await?;
         failure.map_or(Ok(exchanged), |err| Err(err.into()))

@@ -54,8 +54,10 @@ impl Talk<'_> {
             news = News { deeds: self.comments_on(new).await?, ..News::default() };
         }
         if is_news {
-            news = News { issues_cursor, comments_cursor, recent, ..news };
+            news = News { issues_cursor, comments_cursor, recent: recent.clone(), ..news };
             self.take_in(&news).await?;
+            // What is looked at later in this visit is not to undo that.
+            self.mailbox.recent = recent;
         }
         Ok(())
     }

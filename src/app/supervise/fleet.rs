@@ -40,7 +40,7 @@ pub(super) enum News {
 /// Something that happened to the runs here.
 pub(super) enum Received {
     /// A run told something.
-    Report(RunId, Report),
+    Report(RunId, Box<Report>),
     /// A run is past its deadline.
     Deadline,
     /// A run ended and is not yet written down.
@@ -215,7 +215,7 @@ impl<'a> Fleet<'a> {
         let far = Instant::now() + Duration::from_secs(3600);
         let deadline = self.active.values().map(|active| active.deadline).min().unwrap_or(far);
         tokio::select! {
-            Some((run, report)) = self.reports.recv() => Received::Report(run, report),
+            Some((run, report)) = self.reports.recv() => Received::Report(run, Box::new(report)),
             () = sleep_until(deadline) => Received::Deadline,
         }
     }
@@ -232,7 +232,7 @@ impl<'a> Fleet<'a> {
                 self.stop_late_ones();
                 News::Nothing
             }
-            Received::Report(run, report) => self.hear(run, report, observe).await,
+            Received::Report(run, report) => self.hear(run, *report, observe).await,
         };
         while let Ok((run, report)) = self.reports.try_recv() {
             news = news.max(self.hear(run, report, observe).await);

@@ -23,7 +23,7 @@ use tokio::{
     sync::watch,
     time::{Instant, MissedTickBehavior, sleep_until},
 };
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 pub use self::{
     budget::Budget,
@@ -211,7 +211,7 @@ impl Supervisor<'_> {
         self.races += u32::from(overtaken);
         self.launched |= !overtaken || self.options.until == Until::Once;
         let held_back = held_back || overtaken;
-        self.obey(applied, &effects, observe).await?;
+        self.obey(applied, &effects, observe).await;
         self.session.decision = decision;
         Ok(Round { taken_at, changed, held_back })
     }
@@ -245,7 +245,7 @@ impl Supervisor<'_> {
         applied: Applied,
         effects: &[Effect],
         observe: &mut dyn FnMut(Progress),
-    ) -> anyhow::Result<()> {
+    ) {
         for effect in effects {
             if let Effect::Stop { run, reason, .. } = effect {
                 self.fleet.stop(*run, *reason);
@@ -259,13 +259,17 @@ impl Supervisor<'_> {
         for begun in applied.begun {
             let run = begun.claimed.definition.as_ref().map(|definition| definition.0.run.kind());
             if run.is_some_and(RunnerKind::is_remote) {
-                observe(Progress::Started(begun.claimed.agent.clone(), begun.claimed.attempt));
-                self.remote.start(&begun).await?;
+                let agent = &begun.claimed.agent;
+                observe(Progress::Started(agent.clone(), begun.claimed.attempt));
+                // Nobody was asked: it is lost when its lease runs out, and tried again.
+                if let Err(err) = self.remote.start(&begun).await {
+                    error!(agent.name = %agent, "could not launch `{agent}`: {err:#}");
+                    self.session.failed.insert(agent.clone());
+                }
             } else {
                 self.fleet.start(begun, observe);
             }
         }
-        Ok(())
     }
 
     fn is_interrupted(&self) -> bool {

@@ -164,6 +164,26 @@ async fn a_remark_on_what_was_just_handed_in_is_not_lost() {
     assert_eq!(night.store.facts("brief").await.generation, Generation(2));
 }
 
+#[tokio::test]
+async fn what_was_handed_in_stays_so_when_its_request_is_answered_anew() {
+    let mut night = Night::new().await;
+    night.live_through(Step::Tick).await.unwrap();
+    night.happen(Event::IsHandedIn, "brief").await;
+    night.happen(Event::IsAnswered(Resolution::Completed), "brief").await;
+    night.live_through(Step::Tick).await.unwrap();
+    let built = night.store.facts("brief").await.built;
+    assert_ne!(built, None);
+    for event in
+        [Event::IsAnsweredForNothing, Event::IsHandedIn, Event::IsAnswered(Resolution::Completed)]
+    {
+        night.happen(event, "brief").await;
+    }
+
+    night.live_through(Step::Late).await.unwrap();
+
+    assert_eq!(night.store.facts("brief").await.built, built);
+}
+
 struct Night {
     store: TestStore,
     ids: HashMap<AgentName, AgentId>,

@@ -195,12 +195,18 @@ impl World {
         match then {
             Consequence::Nothing | Consequence::Resume | Consequence::Approve => (),
             Consequence::Rebuild { from } => rebuild(agent, from),
-            Consequence::Retry { since } => forgive(agent, since),
+            Consequence::Retry { since } => {
+                forgive(agent, since);
+                agent.paused = false;
+            }
             Consequence::Pause { since } => {
                 forgive(agent, since);
                 agent.paused = true;
             }
-            Consequence::HandIn { generation } if generation == agent.generation => {
+            // What is finished stays so, even if the request was opened and closed anew.
+            Consequence::HandIn { generation }
+                if generation == agent.generation && !rule::is_built(agent) =>
+            {
                 agent.built = Some(Build {
                     generation,
                     work: agent.work,

@@ -34,6 +34,7 @@ async fn server(end: &'static str) -> Server {
         "POST /app/installations/5/access_tokens" => {
             with(201, NOW, json!({ "token": format!("ghs_{number}"), "expires_at": end }))
         }
+        line if line.starts_with("POST") => message(404, "Not Found"),
         _ => answer(200, json!([])),
     })
     .await
@@ -68,13 +69,35 @@ async fn an_app_asks_once_for_a_token_and_all_visits_use_it() {
 }
 
 #[tokio::test]
+async fn where_an_app_is_installed_is_asked_once_and_again_when_it_is_not_so() {
+    let server = server("2026-11-22T18:00:00Z").await;
+    let first = Github::new(&settings(&server)).unwrap();
+    assert_eq!(first.installation(), None);
+    first.visit().labels().await.unwrap();
+    assert_eq!(first.installation(), Some(5));
+
+    let asked = |known| {
+        let (server, before) = (&server, server.requests().len());
+        async move {
+            let github = Github::new(&settings(server)).unwrap();
+            github.remember_installation(known);
+            github.visit().labels().await.unwrap();
+            assert_eq!(github.installation(), Some(5));
+            server.requests().len() - before
+        }
+    };
+    assert_eq!(asked(5).await, 2);
+    assert_eq!(asked(6).await, 4);
+}
+
+#[tokio::test]
 async fn a_token_near_its_end_is_replaced() {
     let server = server("2026-11-22T17:05:00Z").await;
     let github = Github::new(&settings(&server)).unwrap();
     github.visit().labels().await.unwrap();
     github.visit().labels().await.unwrap();
     let used: Vec<String> = server.requests().into_iter().map(|it| it.authorization).collect();
-    assert_eq!((used[2].as_str(), used[5].as_str()), ("Bearer ghs_1", "Bearer ghs_4"));
+    assert_eq!((used[2].as_str(), used[4].as_str()), ("Bearer ghs_1", "Bearer ghs_3"));
 }
 
 #[tokio::test]

@@ -253,7 +253,8 @@ impl Tool {
                     "status": {
                         "type": "string",
                         "enum": Finish::ALL,
-                        "description": "`complete` if the work is done, `failed` if it cannot be done, `feedback` \
+                        "description": "`complete` if the work is done, `failed` if it could not be done, `refused` if \
+                            trying again is pointless, `deferred` if it is to be tried again later, `feedback` \
                             if it has to wait for people.",
                     },
                     "summary": {

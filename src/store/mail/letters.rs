@@ -96,11 +96,12 @@ impl Store {
                      select from public.feedback f
                      left join wavemark.issues i on i.feedback_id = f.id
                      where f.project_id = $1 and f.applied_at is null and not f.resolved
-                         and (i.number is null or not i.is_open)
+                         and (i.number is null or not i.is_open and i.missing_since is null)
                  ) or exists (
                      select from wavemark.issues i
                      join public.feedback f on f.id = i.feedback_id
                      where i.project_id = $1 and i.number is not null and i.is_open and f.resolved
+                         and i.missing_since is null
                  ) or exists (
                      select from wavemark.letters where project_id = $1 and sent_at is null
                  )",

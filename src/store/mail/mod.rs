@@ -37,6 +37,8 @@ pub struct Mailbox {
     pub key: Key,
     /// The repo it is in, as `owner/name`.
     pub repo: Option<String>,
+    /// Where the GitHub App that speaks for us is installed, if that is known.
+    pub installation: Option<i64>,
     /// Our account there, once it is known.
     pub us: Option<i64>,
     /// The newest change of an issue that was seen.
@@ -55,6 +57,7 @@ pub struct Mailbox {
 struct Row {
     key: String,
     repo: Option<String>,
+    installation: Option<i64>,
     us: Option<i64>,
     issues_cursor: Option<Instant>,
     comments_cursor: Option<Instant>,
@@ -81,6 +84,8 @@ pub struct Visited {
     pub paused_until: Option<Instant>,
     /// Whether every open issue was looked at.
     pub reviewed: bool,
+    /// Where the GitHub App is installed, if that was found out.
+    pub installation: Option<i64>,
 }
 
 impl Visited {
@@ -104,7 +109,7 @@ impl Store {
                  set holder = $2, holder_until = now() + make_interval(secs => $3)
                  where project_id = $1
                      and (holder is null or holder = $2 or holder_until < now())
-                 returning key, repo, us, issues_cursor, comments_cursor, recent,
+                 returning key, repo, installation, us, issues_cursor, comments_cursor, recent,
                      case when paused_until > now() then paused_until end as paused_until,
                      coalesce(reviewed_at > now() - interval '1 day', false) as is_reviewed",
             )
@@ -156,7 +161,8 @@ impl Store {
                 "update wavemark.mailboxes
                  set holder = null, holder_until = null, visited_at = now(), trouble = $3,
                      paused_until = $4,
-                     reviewed_at = case when $5 then now() else reviewed_at end
+                     reviewed_at = case when $5 then now() else reviewed_at end,
+                     installation = coalesce($6, installation)
                  where project_id = $1 and holder = $2",
             )
             .bind(who.project)
@@ -164,6 +170,7 @@ impl Store {
             .bind(how.trouble.as_deref())
             .bind(how.paused_until)
             .bind(how.reviewed)
+            .bind(how.installation)
             .execute(tx.conn())
             .await?;
             Ok(())
@@ -189,6 +196,7 @@ fn mailbox(row: Row) -> Result<Mailbox> {
     Ok(Mailbox {
         key: key.ok_or_else(|| Error::BadRow("the key of a mailbox is no key".into()))?,
         repo: row.repo,
+        installation: row.installation,
         us: row.us,
         issues_cursor: row.issues_cursor,
         comments_cursor: row.comments_cursor,

@@ -182,3 +182,18 @@ async fn resuming_an_agent_does_not_excuse_what_its_run_is_yet_to_do() {
 
     assert_eq!(store.facts("echo").await.attempts.own, 1);
 }
+
+#[tokio::test]
+async fn a_pause_outlives_a_retry_that_was_asked_for_before_it() {
+    let store = testing::store().await;
+    store.given_agent("echo", Ready).await;
+    let run = store.claim("echo").await;
+    store.end(&run, Outcome::Failed).await;
+    store.given_feedback("kind, resolved", "'failure', true").await;
+
+    let pause = Operator::Pause;
+    store.operate(store.project.id, &name("echo"), pause, "ann").await.unwrap();
+
+    let echo = store.facts("echo").await;
+    assert_eq!((echo.paused, echo.attempts.own, echo.feedback), (true, 0, vec![]));
+}

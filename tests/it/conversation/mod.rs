@@ -10,6 +10,8 @@ mod steering;
 
 use std::fs;
 
+use chrono::TimeDelta;
+
 use crate::support::{
     Plan, Project,
     github::{Fault, GitHub, Hit, Reason, Role},
@@ -144,6 +146,9 @@ fn a_stranger_changes_nothing_until_somebody_takes_it_up() {
     assert_eq!(project.statuses(), "echo complete, vision feedback");
     assert_eq!(project.sql("select count(*) from feedback_comments"), "0");
 
+    // What the form put there proves nothing, so she puts it there herself.
+    github.pass(TimeDelta::minutes(1));
+    github.as_user("ann").unlabel(theirs, "agent:echo");
     github.as_user("ann").label(theirs, "agent:echo");
     project.run(&["tick"]).ok();
     assert_eq!(project.statuses(), "echo feedback, vision feedback");
@@ -299,6 +304,27 @@ fn so_many_changes_are_made_in_one_visit_as_the_plan_says() {
     project.run(&["tick"]).ok();
     let closed = github.issues().iter().filter(|issue| issue.closed.is_some()).count();
     assert_eq!(closed, 1, "a comment and a closing are two changes: {}", github.transcript());
+    // They ask again, at the end of the same tick.
+    assert_eq!(github.issues().len(), 2, "{}", github.transcript());
+}
+
+#[test]
+fn a_sync_makes_the_labels_of_agents_that_are_new() {
+    let github = GitHub::start();
+    let made = || {
+        let requests = github.requests().into_iter().filter(|it| it.method == "POST");
+        requests.filter(|it| it.path.ends_with("/labels")).count()
+    };
+    let long = "a".repeat(63);
+    let project = project(&plan().agent(&long, "", "wavemark ask 'How long?'"), &github);
+    assert_eq!(made(), 4, "{}", github.transcript());
+
+    project.run(&["sync"]).ok();
+    assert_eq!(made(), 4, "{}", github.transcript());
+
+    // GitHub takes no label that is as long as this name.
+    project.run(&["run"]).ok();
+    assert_eq!(github.issues().len(), 2, "{}", github.transcript());
 }
 
 #[test]

@@ -70,6 +70,10 @@ static FILTERS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r"( *)\b\d{1,2}s ago\b", "${1}0s ago"),
         (r"(feedback|complete|ready|building|draft)( +)\d\ds\b", "${1}${2} 0s"),
         (r"(feedback|complete|ready|building|draft)( +)\ds\b", "${1}${2}0s"),
+        (r"(?m)^(\S+ has been .* for) \d{1,2}s\.", "${1} 0s."),
+        // The age of a version, first in its line.
+        (r"(?m)^(v\d+ +)\d{2}s  ", "${1} 0s  "),
+        (r"(?m)^(v\d+ +)\ds  ", "${1}0s  "),
         (r"/[^ ]*/\.tmp[A-Za-z0-9]+", "<folder>"),
         (r"(?m) on \S+$", " on <host>"),
         (r"(?m)^\d{4}-\d\d-\d\d UTC$", "<today> UTC"),
