@@ -123,9 +123,9 @@ fn a_plan_is_compared_with_a_branch_and_no_database_is_asked() {
 fn a_plan_at_a_revision_has_the_profiles_of_that_revision() {
     let project = in_git(&duo("one"));
     let mine = project.path("waves/profiles/mine.yaml");
+    project.replan(&duo("one").entry("other", "run: { mine: {} }, prompt: Do it."));
     fs::create_dir(mine.parent().unwrap()).unwrap();
     fs::write(&mine, "start: [sh, '{prompt}']\n").unwrap();
-    project.replan(&duo("one").entry("other", "run: { mine: {} }, prompt: Do it."));
     commit(&project);
     project.run(&["plan", "--against", "HEAD", "--exit-code"]).exits(0);
 

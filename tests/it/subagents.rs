@@ -8,7 +8,12 @@ use crate::support::{Plan, Project, wait_until};
 /// A project in which `program` is this shell script. It can replay a recorded
 /// file: `replay claude-good`.
 fn project(program: &str, fields: &str, script: &str) -> Project {
-    let mut project = Project::unsynced(&Plan::new().entry("vision", fields));
+    project_with(Plan::new(), program, fields, script)
+}
+
+/// The same, with what `plan` says about the project.
+fn project_with(plan: Plan, program: &str, fields: &str, script: &str) -> Project {
+    let mut project = Project::unsynced(&plan.entry("vision", fields));
     let bin = project.path("bin");
     fs::create_dir(&bin).unwrap();
     let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/subagents");
@@ -201,14 +206,21 @@ fn a_key_is_passed_on_and_never_seen_again() {
 
 #[test]
 fn one_that_spends_more_than_it_may_is_stopped_while_it_goes_on() {
-    let fields = "run: { opencode: {} }, budget_usd: 0.001, produces: [doc/a.md]";
-    let script = "replay opencode-good; [ $calls = 1 ] && sleep 1000; emit doc/a.md done";
-    let project = project("opencode", fields, script);
+    let fields = "run: { claude: {} }, budget_usd: 0.001, produces: [doc/a.md]";
+    let script = "[ $calls = 1 ] && replay claude-good && exec sleep 1000
+        emit doc/a.md done; replay claude-good";
+    // What it used is told with each heartbeat.
+    let plan = Plan::new().setting("lease: 6s").setting("grace: 1s");
+    let project = project_with(plan, "claude", fields, script);
 
-    project.run(&["run"]);
+    project.run(&["run"]).ok();
 
     assert_eq!(project.sql("select kind from feedback"), "failure", "{}", detail(&project));
-    assert_eq!(calls(&project), 1);
-    let status = project.run(&["status"]).to_string();
-    assert!(status.contains("tokens in"), "{status}");
+    assert_eq!((project.outcomes("vision"), calls(&project)), ("paused".to_owned(), 1));
+    let status = project.run(&["status"]).ok().stdout;
+    assert!(status.contains("used: ") && status.contains("tokens in"), "{status}");
+
+    project.run(&["feedback", "resolve", "1"]).ok();
+    project.run(&["run"]).ok();
+    assert_eq!(project.status("vision"), "complete", "{}", detail(&project));
 }
