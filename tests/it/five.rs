@@ -2,7 +2,7 @@
 //! wrong with each of them once: a shell script, a replayed Claude Code, a
 //! replayed Codex, a workflow of n8n and a program that speaks plain SQL.
 
-use std::{collections::BTreeSet, fs, os::unix::fs::PermissionsExt as _, path::Path};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
 use rustix::process::{Pid, Signal, getpgid, kill_process_group};
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use sqlx::{Connection as _, PgConnection};
 use crate::support::{
     Grants, N8n, Output, Plan, Project, Rest,
     Turn::{Crashes, Twice},
-    wait_until,
+    files, wait_until,
 };
 
 const CLAUDE_KEY: &str = "sk-ant-of-the-five-0123456789";
@@ -28,7 +28,7 @@ fn plan() -> Plan {
         .agent(
             "brief",
             "produces: [doc/start.md, doc/brief.md]",
-            "if [ \"$WAVEMARK_EPOCH\" = 1 ]; then emit doc/start.md begun; note waits; gate never; fi
+            "if [ \"$WAVEMARK_EPOCH\" = 1 ]; then emit doc/start.md begun; note \"waits $$\"; gate never; fi
              emit doc/brief.md 'Be brief.'",
         )
         .entry("draft", "run: { claude: { model: big } }, needs: [brief], produces: [doc/draft.md]")
@@ -45,10 +45,10 @@ fn plan() -> Plan {
 
 /// What a replayed program does beside saying what was recorded.
 const CLAUDE: &str = "
-    [ \"$WAVEMARK_EPOCH\" -gt 2 ] || { setsid sleep 4712 & note waits; gate never; }
+    [ \"$WAVEMARK_EPOCH\" -gt 2 ] || { setsid sleep 4712 & note \"waits $$\"; gate never; }
     emit doc/draft.md \"Drafted in run $WAVEMARK_EPOCH.\"; replay claude-good";
 const CODEX: &str = "
-    [ \"$WAVEMARK_EPOCH\" -gt 1 ] || { note waits; gate never; }
+    [ \"$WAVEMARK_EPOCH\" -gt 1 ] || { note \"waits $$\"; gate never; }
     if [ -e \"$WAVEMARK_DIR/feedback/1.md\" ]; then
         emit doc/review.md \"$(grep -c 'A plain one.' \"$WAVEMARK_DIR/feedback/1.md\")\"
     else
@@ -104,33 +104,25 @@ impl Five {
         said
     }
 
-    /// Kills the group of an agent's process in this run, amid its work.
+    /// Kills the group of an agent's process in this run, amid its work. What
+    /// left the group lives on.
     #[track_caller]
     fn kill(&self, agent: &str, epoch: i32) {
-        self.wait_for(agent, epoch);
-        let run = self.project.sql(&format!(
-            "select r.id from runs r join agents a on a.id = r.agent_id
-             where a.name = '{agent}' and r.epoch = {epoch}"
-        ));
-        let groups: BTreeSet<i32> = processes_of(&[run])
-            .into_iter()
-            .filter_map(|pid| getpgid(Some(pid)).ok())
-            .map(|group| group.as_raw_nonzero().get())
-            .collect();
-        assert!(!groups.is_empty(), "{agent} has no process");
-        for group in groups {
-            // It may have gone with another one.
-            let _ = kill_process_group(Pid::from_raw(group).unwrap(), Signal::KILL);
-        }
+        let group = getpgid(Some(self.waiting(agent, epoch))).unwrap();
+        kill_process_group(group, Signal::KILL).unwrap();
     }
 
+    /// The process of an agent's run, once it waits.
     #[track_caller]
-    fn wait_for(&self, agent: &str, epoch: i32) {
+    fn waiting(&self, agent: &str, epoch: i32) -> Pid {
+        let mut found = None;
         wait_until(&format!("{agent} waits in run {epoch}"), || {
-            let is_it = |word: &str| word == "waits";
             let trace = self.project.trace();
-            trace.iter().any(|it| it.agent == agent && it.epoch == epoch && is_it(&it.word))
+            let mut of_run = trace.iter().filter(|it| it.agent == agent && it.epoch == epoch);
+            found = of_run.find_map(|it| it.word.strip_prefix("waits ")?.parse().ok());
+            found.is_some()
         });
+        Pid::from_raw(found.unwrap()).unwrap()
     }
 
     /// Calls `ledger`: its run and the token of that.
@@ -183,39 +175,6 @@ fn replayed(project: &Project, program: &str, script: &str) {
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// The processes that belong to one of these runs.
-fn processes_of(runs: &[String]) -> Vec<Pid> {
-    let is_ours = |folder: &Path| {
-        // It may be gone by now.
-        let environ = fs::read(folder.join("environ")).unwrap_or_default();
-        environ.split(|byte| *byte == 0).any(|variable| {
-            let variable = String::from_utf8_lossy(variable);
-            variable
-                .strip_prefix("WAVEMARK_RUN=")
-                .is_some_and(|run| runs.iter().any(|it| it == run))
-        })
-    };
-    fs::read_dir("/proc")
-        .unwrap()
-        .flatten()
-        .filter(|entry| is_ours(&entry.path()))
-        .filter_map(|entry| Pid::from_raw(entry.file_name().to_str()?.parse().ok()?))
-        .collect()
-}
-
-/// Every file below a folder.
-fn files(folder: &Path) -> Vec<std::path::PathBuf> {
-    let mut found = Vec::new();
-    let mut left = vec![folder.to_owned()];
-    while let Some(path) = left.pop() {
-        match path.is_dir() && !path.is_symlink() {
-            true => left.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path())),
-            false => found.push(path),
-        }
-    }
-    found
-}
-
 #[test]
 fn five_kinds_of_agents_get_there_whatever_goes_wrong() {
     let mut five = Five::new();
@@ -223,7 +182,7 @@ fn five_kinds_of_agents_get_there_whatever_goes_wrong() {
     let first = five.project.start(&["run", "--poll", "100ms", "-vv"]);
     five.kill("brief", 1);
     five.kill("draft", 1);
-    five.wait_for("draft", 2);
+    five.waiting("draft", 2);
     let killed = (first.stdout(), first.stderr());
     first.kill();
     five.said.push(Output { code: 137, stdout: killed.0, stderr: killed.1 });
@@ -338,9 +297,7 @@ fn is_done_once(five: &mut Five) {
     });
     assert_eq!(status["usage"], used);
 
-    let runs = project.sql("select id from runs");
-    let runs: Vec<String> = runs.lines().map(ToOwned::to_owned).collect();
-    wait_until("nothing is left of any run", || processes_of(&runs).is_empty());
+    wait_until("nothing is left of any run", || project.alive() == 0);
 }
 
 #[track_caller]
