@@ -136,6 +136,7 @@ impl Five {
     /// Calls a function as a program does that knows its run and token, and has
     /// no more rights than anybody: the answer, or the code and the text of the
     /// refusal.
+    #[expect(clippy::disallowed_methods, reason = "as a stranger's program does")]
     fn ask(
         &self,
         (run, token): &(String, String),
