@@ -25,6 +25,7 @@
 //! | `postgres`, `pooler`, `commits` | other servers, and trouble on the way to them |
 //! | `story` | one with everything in it, and the record that it leaves |
 //! | `calls`, `n8n` | programs that nobody here starts, and workflows that are launched |
+//! | `five` | all kinds of agents in one wave, and everything goes wrong once |
 //! | `supabase`, `api` | on a Supabase project; rows that others write there |
 //! | `init`, `doctor` | the first day, and whether everything is there |
 //! | `workflows` | what GitHub runs: the workflows of this repo, run here |
@@ -44,6 +45,7 @@ mod crash;
 mod crowd;
 mod doctor;
 mod feedback;
+mod five;
 mod git_server;
 mod init;
 mod jobs;

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use crate::support::{Plan, Project};
+use crate::support::{Plan, Project, files};
 
 const SECRET: &str = "hunter2-plus-some-more/&=";
 const ENCODED: [&str; 3] =
@@ -10,19 +10,13 @@ const ENCODED: [&str; 3] =
 
 /// Whether any file below `folder` holds one of the forms of the secret.
 fn leaks(folder: &Path) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut left = vec![folder.to_owned()];
-    while let Some(path) = left.pop() {
-        if path.is_dir() {
-            left.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
-        } else if let Ok(bytes) = fs::read(&path) {
-            let text = String::from_utf8_lossy(&bytes);
-            if ENCODED.iter().any(|form| text.contains(form)) {
-                found.push(path.display().to_string());
-            }
-        }
-    }
-    found
+    let holds = |path: &Path| {
+        let bytes = fs::read(path).unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes);
+        ENCODED.iter().any(|form| text.contains(form))
+    };
+    let found = files(folder).into_iter().filter(|path| holds(path));
+    found.map(|path| path.display().to_string()).collect()
 }
 
 #[test]

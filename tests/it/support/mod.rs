@@ -23,6 +23,8 @@ mod supabase;
 pub(crate) mod tools;
 
 use std::{
+    fs,
+    path::{Path, PathBuf},
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -52,4 +54,17 @@ pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
         assert!(began.elapsed() < DEADLINE, "waited in vain until {what}");
         sleep(Duration::from_millis(20));
     }
+}
+
+/// Every file below a folder.
+pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut left = vec![folder.to_owned()];
+    while let Some(path) = left.pop() {
+        match path.is_dir() && !path.is_symlink() {
+            true => left.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path())),
+            false => found.push(path),
+        }
+    }
+    found
 }

@@ -186,6 +186,11 @@ impl Project {
         Running::start(&mut psql).wait().ok();
     }
 
+    /// What the server of its Supabase project logged, of other projects, too.
+    pub(crate) fn server_log(&self) -> String {
+        supabase::log()
+    }
+
     /// Starts the REST API of its Supabase project.
     pub(crate) fn rest(&self) -> Rest {
         let Database::Shared { address, .. } = &self.database else {

@@ -104,6 +104,14 @@ pub(super) fn create_database(server: &Server, name: &str, grants: Grants) -> Ad
     address
 }
 
+/// What the server of this test run logged.
+pub(super) fn log() -> String {
+    let path =
+        Path::new(env!("CARGO_TARGET_TMPDIR")).join("supabase/.wavemark/postgres/server.log");
+    let bytes = fs::read(&path).unwrap_or_else(|err| panic!("{}: {err}", path.display()));
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 /// How a role reaches a database.
 pub(super) fn url(address: &Address, role: &str) -> String {
     address.url().replacen("://wavemark@", &format!("://{role}@"), 1)
