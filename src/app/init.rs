@@ -28,6 +28,7 @@ use crate::{
     releases,
     report::{Fate, FileView, InitView, Labels, SecretView, count},
     scaffold::{self, Named, Release, Seed, Step, VERSION},
+    webhook,
 };
 
 /// How to begin.
@@ -35,8 +36,19 @@ use crate::{
 pub struct Beginning {
     /// Where releases of Wavemark are; those of this binary when absent.
     pub releases: Option<String>,
+    /// Whether workflows for n8n are begun, too.
+    pub n8n: N8n,
     /// Whether anything is written.
     pub mode: Mode,
+}
+
+/// Whether workflows for n8n are begun, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum N8n {
+    /// Yes; from then on they are the user's.
+    Begin,
+    /// No.
+    Leave,
 }
 
 /// Whether anything is written.
@@ -89,6 +101,11 @@ pub async fn init(settings: &Settings, beginning: &Beginning) -> anyhow::Result<
     let mut writer = Writer { root, mode: beginning.mode, files: Vec::new() };
 
     let named = begin_plan(&mut writer, github.as_ref())?;
+    if beginning.n8n == N8n::Begin {
+        for (path, text) in webhook::templates() {
+            writer.seed(&Seed { path, text: text.to_owned(), is_program: false })?;
+        }
+    }
     let release = release(beginning.releases.as_deref()).await;
     let kept = scaffold::kept(&named, release.as_ref().ok().and_then(Option::as_ref));
     for file in &kept {

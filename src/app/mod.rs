@@ -35,7 +35,7 @@ pub use database::{access, open_store};
 pub use dispatch::{Due, WorkflowFile, dispatch_next};
 pub use doctor::{Hint, examine};
 pub use equip::runs_folder;
-pub use init::{Beginning, Mode, init};
+pub use init::{Beginning, Mode, N8n, init};
 pub use labels::keep_labels;
 pub use mail::{Exchanged, Mail};
 pub use plan::{BadPast, propose, propose_against};

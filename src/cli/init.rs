@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::{Outcome, output};
-use crate::app::{self, Beginning, Mode, Settings};
+use crate::app::{self, Beginning, Mode, N8n, Settings};
 
 /// Begin a project in this repo or folder
 ///
@@ -29,11 +29,17 @@ pub(super) struct InitArgs {
     /// the checksum that it has today.
     #[arg(long, value_name = "URL")]
     releases: Option<String>,
+
+    /// Write two workflows to import into n8n, too: one for an agent, one for its errors
+    #[arg(long)]
+    n8n: bool,
 }
 
 pub(super) async fn init(settings: &Settings, args: &InitArgs) -> anyhow::Result<Outcome> {
     let mode = if args.dry_run { Mode::Preview } else { Mode::Write };
-    let view = app::init(settings, &Beginning { releases: args.releases.clone(), mode }).await?;
+    let n8n = if args.n8n { N8n::Begin } else { N8n::Leave };
+    let beginning = Beginning { releases: args.releases.clone(), n8n, mode };
+    let view = app::init(settings, &beginning).await?;
     output::say(&view.render(output::width()))?;
     if let Some(trouble) = &view.trouble {
         output::complain(&format!("error: no release is pinned\n  because {trouble}\n"));

@@ -158,6 +158,25 @@ fn what_somebody_wrote_or_edited_is_left_alone_and_named() {
 }
 
 #[test]
+fn workflows_for_n8n_are_written_where_they_are_asked_for_and_are_the_users_then() {
+    let project = blank();
+    project.run(&["init"]).ok();
+    assert!(!project.path("waves/n8n").exists());
+
+    says(&project.run(&["init", "--n8n"]).ok(), &["waves/n8n/agent.json"]);
+
+    for name in ["agent", "error-workflow"] {
+        let text = project.read(&format!("waves/n8n/{name}.json"));
+        let workflow: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert!(workflow["nodes"].as_array().is_some_and(|nodes| nodes.len() > 1), "{text}");
+    }
+    fs::write(project.path("waves/n8n/agent.json"), "{}").unwrap();
+    project.run(&["init", "--n8n"]).ok();
+    assert_eq!(project.read("waves/n8n/agent.json"), "{}");
+    project.run(&["check"]).ok();
+}
+
+#[test]
 fn what_another_version_wrote_is_brought_up_to_date_unless_that_is_newer() {
     let project = blank();
     project.run(&["init"]).ok();

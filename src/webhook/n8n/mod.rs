@@ -65,11 +65,11 @@ fn of_status(body: &str) -> Execution {
     }
 }
 
-/// Workflows to begin from, by the name of their file, to be imported into n8n.
+/// Workflows to begin from, to be imported into n8n, by where they go in a repo.
 pub fn templates() -> [(&'static str, &'static str); 2] {
     [
-        ("agent.json", include_str!("agent.json")),
-        ("error-workflow.json", include_str!("error-workflow.json")),
+        ("waves/n8n/agent.json", include_str!("agent.json")),
+        ("waves/n8n/error-workflow.json", include_str!("error-workflow.json")),
     ]
 }
 
