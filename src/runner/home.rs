@@ -46,6 +46,11 @@ impl Home {
     ) -> io::Result<Self> {
         private(&root)?;
         for (path, content) in &profile.files {
+            // What is replaced stands in quotes there.
+            let value = |word| match path.ends_with(".json") {
+                true => value(word).map(|value| quoted(&value)),
+                false => value(word),
+            };
             let words = Placeholder::ALL.iter().filter_map(|&word| Some((word, value(word)?)));
             let content = words.fold(content.clone(), |content, (word, value)| {
                 content.replace(&format!("{{{word}}}"), &value)
@@ -84,6 +89,12 @@ impl Home {
         }
         if keep { Ok(()) } else { fs::remove_dir_all(&self.root) }
     }
+}
+
+/// A text as it stands between the quotes of JSON.
+fn quoted(text: &str) -> String {
+    let whole = serde_json::Value::from(text).to_string();
+    whole[1..whole.len() - 1].to_owned()
 }
 
 /// Where a program keeps its conversations, seen from its folder, when it works
@@ -213,10 +224,13 @@ mod tests {
             ..crate::runner::testing::profile(Some(home(".claude")))
         };
         let root = folder.path().join("run/home");
-        let value = |word| (word == Placeholder::Dir).then(|| "/d".to_owned());
+        let value = |word| (word == Placeholder::Dir).then(|| "/\"d\"".to_owned());
         let made = Home::make(root.clone(), &profile, Some(user.as_os_str()), value).unwrap();
         assert_eq!(fs::read(root.join(".credentials.json")).unwrap(), b"old");
-        assert_eq!(fs::read_to_string(root.join("a/mcp.json")).unwrap(), r#"{"dir":"/d","{x}":1}"#);
+        assert_eq!(
+            fs::read_to_string(root.join("a/mcp.json")).unwrap(),
+            r#"{"dir":"/\"d\"","{x}":1}"#
+        );
 
         // As programs do it.
         fs::write(root.join("new"), "new").unwrap();

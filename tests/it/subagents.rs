@@ -205,6 +205,27 @@ fn a_key_is_passed_on_and_never_seen_again() {
 }
 
 #[test]
+fn the_tools_of_its_run_are_offered_to_a_program() {
+    let script = r#"
+while [ $# -gt 0 ]; do [ "$1" = --mcp-config ] && config=$2; shift; done
+python3 - "$config" <<'END' || exit 9
+import json, os, subprocess, sys
+server = json.load(open(sys.argv[1]))["mcpServers"]["wavemark"]
+who = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
+ask = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": who}
+command, env = [server["command"], *server["args"]], {"PATH": os.environ["PATH"], **server["env"]}
+said = subprocess.run(command, input=json.dumps(ask) + "\n", env=env, capture_output=True, text=True)
+assert json.loads(said.stdout.splitlines()[0])["result"]["serverInfo"]["name"] == "wavemark", said
+END
+emit doc/a.md done; replay claude-good"#;
+    let project = project("claude", "run: { claude: {} }, produces: [doc/a.md]", script);
+
+    project.run(&["run"]).ok();
+
+    assert_eq!(project.outcomes("vision"), "succeeded", "{}", detail(&project));
+}
+
+#[test]
 fn one_that_spends_more_than_it_may_is_stopped_while_it_goes_on() {
     let fields = "run: { claude: {} }, budget_usd: 0.001, produces: [doc/a.md]";
     let script = "[ $calls = 1 ] && replay claude-good && exec sleep 1000
