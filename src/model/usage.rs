@@ -108,7 +108,8 @@ impl fmt::Display for Usd {
 /// What something cost, and how that is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cost {
-    /// How much.
+    /// How much; in JSON, millionths of a US dollar.
+    #[serde(rename = "usd_micros")]
     pub usd: Usd,
     /// How it is known; of a sum, the weakest of its parts.
     pub basis: CostBasis,

@@ -133,7 +133,7 @@ mod tests {
     fn an_agent_says_what_it_used() {
         let told = [
             result(
-                r#"{"usage":{"output":9,"turns":1,"cost":{"usd":250000,"basis":"reported"},"x":1}}"#,
+                r#"{"usage":{"output":9,"turns":1,"cost":{"usd_micros":250000,"basis":"reported"},"x":1}}"#,
             ),
             result(r#"{"status":"complete","usage":{"output":-1}}"#),
         ];

@@ -335,7 +335,7 @@ async fn surroundings(tx: &mut Tx, project: &Project, whose: Whose) -> Result<Su
              ) t) as feedback,
              (with cost as (
                  select r.agent_id, w.name as wave,
-                     (r.usage #>> '{cost,usd}')::bigint as usd,
+                     (r.usage #>> '{cost,usd_micros}')::bigint as usd,
                      coalesce(r.finished_at, now()) as at,
                      r.epoch > a.attempts_since and r.generation = a.generation as counts
                  from public.runs r join public.agents a on a.id = r.agent_id

@@ -294,7 +294,7 @@ fn is_done_once(five: &mut Five) {
     let used = json!({
         "uncached_input": 2000 + 2 * 2000, "cache_read": 600 + 2 * 400, "cache_write": 400,
         "output": 80 + 2 * 80, "reasoning": 2 * 20, "turns": 2 + 2 * 2,
-        "cost": { "usd": 8_880, "basis": "reported" },
+        "cost": { "usd_micros": 8_880, "basis": "reported" },
     });
     assert_eq!(status["usage"], used);
 
