@@ -73,7 +73,7 @@ impl Profiles {
         let file = cx.file.rsplit('/').next().unwrap_or_default();
         let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem).to_owned();
         let name: ProfileName = checked(&stem, Span::START, cx)?;
-        if RESERVED.contains(&name.as_str()) || RunnerKind::from_str(name.as_str()).is_ok() {
+        if RunnerKind::from_str(name.as_str()).is_ok() {
             cx.error(Span::START, format!("`{name}` is a runner of its own"))
                 .hint("give the profile another name: that of its file");
             return None;
@@ -93,9 +93,6 @@ impl Profiles {
         self.0.keys().map(ProfileName::as_str)
     }
 }
-
-/// Words that runners without a profile are called by, here or elsewhere.
-const RESERVED: [&str; 2] = ["n8n", "webhook"];
 
 mapping! {
     /// A profile: how an agent program is started and understood. In its texts, `{prompt}`,
