@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    ops::Add,
     time::Duration,
 };
 
@@ -346,6 +347,7 @@ pub async fn summary(cx: &Context, session: &Session) -> anyhow::Result<RunSumma
             agent: ended.agent.clone(),
             took: runs().map(|run| run.took).sum(),
             checkpoints: runs().map(|run| run.checkpoints).sum(),
+            usage: runs().filter_map(|run| run.usage).reduce(Add::add),
         });
     }
     let waiting = status
@@ -369,5 +371,6 @@ pub async fn summary(cx: &Context, session: &Session) -> anyhow::Result<RunSumma
         late: status.late,
         makespan: session.makespan,
         sequential: session.ended.iter().map(|run| run.took).sum::<Duration>(),
+        usage: session.ended.iter().filter_map(|run| run.usage).reduce(Add::add),
     })
 }

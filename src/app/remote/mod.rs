@@ -249,7 +249,13 @@ impl<'a> Remote<'a> {
             }
             let took = (run.taken_at - run.claimed_at).to_std().unwrap_or_default();
             judged.push(Judged {
-                ended: Ended { agent: run.agent, outcome: ending.outcome, took, checkpoints: 0 },
+                ended: Ended {
+                    agent: run.agent,
+                    outcome: ending.outcome,
+                    took,
+                    checkpoints: u32::try_from(run.checkpoints).unwrap_or(u32::MAX),
+                    usage: ending.usage,
+                },
                 detail: ending.detail,
             });
         }
@@ -262,7 +268,8 @@ fn of_remote(run: &RemoteRun, evidence: &Evidence, stored: &[(RunId, ArtifactKey
     let has = |key: &ArtifactKey| stored.iter().any(|(id, have)| *id == run.run && have == key);
     let missing: Vec<ArtifactKey> =
         produces.into_iter().flatten().filter(|key| !has(key)).cloned().collect();
-    ending((run.run, run.token), evidence, &missing, run.asked)
+    let usage = run.usage.map(|usage| usage.0);
+    Ending { usage, ..ending((run.run, run.token), evidence, &missing, run.asked) }
 }
 
 /// How a run ended, from what is known of it.

@@ -415,12 +415,9 @@ impl<'a> Fleet<'a> {
             }
             let took = over.ended - over.active.began;
             observe(Progress::Ended(agent.clone(), ending.outcome, ending.detail, took));
-            ended.push(Ended {
-                agent,
-                outcome: ending.outcome,
-                took,
-                checkpoints: over.active.checkpoints,
-            });
+            let (outcome, usage) = (ending.outcome, ending.usage);
+            let checkpoints = over.active.checkpoints;
+            ended.push(Ended { agent, outcome, took, checkpoints, usage });
         }
         Ok(ended)
     }
