@@ -12,12 +12,12 @@ use crate::{
 };
 
 /// The secret of a run, as whoever launched it was told.
-fn token(run: &Running) -> String {
+pub(super) fn token(run: &Running) -> String {
     format!("{}{}", run.id.as_uuid().simple(), "0".repeat(32))
 }
 
 /// The answer to a call as `role`, or the status and the words of its refusal.
-async fn called(store: &Store, role: &str, call: &str) -> String {
+pub(super) async fn called(store: &Store, role: &str, call: &str) -> String {
     let asked = store.tx(async |tx| {
         let role = format!("set local role {role}");
         sqlx::raw_sql(AssertSqlSafe(role)).execute(tx.conn()).await?;
@@ -35,7 +35,7 @@ async fn called(store: &Store, role: &str, call: &str) -> String {
 }
 
 /// A run of `echo` that nobody works on yet.
-async fn launched() -> (TestStore, Running) {
+pub(super) async fn launched() -> (TestStore, Running) {
     let store = testing::store().await;
     store.given_agent("echo", Ready).await;
     let run = store.claim("echo").await;
@@ -43,7 +43,7 @@ async fn launched() -> (TestStore, Running) {
 }
 
 /// A run of `echo` that somebody works on.
-async fn claimed() -> (TestStore, Running) {
+pub(super) async fn claimed() -> (TestStore, Running) {
     let (store, run) = launched().await;
     let answer = called(&store, "anon", &with(&run, "run_claim($, 'me')")).await;
     assert!(answer.contains(r#""agent": "echo""#), "{answer}");
@@ -51,12 +51,12 @@ async fn claimed() -> (TestStore, Running) {
 }
 
 /// A call in which `$` stands for the run and its token.
-fn with(run: &Running, call: &str) -> String {
+pub(super) fn with(run: &Running, call: &str) -> String {
     call.replace('$', &format!("'{}', '{}'", run.id, token(run)))
 }
 
 /// Every function, in which `$` stands for a run and its token.
-const CALLS: [&str; 7] = [
+pub(super) const CALLS: [&str; 7] = [
     "run_claim($, 'me')",
     "run_heartbeat($)",
     "run_progress($, 'halfway')",
