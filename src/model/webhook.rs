@@ -108,7 +108,7 @@ enum Part<'a> {
 impl UrlTemplate {
     /// The rule, as a regular expression.
     pub const PATTERN: &'static str =
-        r"^(https?://|\{env:)[^\s{}]*([^\s{}]|\{env:[A-Za-z_][A-Za-z0-9_]*\})*$";
+        r"^(https?://|\{env:[A-Za-z_][A-Za-z0-9_]*\})([^\s{}]|\{env:[A-Za-z_][A-Za-z0-9_]*\})*$";
 
     /// The URL with the values of its variables.
     ///

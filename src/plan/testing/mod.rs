@@ -4,12 +4,21 @@
 //! executed, `--- path -x` one that may not. Without a `waves/project.yaml`,
 //! there is one with only a name.
 
+mod changes;
+mod declared;
 mod random;
+mod runners;
+mod style;
 
 use std::collections::BTreeMap;
 
-pub(crate) use self::random::any_plan;
-pub(super) use self::random::{Style, any_files, written};
+pub(super) use self::{
+    changes::any_files_one_field_apart,
+    declared::{DECLARED, said},
+    random::any_files,
+    style::{Style, written},
+};
+pub(crate) use self::{changes::any_plans_one_field_apart, random::any_plan};
 use super::{Facts, Plan, Problems, Program, read};
 
 /// The plan in `text`, or what is wrong with it.
