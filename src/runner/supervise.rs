@@ -174,7 +174,7 @@ impl Run {
             stdin: call.stdin.as_deref(),
             has_events: self.talk.is_some(),
         })?;
-        let leader = Leader::new(child.pid, self.id);
+        let leader = Leader::new(child.pid, self.id, self.dir.root());
         Ok(Started { child, leader, printed })
     }
 

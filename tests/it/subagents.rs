@@ -229,8 +229,7 @@ fn one_that_spends_more_than_it_may_is_stopped_while_it_goes_on() {
     let fields = "run: { claude: {} }, budget_usd: 0.001, produces: [doc/a.md]";
     let script = "[ $calls = 1 ] && replay claude-good && exec sleep 1000
         emit doc/a.md done; replay claude-good";
-    // What it used is told with each heartbeat.
-    let plan = Plan::new().setting("lease: 6s").setting("grace: 1s");
+    let plan = Plan::new().setting("grace: 1s");
     let project = project_with(plan, "claude", fields, script);
 
     project.run(&["run"]).ok();
