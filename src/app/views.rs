@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use super::{Context, Session};
 use crate::{
     archive::{Claim, Fault},
-    engine::{self, Snapshot, Wait, decide},
+    engine::{self, BudgetScope, Snapshot, Wait, decide},
     model::{AgentName, ArtifactId, ArtifactKey, FeedbackNumber, Outcome, Status, WaveName},
     report::{
         Activity, AgentView, ArtifactView, ArtifactsView, ComparedView, ComparisonView,
@@ -101,7 +101,7 @@ fn agent_view(row: &AgentRow, snapshot: &Snapshot, decision: &engine::Decision) 
         waits_for: reasons(row, snapshot, decision),
         summary: row.output_summary.clone(),
         stale_inputs: facts.is_some_and(|facts| facts.is_stale(snapshot)),
-        usage: (!row.usage.is_empty()).then(|| row.usage.iter().copied().sum()),
+        usage: row.usage(),
         retired: row.retired,
     }
 }
@@ -142,6 +142,7 @@ fn explain(wait: &Wait, snapshot: &Snapshot) -> Vec<Reason> {
         Wait::Needs(agents) => agents.iter().map(|agent| need(agent, snapshot)).collect(),
         Wait::UnknownNeeds(number) => vec![Reason::UnknownNeeds { number: *number }],
         Wait::Backoff(until) => vec![Reason::Backoff { until: *until }],
+        Wait::Budget(BudgetScope::Day, limit) => vec![Reason::DayIsOverBudget { limit: *limit }],
         Wait::Budget(scope, limit) => {
             vec![Reason::OverBudget { budget: scope.to_string(), limit: *limit }]
         }
