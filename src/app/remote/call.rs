@@ -67,6 +67,9 @@ pub async fn call(cx: &Context, agent: &AgentName) -> anyhow::Result<Called> {
         facts.filter(|facts| starts || is_asked_for(facts, decision.waiting.get(agent)))
     else {
         match decision.waiting.get(agent) {
+            Some(wait @ (Wait::Run | Wait::Stopping(_) | Wait::Paused)) => {
+                bail!("{agent} cannot be called now: it is {wait}")
+            }
             Some(wait) => bail!("{agent} cannot be called now: it {wait}"),
             None => bail!("{agent} is complete: `wavemark rebuild {agent}` has it built again"),
         }
