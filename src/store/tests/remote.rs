@@ -12,12 +12,12 @@ use crate::{
 };
 
 /// The secret of a run, as whoever launched it was told.
-fn token(run: &Running) -> String {
+pub(super) fn token(run: &Running) -> String {
     format!("{}{}", run.id.as_uuid().simple(), "0".repeat(32))
 }
 
 /// The answer to a call as `role`, or the status and the words of its refusal.
-async fn called(store: &Store, role: &str, call: &str) -> String {
+pub(super) async fn called(store: &Store, role: &str, call: &str) -> String {
     let asked = store.tx(async |tx| {
         let role = format!("set local role {role}");
         sqlx::raw_sql(AssertSqlSafe(role)).execute(tx.conn()).await?;
