@@ -34,6 +34,8 @@ use crate::{
 enum Step {
     /// Somebody claims an agent for a program elsewhere, if it lets them.
     Launch(usize),
+    /// That, and the program says that it works on it.
+    Begin(usize),
     /// Nothing was heard of a run for too long.
     Lose(usize),
     /// Whoever ticks judges a run, or tries to with another secret.
@@ -55,15 +57,15 @@ enum Secret {
 fn any_call() -> impl Strategy<Value = Call> {
     let request = || option::weighted(0.4, select(vec!["k1", "k2"]));
     prop_oneof![
-        4 => select(vec!["me", "me", "me", "another"]).prop_map(Call::Claim),
+        2 => select(vec!["me", "me", "another"]).prop_map(Call::Claim),
         2 => Just(Call::Heartbeat),
         1 => select(vec!["on it", "nearly"]).prop_map(Call::Progress),
         4 => (select(vec!["doc/a", "schema/b"]), select(vec!["one", "two"]), request())
             .prop_map(|(key, content, request)| Call::Checkpoint(key, content, request)),
-        2 => (select(vec!["Which?", "Why?"]), request())
+        3 => (select(vec!["Which?", "Why?"]), request())
             .prop_map(|(question, request)| Call::Ask(question, request)),
         1 => Just(Call::Inputs),
-        2 => select(vec!["complete", "failed"]).prop_map(Call::Finish),
+        1 => select(vec!["complete", "failed"]).prop_map(Call::Finish),
     ]
 }
 
@@ -76,10 +78,11 @@ fn any_step() -> impl Strategy<Value = Step> {
     };
     let outcome = select(vec![Outcome::Succeeded, Outcome::Failed, Outcome::Paused]);
     prop_oneof![
-        3 => (0..2_usize).prop_map(Step::Launch),
-        2 => (0..3_usize).prop_map(Step::Lose),
+        1 => (0..2_usize).prop_map(Step::Launch),
+        3 => (0..2_usize).prop_map(Step::Begin),
+        3 => (0..3_usize).prop_map(Step::Lose),
         1 => (0..3_usize, outcome, secret()).prop_map(|(run, how, by)| Step::Judge(run, how, by)),
-        1 => (0..2_usize).prop_map(Step::Answer),
+        3 => (0..2_usize).prop_map(Step::Answer),
         12 => (0..3_usize, secret(), any_call()).prop_map(|(run, by, call)| Step::Call(run, by, call)),
     ]
 }
@@ -95,10 +98,11 @@ impl Days<'_> {
         let newest = self.runs.len().checked_sub(1);
         let at = |run: usize| newest.map(|newest| newest - run % (newest + 1));
         match step {
-            Step::Launch(agent) => {
-                let run = self.store.try_claim(AGENTS[*agent]).await;
-                prop_assert_eq!(self.model.launch(*agent), run.is_some());
-                self.runs.extend(run);
+            Step::Launch(agent) => drop(self.launch(*agent).await?),
+            Step::Begin(agent) => {
+                if let Some(at) = self.launch(*agent).await? {
+                    self.call(at, Secret::ItsOwn, &Call::Claim("me")).await?;
+                }
             }
             Step::Lose(run) => {
                 let Some(at) = at(*run).filter(|&at| self.model.runs[at].outcome.is_none()) else {
@@ -127,20 +131,33 @@ impl Days<'_> {
             }
             Step::Call(run, by, call) => {
                 let Some(at) = at(*run) else { return Ok(()) };
-                let secret = self.secret(at, *by);
-                let who = format!("'{}', '{secret}'", self.runs[at].id);
-                let answer = called(self.store, "anon", &call.sql().replace('$', &who)).await;
-                let expected = match by {
-                    Secret::ItsOwn => self.model.call(at, call),
-                    _ => Refused("PT401 there is no such run, or this is not its token"),
-                };
-                prop_assert!(is_as(&answer, &expected), "{:?}: {}", expected, answer);
-                prop_assert!(secret.is_empty() || !answer.contains(&secret), "{}", answer);
+                self.call(at, *by, call).await?;
             }
         }
         let stored: String =
             self.store.value(&STORED.replace('$', &self.store.project.id.to_string())).await;
         prop_assert_eq!(serde_json::from_str::<Value>(&stored).unwrap(), self.model.stored());
+        Ok(())
+    }
+
+    /// The run that began, if one did.
+    async fn launch(&mut self, agent: usize) -> Result<Option<usize>, TestCaseError> {
+        let run = self.store.try_claim(AGENTS[agent]).await;
+        prop_assert_eq!(self.model.launch(agent), run.is_some());
+        self.runs.extend(run.clone());
+        Ok(run.map(|_| self.runs.len() - 1))
+    }
+
+    async fn call(&mut self, at: usize, by: Secret, call: &Call) -> TestCaseResult {
+        let secret = self.secret(at, by);
+        let who = format!("'{}', '{secret}'", self.runs[at].id);
+        let answer = called(self.store, "anon", &call.sql().replace('$', &who)).await;
+        let expected = match by {
+            Secret::ItsOwn => self.model.call(at, call),
+            _ => Refused("PT401 there is no such run, or this is not its token"),
+        };
+        prop_assert!(is_as(&answer, &expected), "{:?}: {}", expected, answer);
+        prop_assert!(secret.is_empty() || !answer.contains(&secret), "{}", answer);
         Ok(())
     }
 
