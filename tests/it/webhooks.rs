@@ -41,8 +41,8 @@ impl Callee {
     /// What it was sent for an agent.
     #[track_caller]
     fn sent(&self, agent: &str) -> Value {
-        let bodies = self.asked().into_iter().map(|request| body(&request));
-        bodies.filter(|body| body["agent"] == agent).last().unwrap()
+        let mut bodies = self.asked().into_iter().map(|request| body(&request));
+        bodies.rfind(|body| body["agent"] == agent).unwrap()
     }
 }
 

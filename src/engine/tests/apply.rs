@@ -139,6 +139,7 @@ impl World {
             kind,
             blocking: true,
             generation: agent.generation,
+            run: None,
             resolution: None,
             applied: false,
         });
