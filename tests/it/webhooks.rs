@@ -224,6 +224,32 @@ fn a_callee_may_have_any_habits() {
 }
 
 #[test]
+fn a_run_that_takes_too_long_is_over_at_its_deadline() {
+    let callee = Callee::start(|_, client| say(client, 202, "", ""));
+    let plan = plan(&[]).entry(
+        "slow",
+        "run: { webhook: { url: \"{env:CALLEE}/\", timeout: 1s, stop: \"{env:CALLEE}/stop\" } }",
+    );
+    let project = project(&callee, &plan);
+    project.run(&["tick"]).ok();
+    let sent = callee.sent("slow");
+    calls(&project, &sent, "run_claim($, 'me')");
+    calls(&project, &sent, "run_heartbeat($)");
+
+    wait_until("it is over", || {
+        project.run(&["tick"]).ok();
+        project.outcomes("slow") == "timed_out"
+    });
+
+    assert_eq!(project.status("slow"), "feedback");
+    let stop = callee.asked().pop().unwrap();
+    assert!(stop.line.starts_with("POST /stop "), "{}", stop.line);
+    let said = body(&stop);
+    assert_eq!((&said["reason"], &said["run"]), (&"timeout".into(), &sent["run"]));
+    assert_eq!(said["token"], Value::Null);
+}
+
+#[test]
 fn what_is_too_much_to_be_sent_is_fetched() {
     let callee = Callee::start(|_, client| say(client, 202, "", ""));
     let large = "head -c 700000 /dev/zero | tr '\\0' x >\"$WAVEMARK_OUT/.tmp/large\"; \
