@@ -140,7 +140,7 @@ fn any_step() -> impl Strategy<Value = Step> {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 10,
+        cases: 8,
         max_shrink_time: 20_000,
         failure_persistence: None,
         ..ProptestConfig::default()

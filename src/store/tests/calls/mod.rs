@@ -43,6 +43,8 @@ enum Step {
     /// A person answers everything that an agent asked, and that is acted on.
     Answer(usize),
     Call(usize, Secret, Call),
+    /// Whoever was launched says that what works on a run failed.
+    Fail(&'static str, Secret),
 }
 
 /// Whose secret somebody has.
@@ -83,6 +85,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         3 => (0..3_usize).prop_map(Step::Lose),
         1 => (0..3_usize, outcome, secret()).prop_map(|(run, how, by)| Step::Judge(run, how, by)),
         3 => (0..2_usize).prop_map(Step::Answer),
+        1 => (select(vec!["me", "me", "another"]), secret()).prop_map(|(who, by)| Step::Fail(who, by)),
         12 => (0..3_usize, secret(), any_call()).prop_map(|(run, by, call)| Step::Call(run, by, call)),
     ]
 }
@@ -133,6 +136,22 @@ impl Days<'_> {
                 let Some(at) = at(*run) else { return Ok(()) };
                 self.call(at, *by, call).await?;
             }
+            Step::Fail(who, by) => {
+                let secret = match by {
+                    Secret::ItsOwn => self.launch_secret(),
+                    _ => "made up".to_owned(),
+                };
+                let call = format!("run_fail_by_ref('{who}', 'broke', null, '{secret}')");
+                let answer = called(self.store, "anon", &call).await;
+                if *by == Secret::ItsOwn && !self.runs.is_empty() {
+                    let (run, reported) = self.model.fail(who);
+                    let run = run.map(|at| self.runs[at].id);
+                    let told: Value = serde_json::from_str(&answer).unwrap();
+                    prop_assert_eq!(told, json!({ "run": run, "reported": reported }));
+                } else {
+                    prop_assert!(answer.starts_with("PT401 nothing was ever"), "{}", answer);
+                }
+            }
         }
         let stored: String =
             self.store.value(&STORED.replace('$', &self.store.project.id.to_string())).await;
@@ -143,6 +162,10 @@ impl Days<'_> {
     /// The run that began, if one did.
     async fn launch(&mut self, agent: usize) -> Result<Option<usize>, TestCaseError> {
         let run = self.store.try_claim(AGENTS[agent]).await;
+        if let Some(run) = &run {
+            let secret = Digest::of(self.launch_secret());
+            self.store.launching(run.id, Some(secret)).await.unwrap();
+        }
         prop_assert_eq!(self.model.launch(agent), run.is_some());
         self.runs.extend(run.clone());
         Ok(run.map(|_| self.runs.len() - 1))
@@ -159,6 +182,11 @@ impl Days<'_> {
         prop_assert!(is_as(&answer, &expected), "{:?}: {}", expected, answer);
         prop_assert!(secret.is_empty() || !answer.contains(&secret), "{}", answer);
         Ok(())
+    }
+
+    /// By which the callee is known, in this project and in no other.
+    fn launch_secret(&self) -> String {
+        format!("secret of {}", self.store.project.id)
     }
 
     fn secret(&self, at: usize, by: Secret) -> String {
@@ -190,7 +218,7 @@ fn whatever_is_called_comes_to_what_the_model_says() {
     let store = RefCell::new(runtime.block_on(testing::store()));
     let projects = Cell::new(0);
     let config = ProptestConfig {
-        cases: 48,
+        cases: 32,
         max_shrink_time: 20_000,
         failure_persistence: None,
         ..ProptestConfig::default()

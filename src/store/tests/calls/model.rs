@@ -48,6 +48,8 @@ pub(super) struct ModelRun {
     pub(super) outcome: Option<Outcome>,
     reference: Option<&'static str>,
     reported: Option<&'static str>,
+    /// Whether somebody else said so, in other words.
+    is_hearsay: bool,
     progress: Option<&'static str>,
     /// What its keys were used for, and the version that came of it.
     requests: BTreeMap<&'static str, (String, usize)>,
@@ -58,6 +60,10 @@ pub(super) struct ModelRun {
 impl ModelRun {
     fn is_lost(&self) -> bool {
         self.outcome == Some(Outcome::Lost)
+    }
+
+    fn has_said(&self, status: &str) -> bool {
+        self.reported == Some(status) && !self.is_hearsay
     }
 }
 
@@ -140,6 +146,22 @@ impl Model {
         }
     }
 
+    /// Which run whoever is called so works on, and whether that is news of it.
+    pub(super) fn fail(&mut self, who: &str) -> (Option<usize>, bool) {
+        let found = (0..self.runs.len()).rfind(|&at| {
+            let run = &self.runs[at];
+            let is_open = run.outcome.is_none() || run.is_lost();
+            is_open && self.is_newest(at) && run.reference == Some(who)
+        });
+        let Some(run) = found.map(|at| &mut self.runs[at]) else { return (None, false) };
+        let is_news = run.reported.is_none();
+        if is_news {
+            run.reported = Some("failed");
+            run.is_hearsay = true;
+        }
+        (found, is_news)
+    }
+
     /// What a call with the run's own token comes to.
     pub(super) fn call(&mut self, at: usize, call: &Call) -> Answer {
         let is_newest = self.is_newest(at);
@@ -148,7 +170,7 @@ impl Model {
         let is_judged = run.outcome.is_some() && !run.is_lost();
         if is_judged && run.reported.is_some() {
             return match call {
-                Call::Finish(status) if run.reported == Some(status) => SaidBefore,
+                Call::Finish(status) if run.has_said(status) => SaidBefore,
                 _ => Refused("PT409"),
             };
         }
@@ -166,9 +188,9 @@ impl Model {
         {
             return Refused("PT409 another one works on this run");
         }
-        if let Some(reported) = run.reported
+        if run.reported.is_some()
             && !matches!(call, Call::Inputs)
-            && !matches!(call, Call::Finish(status) if *status == reported)
+            && !matches!(call, Call::Finish(status) if run.has_said(status))
         {
             return Refused("PT409 the run has said that it ended");
         }
