@@ -98,7 +98,7 @@ prop_compose! {
     fn any_definition()(
         // Three at once, so that needs are few.
         needs in any::<[u16; 3]>(),
-        runner in often(RunnerKind::Exec, RunnerKind::Manual),
+        runner in any_runner(),
         review in select(Review::ALL),
         on_stale in select(OnStale::ALL),
         pool in select(&POOLS[..]),
@@ -228,6 +228,11 @@ prop_compose! {
             applied: is_applied && resolution.is_some(),
         }
     }
+}
+
+fn any_runner() -> impl Strategy<Value = RunnerKind> {
+    use RunnerKind::{Exec, Manual, N8n, Subagent, Webhook};
+    prop_oneof![6 => Just(Exec), 4 => Just(Subagent), 1 => select(vec![N8n, Webhook, Manual])]
 }
 
 fn any_work() -> impl Strategy<Value = Option<Digest>> {
