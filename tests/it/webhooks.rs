@@ -1,11 +1,12 @@
 //! Work for whoever is behind a URL, and the habits that they have.
 
 use std::{
-    io::Write as _,
+    io::{Read as _, Write as _},
     net::TcpStream,
     sync::{Arc, Mutex},
 };
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::support::{Output, Plan, Project, Request, elsewhere::answer, wait_until};
@@ -221,6 +222,28 @@ fn a_callee_may_have_any_habits() {
     project.run(&["tick"]).ok();
     assert_eq!(project.sql("select count(*) from agents where status = 'complete'"), "5");
     assert_eq!(callee.asked().len(), agents.len());
+}
+
+#[test]
+fn an_answer_that_takes_its_time_is_not_waited_for_when_told_to_stop() {
+    let callee = Callee::start(|_, client| {
+        // Until nobody listens any more.
+        drop(client.read(&mut [0]));
+    });
+    let project = project(&callee, &plan(&["slow"]));
+    let run = project.start(&["run"]);
+    wait_until("it was asked", || !callee.asked().is_empty());
+    run.signal(Signal::INT);
+    let said = run.wait();
+    assert!(said.stderr.contains("interrupted"), "{said}");
+    assert!(!said.stderr.contains("no answer in 30 seconds"), "{said}");
+
+    let sent = callee.sent("slow");
+    calls(&project, &sent, "run_claim($, 'me')");
+    calls(&project, &sent, "run_finish($)");
+    project.run(&["tick"]).ok();
+    assert_eq!(project.outcomes("slow"), "succeeded");
+    assert_eq!(callee.asked().len(), 1);
 }
 
 #[test]

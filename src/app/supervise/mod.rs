@@ -282,11 +282,16 @@ impl Supervisor<'_> {
     }
 
     fn is_done(&self, round: &Round) -> bool {
-        if !self.fleet.is_idle() || !self.remote.is_idle() {
+        if !self.fleet.is_idle() {
             return false;
         }
         if self.is_interrupted() || !self.has_time() {
+            // An answer to a launch that is not here yet is as good as lost:
+            // whoever was asked claims the run, or its lease runs out.
             return true;
+        }
+        if !self.remote.is_idle() {
+            return false;
         }
         match &self.options.until {
             Until::Interrupted => false,
