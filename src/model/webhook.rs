@@ -178,11 +178,12 @@ fn parts(template: &str) -> Result<Vec<Part<'_>>, BadUrlTemplate> {
         parts.extend([Part::Text(text), Part::Variable(name.ok_or_else(bad)?)]);
         rest = after;
     }
-    if rest.contains('}') {
-        return Err(BadUrlTemplate::Placeholder("}".to_owned()));
-    }
     parts.push(Part::Text(rest));
-    Ok(parts)
+    let stray = |part: &Part<'_>| matches!(part, Part::Text(text) if text.contains('}'));
+    match parts.iter().any(stray) {
+        true => Err(BadUrlTemplate::Placeholder("}".to_owned())),
+        false => Ok(parts),
+    }
 }
 
 /// What holds for a template as for a URL.
