@@ -190,6 +190,18 @@ fn a_program_that_gives_no_sign_of_life_is_stopped_and_tried_again() {
 }
 
 #[test]
+fn one_that_is_silent_and_writes_files_is_alive() {
+    let fields = "run: { codex: {} }, produces: [doc/a.md], retries: 0";
+    let script = "for i in $(seq 24); do echo x >>log; sleep 0.25; done; emit doc/a.md done; replay codex-good";
+    let plan = Plan::new().setting("stall_timeout: 3s").setting("lease: 3s");
+    let project = project_with(plan, "codex", fields, script);
+
+    project.run(&["run"]).ok();
+
+    assert_eq!(project.outcomes("vision"), "succeeded", "{}", detail(&project));
+}
+
+#[test]
 fn a_key_is_passed_on_and_never_seen_again() {
     let script = "echo \"key $ANTHROPIC_API_KEY\" >&2; replay claude-good; cat \"$CLAUDE_CONFIG_DIR/.credentials.json\" >&2";
     let mut project = project("claude", "run: { claude: {} }", script);
