@@ -88,6 +88,8 @@ pub(super) fn prune(cx: &Context, agent: &AgentName) {
 /// Everything that an agent is told.
 pub(super) fn input(cx: &Context, begun: &Begun, definition: &Definition) -> Input {
     let run = &begun.claimed;
+    let mut deps: Vec<&StoredArtifact> = begun.deps.iter().collect();
+    deps.sort_by(|one, other| one.agent.cmp(&other.agent));
     Input {
         contract: Contract,
         project: cx.project.name.clone(),
@@ -101,9 +103,8 @@ pub(super) fn input(cx: &Context, begun: &Begun, definition: &Definition) -> Inp
         deadline: run.deadline_at,
         prompt: definition.prompt.clone(),
         produces: definition.produces.iter().cloned().collect(),
-        deps: begun
-            .deps
-            .iter()
+        deps: deps
+            .into_iter()
             .map(|dep| Dep {
                 agent: dep.agent.clone(),
                 title: dep.title.clone(),

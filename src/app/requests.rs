@@ -22,8 +22,15 @@ pub(super) fn text(agent: &AgentName, request: &Request, background: &Background
             }
             text
         }
-        Request::Failure { .. } => {
-            let mut text = format!("{name} failed and will not be tried again by itself.\n");
+        Request::Failure { budget, .. } => {
+            let mut text = match budget {
+                Some(budget) => format!(
+                    "{name} has used up its budget: {budget}.\n\nTried again, it goes on from its \
+                     last checkpoint and may spend as much once more. For another limit, change its \
+                     `budget_usd` in the plan first.\n"
+                ),
+                None => format!("{name} failed and will not be tried again by itself.\n"),
+            };
             if let Some(outcome) = background.outcome {
                 let detail = background.detail.as_deref().unwrap_or("nothing more is known");
                 text += &format!("\nIts last run: {outcome}: {detail}\n");
@@ -123,9 +130,29 @@ mod tests {
 
     #[test]
     fn a_failure_says_what_happened_last() {
-        let failure = Request::Failure { epoch: Epoch(3), generation: Generation::FIRST };
+        let failure =
+            Request::Failure { epoch: Epoch(3), generation: Generation::FIRST, budget: None };
         insta::assert_snapshot!(request(&failure), @"
         Echo (`echo`) failed and will not be tried again by itself.
+
+        Its last run: failed: exited 3
+
+        The end of its output:
+
+            one
+            two
+        ");
+    }
+
+    #[test]
+    fn whoever_is_asked_for_money_is_told_what_a_yes_means() {
+        let generation = Generation::FIRST;
+        let budget = Some("0.50".parse().unwrap());
+        let failure = Request::Failure { epoch: Epoch(3), generation, budget };
+        insta::assert_snapshot!(request(&failure), @"
+        Echo (`echo`) has used up its budget: $0.50.
+
+        Tried again, it goes on from its last checkpoint and may spend as much once more. For another limit, change its `budget_usd` in the plan first.
 
         Its last run: failed: exited 3
 

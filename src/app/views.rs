@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    ops::Add,
     time::Duration,
 };
 
@@ -10,7 +11,7 @@ use anyhow::Context as _;
 use super::{Context, Session};
 use crate::{
     archive::{Claim, Fault},
-    engine::{self, Snapshot, Wait, decide},
+    engine::{self, BudgetScope, Snapshot, Wait, decide},
     model::{AgentName, ArtifactId, ArtifactKey, FeedbackNumber, Outcome, Status, WaveName},
     report::{
         Activity, AgentView, ArtifactView, ArtifactsView, ComparedView, ComparisonView,
@@ -100,7 +101,7 @@ fn agent_view(row: &AgentRow, snapshot: &Snapshot, decision: &engine::Decision) 
         waits_for: reasons(row, snapshot, decision),
         summary: row.output_summary.clone(),
         stale_inputs: facts.is_some_and(|facts| facts.is_stale(snapshot)),
-        usage: (!row.usage.is_empty()).then(|| row.usage.iter().copied().sum()),
+        usage: row.usage(),
         retired: row.retired,
     }
 }
@@ -141,6 +142,7 @@ fn explain(wait: &Wait, snapshot: &Snapshot) -> Vec<Reason> {
         Wait::Needs(agents) => agents.iter().map(|agent| need(agent, snapshot)).collect(),
         Wait::UnknownNeeds(number) => vec![Reason::UnknownNeeds { number: *number }],
         Wait::Backoff(until) => vec![Reason::Backoff { until: *until }],
+        Wait::Budget(BudgetScope::Day, limit) => vec![Reason::DayIsOverBudget { limit: *limit }],
         Wait::Budget(scope, limit) => {
             vec![Reason::OverBudget { budget: scope.to_string(), limit: *limit }]
         }
@@ -346,6 +348,7 @@ pub async fn summary(cx: &Context, session: &Session) -> anyhow::Result<RunSumma
             agent: ended.agent.clone(),
             took: runs().map(|run| run.took).sum(),
             checkpoints: runs().map(|run| run.checkpoints).sum(),
+            usage: runs().filter_map(|run| run.usage).reduce(Add::add),
         });
     }
     let waiting = status
@@ -369,5 +372,6 @@ pub async fn summary(cx: &Context, session: &Session) -> anyhow::Result<RunSumma
         late: status.late,
         makespan: session.makespan,
         sequential: session.ended.iter().map(|run| run.took).sum::<Duration>(),
+        usage: session.ended.iter().filter_map(|run| run.usage).reduce(Add::add),
     })
 }

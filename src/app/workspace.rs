@@ -105,7 +105,7 @@ impl Workspace {
         let mut files = Vec::new();
         for folder in [WAVES, PROFILES] {
             let names = revision.list(folder).context("cannot list the plan at that revision")?;
-            let names = names.into_iter().filter(|name| is_of_plan(name));
+            let names = names.into_iter().filter(|name| is_of_plan(folder, name));
             files.extend(names.map(|name| format!("{folder}/{name}")));
         }
         let source = |path: String| -> anyhow::Result<(String, Source)> {
@@ -140,7 +140,7 @@ impl Workspace {
         for entry in fs::read_dir(&full).with_context(list)? {
             let name = entry.with_context(list)?.file_name();
             let path = format!("{folder}/{}", name.to_string_lossy());
-            if !is_of_plan(&name.to_string_lossy()) {
+            if !is_of_plan(folder, &name.to_string_lossy()) {
                 continue;
             }
             let source = match name.to_str() {
@@ -190,9 +190,11 @@ impl Workspace {
     }
 }
 
-/// Whether a file in the folder of definitions, by its name, is one.
-fn is_of_plan(name: &str) -> bool {
-    (name.ends_with(".yaml") || name.ends_with(".yml")) && !name.starts_with('.')
+/// Whether a file in a folder of definitions, by its name, is one, or is meant
+/// to be.
+fn is_of_plan(folder: &str, name: &str) -> bool {
+    let is_meant = folder == PROFILES && name.ends_with(".toml");
+    (name.ends_with(".yaml") || name.ends_with(".yml") || is_meant) && !name.starts_with('.')
 }
 
 impl From<Past> for Source {

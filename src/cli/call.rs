@@ -84,7 +84,7 @@ impl Step {
         let more: String =
             self.arguments.iter().map(|(name, value)| format!(r#","{name}":"{value}""#)).collect();
         format!(
-            r#"printf '{{"run":"%s","token":"%s"{more}}}' "$WAVEMARK_RUN" "$WAVEMARK_TOKEN" | curl -sS --fail-with-body "$WAVEMARK_API_URL/rpc/{}" -H "apikey: $WAVEMARK_API_KEY" -H 'Content-Type: application/json' -d @-"#,
+            r#"printf '{{"run":"%s","token":"%s"{more}}}' "$WAVEMARK_RUN" "$WAVEMARK_TOKEN" | curl -sS --fail-with-body "$WAVEMARK_API_URL/rpc/{}" -H "apikey: ${{WAVEMARK_API_KEY-}}" -H 'Content-Type: application/json' -d @-"#,
             self.function
         )
     }
@@ -198,7 +198,10 @@ fn script(view: &View<'_>) -> String {
         text += &format!("\n# {}\n#   {}\n#   {}\n", step.about, step.curl, step.sql);
     }
     text += "\n# In SQL, bind $1, the run, and $2, its token: what is written into a statement may\n\
-             # end up in the log of the server.\n";
+             # end up in the log of the server. In psql, from version 16 on:\n\
+             #   \\getenv run WAVEMARK_RUN\n\
+             #   \\getenv token WAVEMARK_TOKEN\n\
+             #   select public.run_inputs(run => $1, token => $2) \\bind :run :token \\g\n";
     text
 }
 
@@ -253,35 +256,38 @@ mod tests {
         # for curl, set SUPABASE_URL and SUPABASE_PUBLISHABLE_KEY
 
         # claim the run; when that is refused, another program works on it: stop
-        #   printf '{"run":"%s","token":"%s","reference":"my-program"}' "$WAVEMARK_RUN" "$WAVEMARK_TOKEN" | curl -sS --fail-with-body "$WAVEMARK_API_URL/rpc/run_claim" -H "apikey: $WAVEMARK_API_KEY" -H 'Content-Type: application/json' -d @-
+        #   printf '{"run":"%s","token":"%s","reference":"my-program"}' "$WAVEMARK_RUN" "$WAVEMARK_TOKEN" | curl -sS --fail-with-body "$WAVEMARK_API_URL/rpc/run_claim" -H "apikey: ${WAVEMARK_API_KEY-}" -H 'Content-Type: application/json' -d @-
         #   select public.run_claim(run => $1, token => $2, reference => 'my-program')
 
         # everything that the agent gets
-        #   printf '{"run":"%s","token":"%s"}' "$WAVEMARK_RUN" "$WAVEMARK_TOKEN" | curl -sS --fail-with-body "$WAVEMARK_API_URL/rpc/run_inputs" -H "apikey: $WAVEMARK_API_KEY" -H 'Content-Type: application/json' -d @-
+        #   printf '{"run":"%s","token":"%s"}' "$WAVEMARK_RUN" "$WAVEMARK_TOKEN" | curl -sS --fail-with-body "$WAVEMARK_API_URL/rpc/run_inputs" -H "apikey: ${WAVEMARK_API_KEY-}" -H 'Content-Type: application/json' -d @-
         #   select public.run_inputs(run => $1, token => $2)
 
         # a sign of life; stop when the answer's `stop` is not null
-        #   printf '{"run":"%s","token":"%s"}' "$WAVEMARK_RUN" "$WAVEMARK_TOKEN" | curl -sS --fail-with-body "$WAVEMARK_API_URL/rpc/run_heartbeat" -H "apikey: $WAVEMARK_API_KEY" -H 'Content-Type: application/json' -d @-
+        #   printf '{"run":"%s","token":"%s"}' "$WAVEMARK_RUN" "$WAVEMARK_TOKEN" | curl -sS --fail-with-body "$WAVEMARK_API_URL/rpc/run_heartbeat" -H "apikey: ${WAVEMARK_API_KEY-}" -H 'Content-Type: application/json' -d @-
         #   select public.run_heartbeat(run => $1, token => $2)
 
         # what is being done, for `wavemark status`
-        #   printf '{"run":"%s","token":"%s","message":"halfway"}' "$WAVEMARK_RUN" "$WAVEMARK_TOKEN" | curl -sS --fail-with-body "$WAVEMARK_API_URL/rpc/run_progress" -H "apikey: $WAVEMARK_API_KEY" -H 'Content-Type: application/json' -d @-
+        #   printf '{"run":"%s","token":"%s","message":"halfway"}' "$WAVEMARK_RUN" "$WAVEMARK_TOKEN" | curl -sS --fail-with-body "$WAVEMARK_API_URL/rpc/run_progress" -H "apikey: ${WAVEMARK_API_KEY-}" -H 'Content-Type: application/json' -d @-
         #   select public.run_progress(run => $1, token => $2, message => 'halfway')
 
         # store an artifact, as often as you like
-        #   printf '{"run":"%s","token":"%s","key":"doc/summary.md","content":"Hello."}' "$WAVEMARK_RUN" "$WAVEMARK_TOKEN" | curl -sS --fail-with-body "$WAVEMARK_API_URL/rpc/run_checkpoint" -H "apikey: $WAVEMARK_API_KEY" -H 'Content-Type: application/json' -d @-
+        #   printf '{"run":"%s","token":"%s","key":"doc/summary.md","content":"Hello."}' "$WAVEMARK_RUN" "$WAVEMARK_TOKEN" | curl -sS --fail-with-body "$WAVEMARK_API_URL/rpc/run_checkpoint" -H "apikey: ${WAVEMARK_API_KEY-}" -H 'Content-Type: application/json' -d @-
         #   select public.run_checkpoint(run => $1, token => $2, key => 'doc/summary.md', content => 'Hello.')
 
         # ask people something, and finish: the answer comes with the next run
-        #   printf '{"run":"%s","token":"%s","question":"Which region?"}' "$WAVEMARK_RUN" "$WAVEMARK_TOKEN" | curl -sS --fail-with-body "$WAVEMARK_API_URL/rpc/run_ask" -H "apikey: $WAVEMARK_API_KEY" -H 'Content-Type: application/json' -d @-
+        #   printf '{"run":"%s","token":"%s","question":"Which region?"}' "$WAVEMARK_RUN" "$WAVEMARK_TOKEN" | curl -sS --fail-with-body "$WAVEMARK_API_URL/rpc/run_ask" -H "apikey: ${WAVEMARK_API_KEY-}" -H 'Content-Type: application/json' -d @-
         #   select public.run_ask(run => $1, token => $2, question => 'Which region?')
 
         # say how it ended: complete, failed, refused, deferred or feedback
-        #   printf '{"run":"%s","token":"%s","status":"complete","summary":"Said hello."}' "$WAVEMARK_RUN" "$WAVEMARK_TOKEN" | curl -sS --fail-with-body "$WAVEMARK_API_URL/rpc/run_finish" -H "apikey: $WAVEMARK_API_KEY" -H 'Content-Type: application/json' -d @-
+        #   printf '{"run":"%s","token":"%s","status":"complete","summary":"Said hello."}' "$WAVEMARK_RUN" "$WAVEMARK_TOKEN" | curl -sS --fail-with-body "$WAVEMARK_API_URL/rpc/run_finish" -H "apikey: ${WAVEMARK_API_KEY-}" -H 'Content-Type: application/json' -d @-
         #   select public.run_finish(run => $1, token => $2, status => 'complete', summary => 'Said hello.')
 
         # In SQL, bind $1, the run, and $2, its token: what is written into a statement may
-        # end up in the log of the server.
+        # end up in the log of the server. In psql, from version 16 on:
+        #   \getenv run WAVEMARK_RUN
+        #   \getenv token WAVEMARK_TOKEN
+        #   select public.run_inputs(run => $1, token => $2) \bind :run :token \g
         "##);
     }
 

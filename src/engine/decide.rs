@@ -200,7 +200,8 @@ impl<'a> Planner<'a> {
             return (Status::Complete, None, None);
         }
         if agent.is_exhausted(self.world.facts.settings.infra_retries) && !agent.paused {
-            return asking(Request::Failure { epoch: agent.epoch, generation });
+            let budget = agent.budget.filter(|_| agent.is_over_budget());
+            return asking(Request::Failure { epoch: agent.epoch, generation, budget });
         }
 
         if agent.paused {

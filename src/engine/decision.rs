@@ -174,12 +174,14 @@ pub enum Request {
         /// What was built.
         generation: Generation,
     },
-    /// What to do about an agent whose attempts are used up.
+    /// What to do about an agent whose attempts are used up, or its money.
     Failure {
         /// Its last claim.
         epoch: Epoch,
         /// What it was to build.
         generation: Generation,
+        /// Its own budget, if that is used up.
+        budget: Option<Usd>,
     },
     /// For more money than a shared budget has.
     Budget {

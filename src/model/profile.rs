@@ -249,10 +249,17 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// Everything that it names: so much of it can be set.
-    pub fn named(&self) -> BTreeSet<Placeholder> {
+    /// Everything that it names.
+    fn named(&self) -> BTreeSet<Placeholder> {
         let env = self.env.values().flat_map(Template::placeholders);
         env.chain(self.start.placeholders()).collect()
+    }
+
+    /// Whether a setting has an effect. A program that tells its cost as it goes is
+    /// stopped at its budget, whether it knows of one or not.
+    pub fn honours(&self, setting: Placeholder) -> bool {
+        let is_watched = setting == Placeholder::BudgetUsd && self.events == EventFormat::Opencode;
+        is_watched || self.named().contains(&setting)
     }
 
     /// Whether a conversation can go on in another run.
@@ -290,6 +297,10 @@ pub struct Session {
     pub id: String,
     /// What the program had counted for it: figures may go on with it.
     pub counted: Usage,
+    /// What was heard of it since, as a call broke off before the program told a
+    /// count. Known only on the machine where that was.
+    #[serde(default)]
+    pub heard: Usage,
 }
 
 #[cfg(test)]

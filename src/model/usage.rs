@@ -17,10 +17,13 @@ words! {
 }
 
 /// An amount of money: millionths of a US dollar, so that sums are exact.
+///
+/// There is never more than [`MOST`](Self::MOST), whatever a program says or is added up: whoever
+/// holds one can put it in a column.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
-#[serde(transparent)]
+#[serde(from = "u64", into = "u64")]
 pub struct Usd(u64);
 
 /// Why a text is not an amount of money.
@@ -31,12 +34,12 @@ pub struct BadUsd(String);
 impl Usd {
     /// One dollar.
     const ONE: u64 = 1_000_000;
-    /// More than anybody has: nothing added to it overflows.
-    const MOST: f64 = 1e12;
+    /// A billion dollars.
+    pub const MOST: Self = Self(1_000_000_000 * Self::ONE);
 
-    /// So many millionths of a dollar.
+    /// So many millionths of a dollar, up to [`MOST`](Self::MOST).
     pub const fn from_micros(micros: u64) -> Self {
-        Self(micros)
+        if micros < Self::MOST.0 { Self(micros) } else { Self::MOST }
     }
 
     /// Millionths of a dollar.
@@ -47,13 +50,13 @@ impl Usd {
     /// An amount that a program reported as a floating-point number, to the
     /// nearest millionth; none if it is not one.
     pub fn from_dollars(dollars: f64) -> Option<Self> {
-        let fits = (0.0..Self::MOST).contains(&dollars);
+        let fits = (0.0..1e9).contains(&dollars);
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "just looked at"
         )]
-        fits.then(|| Self((dollars * 1e6).round() as u64))
+        fits.then(|| Self::from_micros((dollars * 1e6).round() as u64))
     }
 
     /// To the cent, as people say it; `<$0.01` for less than that.
@@ -71,11 +74,23 @@ impl Usd {
     }
 }
 
+impl From<u64> for Usd {
+    fn from(micros: u64) -> Self {
+        Self::from_micros(micros)
+    }
+}
+
+impl From<Usd> for u64 {
+    fn from(usd: Usd) -> Self {
+        usd.0
+    }
+}
+
 impl Add for Usd {
     type Output = Self;
 
     fn add(self, other: Self) -> Self {
-        Self(self.0.saturating_add(other.0))
+        Self::from_micros(self.0.saturating_add(other.0))
     }
 }
 
@@ -248,7 +263,16 @@ mod tests {
     #[test]
     fn a_reported_amount_is_rounded_to_a_millionth() {
         assert_eq!(Usd::from_dollars(0.009_27), Some(Usd(9_270)));
-        assert_eq!([f64::NAN, -1.0, f64::INFINITY].map(Usd::from_dollars), [None; 3]);
+        let none = [f64::NAN, -1.0, f64::INFINITY, 1e9, 1e300];
+        assert_eq!(none.map(Usd::from_dollars), [None; 5]);
+    }
+
+    #[test]
+    fn there_is_never_more_money_than_a_column_holds() {
+        let read: Usd = serde_json::from_str("18446744073709551615").unwrap();
+        assert_eq!([read, read + read, Usd::from_micros(u64::MAX)], [Usd::MOST; 3]);
+        assert!(i64::try_from(Usd::MOST.micros()).is_ok());
+        assert_eq!(serde_json::to_string(&Usd(7)).unwrap(), "7");
     }
 
     #[test]

@@ -108,36 +108,59 @@ enum Part<'a> {
 impl UrlTemplate {
     /// The rule, as a regular expression.
     pub const PATTERN: &'static str =
-        r"^(https?://|\{env:)[^\s{}]*([^\s{}]|\{env:[A-Za-z_][A-Za-z0-9_]*\})*$";
+        r"^(https?://|\{env:[A-Za-z_][A-Za-z0-9_]*\})([^\s{}]|\{env:[A-Za-z_][A-Za-z0-9_]*\})*$";
 
     /// The URL with the values of its variables.
     ///
     /// # Errors
     ///
-    /// In words: a variable is not set, or what comes out is no good URL.
+    /// In words, which hold no value: a variable is not set, or what comes out
+    /// is no good URL.
     pub fn fill(&self, value: impl Fn(&str) -> Option<String>) -> Result<String, String> {
+        let parts = parts(&self.0).map_err(|err| err.to_string())?;
         let mut url = String::new();
-        for part in parts(&self.0).map_err(|err| err.to_string())? {
+        for (place, part) in parts.iter().enumerate() {
             match part {
                 Part::Text(text) => url += text,
                 Part::Variable(name) => {
                     let value = value(name).ok_or_else(|| {
                         format!("{name} is not set: set it in the environment of `wavemark`")
                     })?;
-                    url += value.trim_end_matches('/');
+                    // A slash is written once, however the variable ends.
+                    let goes_on = matches!(parts.get(place + 1), Some(Part::Text(text)) if text.starts_with('/'));
+                    url += if goes_on { value.trim_end_matches('/') } else { &value };
                 }
             }
         }
-        if url.contains(['{', '}']) || !url.starts_with("http") {
-            return Err(format!("{self} does not come out as a URL: look at its variables"));
-        }
-        check(&url).map_err(|err| match err {
+        let bad = match url.contains(['{', '}']) || !url.starts_with("http") {
+            true => Err(BadUrlTemplate::Shape(String::new())),
+            false => check(&url),
+        };
+        let Err(bad) = bad else { return Ok(url) };
+        Err(match bad {
+            BadUrlTemplate::Shape(_) | BadUrlTemplate::Placeholder(_) => {
+                format!("{self} does not come out as a URL: look at its variables")
+            }
+            BadUrlTemplate::Plain(_) => format!(
+                "{self} comes out unencrypted: use https://, as the secrets of a run go there"
+            ),
+            BadUrlTemplate::Test(_) => format!(
+                "{self} comes out as a URL for one test only: use the production URL, with /webhook/"
+            ),
             BadUrlTemplate::Credentials(_) => {
                 format!("{self} comes out with a password in it: use `auth`")
             }
-            other => other.to_string(),
-        })?;
-        Ok(url)
+        })
+    }
+
+    /// The names of its variables.
+    pub fn variables(&self) -> Vec<&str> {
+        let parts = parts(&self.0).unwrap_or_default();
+        let variable = |part| match part {
+            Part::Variable(name) => Some(name),
+            Part::Text(_) => None,
+        };
+        parts.into_iter().filter_map(variable).collect()
     }
 }
 
@@ -305,16 +328,30 @@ mod tests {
         let filled = |value: &str| template.fill(|_| Some(value.to_owned()));
         assert_eq!(filled("https://n8n.org/").unwrap(), "https://n8n.org/webhook/vision");
         assert_eq!(filled("http://localhost:1").unwrap(), "http://localhost:1/webhook/vision");
-        for bad in [
-            "http://n8n.org",
-            "https://a:b@n8n.org",
-            "n8n.org",
-            "{env:X}",
-            "https://x/webhook-test/y?",
-        ] {
-            let told = filled(bad).unwrap_err();
-            assert!(!told.contains("a:b"), "{told}");
-        }
+        assert_eq!(template.variables(), ["N8N_URL"]);
+        let told: Vec<String> = [
+            "http://n8n.org/hush",
+            "https://ada:hush@n8n.org",
+            "n8n.org/hush",
+            "{env:hush}",
+            "https://x/webhook-test/hush?",
+            "https://x/hush\r\nX-Evil: 1",
+        ]
+        .iter()
+        .map(|value| filled(value).unwrap_err())
+        .collect();
+        insta::assert_snapshot!(told.join("\n"), @"
+        {env:N8N_URL}/webhook/vision comes out unencrypted: use https://, as the secrets of a run go there
+        {env:N8N_URL}/webhook/vision comes out with a password in it: use `auth`
+        {env:N8N_URL}/webhook/vision does not come out as a URL: look at its variables
+        {env:N8N_URL}/webhook/vision does not come out as a URL: look at its variables
+        {env:N8N_URL}/webhook/vision comes out as a URL for one test only: use the production URL, with /webhook/
+        {env:N8N_URL}/webhook/vision does not come out as a URL: look at its variables
+        ");
         assert!(template.fill(|_| None).unwrap_err().starts_with("N8N_URL is not set"));
+        // A slash at the end of anything but the beginning of a path is part of it.
+        let query: UrlTemplate = "https://n8n.org/x?key={env:KEY}".parse().unwrap();
+        let filled = query.fill(|_| Some("a+b/".to_owned()));
+        assert_eq!(filled.unwrap(), "https://n8n.org/x?key=a+b/");
     }
 }

@@ -98,6 +98,17 @@ impl Draft {
             self.findings.error(Span::START.within(file), what).hint("rename this one");
             return;
         }
+        let is_profile = file.starts_with(profile::FOLDER);
+        if is_profile && file.ends_with(".toml") {
+            let mut profiles = self.profiles.clone();
+            profiles.announce(&mut self.reading(file));
+            self.profiles = profiles;
+            let what = "a profile is written in YAML, with the ending `.yaml`";
+            self.findings
+                .error(Span::START.within(file), what)
+                .hint("`start = […]` is `start: […]`");
+            return;
+        }
         let bytes = match source {
             Source::Bytes(bytes) => bytes,
             Source::Missing => return self.unreadable(file, no_file("there is none")),
@@ -113,14 +124,16 @@ impl Draft {
         let root = match yaml::parse(text) {
             Ok(Some(root)) => root,
             Ok(None) => {
-                cx.error(Span::START, "the file is empty").hint("remove it, or write a wave");
+                let what = if is_profile { "a profile" } else { "a wave" };
+                cx.error(Span::START, "the file is empty")
+                    .hint(format!("remove it, or write {what}"));
                 return;
             }
             Err(problem) => return self.unreadable(file, problem),
         };
         if **file == *project::PATH {
             self.project = DraftProject::read(&root, &mut cx);
-        } else if file.starts_with(profile::FOLDER) {
+        } else if is_profile {
             let mut profiles = self.profiles.clone();
             profiles.read(&root, &mut self.reading(file));
             self.profiles = profiles;

@@ -401,6 +401,12 @@ start: [n8n, "{prompt}"]
 start: ["{prompt}"]
 --- waves/profiles/list.yaml
 - a
+--- waves/profiles/none.yaml
+--- waves/profiles/old.toml
+start = ["old"]
+--- waves/w.yaml
+wave: w
+agents: { a: { run: { old: {} } } }
 "#), @"
         waves/profiles/My_Own.yaml:1:1: error: `My_Own` cannot name a profile: use 1 to 63 of a-z, 0-9 and `-`, starting with a letter (did you mean `my-own`?)
         waves/profiles/list.yaml:1:1: error: expected a profile, as `key: value` lines, found a list
@@ -415,6 +421,8 @@ start: ["{prompt}"]
         waves/profiles/mine.yaml:7:10: error: `../x` is not a path in that folder: use letters, digits, `.`, `_`, `-` and `/`, without `..` (did you mean `---x`?)
         waves/profiles/mine.yaml:8:7: error: `home` needs `variable` (write `variable: MY_AGENT_HOME`)
         waves/profiles/n8n.yaml:1:1: error: `n8n` is a runner of its own (give the profile another name: that of its file)
+        waves/profiles/none.yaml:1:1: error: the file is empty (remove it, or write a profile)
+        waves/profiles/old.toml:1:1: error: a profile is written in YAML, with the ending `.yaml` (`start = […]` is `start: […]`)
         waves/profiles/other.yaml:1:8: error: nothing here names `{prompt}` (with `prompt: arg`, the program gets its task by it)
         waves/profiles/other.yaml:2:9: error: nothing here names `{session}` (without it, the program cannot know which conversation to go on with)
         waves/profiles/third.yaml:2:9: error: nobody knows the id of the conversation (name `{session}` in `start`, or say what the `events` are)

@@ -69,7 +69,6 @@ impl SubagentFields {
         fn place<T>(field: &Option<At<T>>) -> Option<&Place> {
             field.as_ref().map(|at| &at.place)
         }
-        let named = profile.named();
         let settings = [
             (Placeholder::Model, place(&self.model)),
             (Placeholder::MaxTurns, place(&self.max_turns)),
@@ -78,11 +77,11 @@ impl SubagentFields {
         ];
         let honoured: Vec<&str> = settings
             .iter()
-            .filter(|(setting, _)| named.contains(setting))
+            .filter(|(setting, _)| profile.honours(*setting))
             .map(|(setting, _)| setting.as_str())
             .collect();
         for (setting, place) in settings {
-            if let Some(place) = place.filter(|_| !named.contains(&setting)) {
+            if let Some(place) = place.filter(|_| !profile.honours(setting)) {
                 let hint = match honoured.as_slice() {
                     [] => format!(
                         "its profile names no setting; in one of your own, it names `{{{setting}}}`"
@@ -174,6 +173,7 @@ agents:
   i: { run: { broken: { model: m, max_turns: x } } }
   j: { run: { subagent: { } } }
   k: { run: { claude: { budget_usd: free, model: --yolo } } }
+  l: { run: { opencode: { budget_usd: 2, max_turns: 3 } } }
 --- waves/profiles/mine.yaml
 start: [mine, "{prompt}"]
 --- waves/profiles/theirs.yaml
@@ -198,6 +198,7 @@ start: [broken, "{prompt}"
         waves/w.yaml:12:15: error: `subagent` is not a runner (there is `exec`, `n8n`, `webhook`, `manual`, `broken`, `claude`, `codex`, `gemini`, `mine`, `opencode` and `theirs`)
         waves/w.yaml:13:37: error: expected an amount in US dollars, such as 4 or 0.25, found `free`
         waves/w.yaml:13:50: error: this is one line that does not start with a hyphen
+        waves/w.yaml:14:42: error: `opencode` cannot honour `max_turns` (it honours `model` and `budget_usd`)
         ");
     }
 }

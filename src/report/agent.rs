@@ -77,7 +77,8 @@ impl AgentView {
     /// Whether the next tick or run may start it.
     pub(super) fn can_start(&self) -> bool {
         let waits_for_that = self.waits_for.contains(&Reason::NextTick);
-        !self.retired && (self.status == Status::Ready || waits_for_that)
+        let waits_for_money = self.waits_for.iter().any(Reason::is_money);
+        !self.retired && !waits_for_money && (self.status == Status::Ready || waits_for_that)
     }
 
     fn note(&self, now: Instant) -> Span {

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::model::{
     AgentName, ArtifactKey, Digest, FeedbackKind, FeedbackNumber, Generation, GitState, Message,
-    Status, Thread,
+    Status, Thread, Usage,
 };
 
 /// Reverse video, which no report ever uses: when it is found in the output, a
@@ -193,7 +193,8 @@ proptest! {
         width in 1..120_usize,
     ) {
         let took = Duration::from_millis(millis.into());
-        let completed = completed.into_iter().map(|agent| CompletedView { agent, took, checkpoints: 3 });
+        let usage = Some(Usage { turns: millis.into(), ..Usage::default() });
+        let completed = completed.into_iter().map(|agent| CompletedView { agent, took, checkpoints: 3, usage });
         let waiting = waiting
             .into_iter()
             .map(|(agent, status, waits_for)| WaitingView { agent, status, waits_for });
@@ -205,6 +206,7 @@ proptest! {
             late: None,
             makespan: took,
             sequential: took * 3,
+            usage,
         };
         holds(&view.render(width), width)?;
     }

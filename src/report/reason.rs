@@ -51,6 +51,11 @@ pub enum Reason {
         /// How much it was.
         limit: Usd,
     },
+    /// What all agents may cost within 24 hours is used up.
+    DayIsOverBudget {
+        /// How much it was.
+        limit: Usd,
+    },
     /// Nothing is in its way: the next tick or run starts it.
     NextTick,
     /// A run of it is alive.
@@ -89,7 +94,7 @@ impl Reason {
             Self::Paused => "an operator (paused)".to_owned(),
             Self::Backoff { until } => format!("the next try, in {}", brief(between(now, *until))),
             Self::PoolFull { pool, .. } => format!("room in pool {pool}"),
-            Self::OverBudget { .. } => "money".to_owned(),
+            Self::OverBudget { .. } | Self::DayIsOverBudget { .. } => "money".to_owned(),
             Self::NextTick => "the next tick".to_owned(),
             Self::Running => "its run".to_owned(),
             Self::Stopping { why } => format!("its run to stop ({why})"),
@@ -128,6 +133,9 @@ impl Reason {
                 format!("its pool `{pool}` is full: {} at once", count(*cap as usize, "agent"))
             }
             Self::OverBudget { budget, limit } => format!("{budget}, {limit}, is used up"),
+            Self::DayIsOverBudget { limit } => format!(
+                "the budget of a day, {limit}, is used up; what was spent counts for 24 hours"
+            ),
             Self::NextTick => "nothing is in its way: the next tick starts it".to_owned(),
             Self::Running => "a run of it is at work".to_owned(),
             Self::Stopping { why } => format!("its run was asked to stop ({why}) and has not yet"),
@@ -148,6 +156,11 @@ impl Reason {
             }
             Self::Retired => "the plan does not have it any more".to_owned(),
         }
+    }
+
+    /// Whether money is all that it waits for.
+    pub(super) fn is_money(&self) -> bool {
+        matches!(self, Self::OverBudget { .. } | Self::DayIsOverBudget { .. })
     }
 
     /// The commands that help `agent` out of it; none if there is nothing to do.
@@ -172,7 +185,10 @@ impl Reason {
             Self::OverBudget { .. } => {
                 one("see who is asked for more", "wavemark feedback list".to_owned())
             }
-            Self::PoolFull { .. } | Self::Stopping { .. } | Self::Retired => Vec::new(),
+            Self::PoolFull { .. }
+            | Self::DayIsOverBudget { .. }
+            | Self::Stopping { .. }
+            | Self::Retired => Vec::new(),
         }
     }
 }
@@ -202,6 +218,7 @@ mod tests {
                 budget: "the budget of the project".to_owned(),
                 limit: "40".parse().unwrap(),
             },
+            Reason::DayIsOverBudget { limit: "4".parse().unwrap() },
             Reason::NextTick,
             Reason::Running,
             Reason::Stopping { why: StopReason::Feedback },
@@ -253,6 +270,8 @@ mod tests {
         money
           the budget of the project, $40.00, is used up
           → see who is asked for more: wavemark feedback list
+        money
+          the budget of a day, $4.00, is used up; what was spent counts for 24 hours
         the next tick
           nothing is in its way: the next tick starts it
           → start it now: wavemark run

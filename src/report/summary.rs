@@ -11,7 +11,7 @@ use super::{
     reason::Reason,
     words::{self, count, took},
 };
-use crate::model::{AgentName, Instant, Status};
+use crate::model::{AgentName, Instant, Status, Usage};
 
 /// The end of `wavemark run`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -33,6 +33,9 @@ pub struct RunSummaryView {
     /// What all runs took together: the makespan of doing one after the other.
     #[serde(rename = "sequential_seconds", serialize_with = "words::seconds")]
     pub sequential: Duration,
+    /// What all runs together used of language models, if they used any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
 }
 
 /// An agent that was completed.
@@ -45,6 +48,9 @@ pub struct CompletedView {
     pub took: Duration,
     /// How many artifacts it stored.
     pub checkpoints: u32,
+    /// What its runs used of language models together, if they used any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
 }
 
 /// An agent that waits.
@@ -90,11 +96,14 @@ impl RunSummaryView {
         let longest = self.completed.iter().map(|one| one.agent.as_str().len());
         let name_width = longest.max().unwrap_or(0).min(page.width() / 2);
         for one in &self.completed {
+            let cost = one.usage.and_then(|usage| usage.cost);
+            let cost = cost.map(|cost| format!(", {}", cost.usd.to_cents()));
             page.line([
                 Span::new(words::style(Status::Complete), "✓ "),
                 Span::from(one.agent.as_str()).fit(name_width, Left),
                 Span::from(took(one.took)).fit(8, Right),
                 Span::new(DIM, format!("  {}", count(one.checkpoints as usize, "checkpoint"))),
+                Span::new(DIM, cost.unwrap_or_default()),
             ]);
         }
         let mut text = match self.completed.len() {
@@ -108,6 +117,9 @@ impl RunSummaryView {
             );
         }
         page.paragraph(0, PLAIN, &text);
+        if let Some(usage) = self.usage {
+            page.paragraph(0, PLAIN, &format!("used: {usage}"));
+        }
     }
 
     /// How many times longer one after the other takes, where that says anything.
@@ -131,10 +143,17 @@ impl WaitingView {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{Cost, CostBasis, Usd};
     use crate::report::sample::{name, now, plain, review, social_build};
 
     fn completed(agent: &str, millis: u64, checkpoints: u32) -> CompletedView {
-        CompletedView { agent: name(agent), took: Duration::from_millis(millis), checkpoints }
+        let took = Duration::from_millis(millis);
+        CompletedView { agent: name(agent), took, checkpoints, usage: None }
+    }
+
+    fn cost(micros: u64) -> Option<Usage> {
+        let cost = Cost { usd: Usd::from_micros(micros), basis: CostBasis::Reported };
+        Some(Usage { output: 4_000, turns: 12, cost: Some(cost), ..Usage::default() })
     }
 
     #[test]
@@ -143,7 +162,7 @@ mod tests {
             taken_at: now(),
             completed: vec![
                 completed("echo", 3_050, 3),
-                completed("pixel-build", 2_900, 1),
+                CompletedView { usage: cost(3_210_000), ..completed("pixel-build", 2_900, 1) },
                 completed("reel", 11_000, 5),
             ],
             open_feedback: vec![review()],
@@ -155,12 +174,14 @@ mod tests {
             late: None,
             makespan: Duration::from_millis(11_300),
             sequential: Duration::from_millis(16_950),
+            usage: cost(3_215_000),
         };
         insta::assert_snapshot!(plain(&view.render(80)), @r#"
         ✓ echo           3.0s  3 checkpoints
-        ✓ pixel-build    2.9s  1 checkpoint
+        ✓ pixel-build    2.9s  1 checkpoint, $3.21
         ✓ reel          11.0s  5 checkpoints
         3 agents completed in 11.3s. One after the other: 16.9s, 1.5 times as long.
+        used: $3.22, 12 turns, 0 tokens in and 4k out
 
         Waiting for you
         #3 review of vision, 3m ago
@@ -173,10 +194,12 @@ mod tests {
         "#);
         insta::assert_snapshot!(plain(&view.render(40)), @r#"
         ✓ echo           3.0s  3 checkpoints
-        ✓ pixel-build    2.9s  1 checkpoint
+        ✓ pixel-build    2.9s  1 checkpoint, $3…
         ✓ reel          11.0s  5 checkpoints
         3 agents completed in 11.3s. One after
         the other: 16.9s, 1.5 times as long.
+        used: $3.22, 12 turns, 0 tokens in and
+        4k out
 
         Waiting for you
         #3 review of vision, 3m ago
@@ -201,6 +224,7 @@ mod tests {
             late: None,
             makespan: Duration::ZERO,
             sequential: Duration::ZERO,
+            usage: None,
         };
         insta::assert_snapshot!(plain(&view.render(80)), @"
         No agent was completed.

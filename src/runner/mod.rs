@@ -63,6 +63,7 @@ pub use events::{End, Fault};
 pub use headway::{BadPercent, Headway, Percent};
 pub use launch::{Carried, Host, Launch, Limits, Patience, Program};
 pub use processes::kill_leftovers;
+pub(crate) use redact::Redactor;
 pub use report::{Evidence, Exit, Rejection, Reply, Report};
 pub use stop::{StopWhen, Stopper};
 pub use supervise::{Running, start};

@@ -3,9 +3,10 @@
 //! Killing the process group is not enough: agent programs start their tools in
 //! sessions of their own, and those outlive the group. So this process adopts
 //! orphans (it is a *subreaper*), and a process is known as one of a run by its
-//! group or by `WAVEMARK_RUN` in its environment. One that leaves the group,
-//! clears its environment *and* is orphaned while its agent still runs cannot be
-//! told from a stranger; whoever needs more runs agents in containers.
+//! group, by `WAVEMARK_RUN` in its environment, or as an orphan by its working
+//! directory. One that leaves the group and the run directory, clears its
+//! environment *and* is orphaned while its agent still runs cannot be told from
+//! a stranger; whoever needs more runs agents in containers.
 //!
 //! **Invariant:** nothing is signalled that was not recognised first, through a
 //! file descriptor that cannot come to mean another process; and no child is
@@ -13,6 +14,8 @@
 
 use std::{
     collections::HashSet,
+    fs,
+    path::{Path, PathBuf},
     sync::{LazyLock, Mutex, MutexGuard, Once, PoisonError},
     time::{Duration, Instant},
 };
@@ -49,13 +52,16 @@ pub(super) fn adopt_orphans() {
 pub(super) struct Leader {
     pid: Pid,
     mark: String,
+    dir: PathBuf,
 }
 
 impl Leader {
-    /// Follows what descends from `pid`, which leads a group of its own.
-    pub(super) fn new(pid: Pid, run: RunId) -> Self {
+    /// Follows what descends from `pid`, which leads a group of its own; `dir` is
+    /// the run directory.
+    pub(super) fn new(pid: Pid, run: RunId, dir: &Path) -> Self {
         leaders().insert(pid);
-        Self { pid, mark: environment::mark(run) }
+        let dir = fs::canonicalize(dir).unwrap_or_else(|_| dir.to_owned());
+        Self { pid, mark: environment::mark(run), dir }
     }
 
     /// Signals the leader and everything that stayed in its group.
@@ -66,7 +72,8 @@ impl Leader {
 
     /// The leader was waited for: what is left has no leader.
     pub(super) fn exited(self) -> Remains {
-        Remains { leader: self.pid, mark: self.mark.clone(), known: HashSet::new() }
+        let (mark, dir) = (self.mark.clone(), self.dir.clone());
+        Remains { leader: self.pid, mark, dir, known: HashSet::new() }
     }
 
     /// What descends from the leader now, so that it is known again later.
@@ -103,6 +110,7 @@ pub(super) enum Look {
 pub(super) struct Remains {
     leader: Pid,
     mark: String,
+    dir: PathBuf,
     known: HashSet<Process>,
 }
 
@@ -166,6 +174,9 @@ impl Remains {
         in_group
             || self.known.contains(&Process { pid, started: stat.started })
             || proc::has_in_environment(pid, &self.mark)
+            // Somebody who looks around in there is no child of ours.
+            || (stat.parent == rustix::process::getpid().as_raw_pid()
+                && proc::works_in(pid, &self.dir))
     }
 
     fn signal(&self, pid: Pid, signal: Signal) {
@@ -243,7 +254,7 @@ pub(super) fn leads_session(pid: Pid) -> bool {
 /// What Linux tells about processes.
 #[cfg(target_os = "linux")]
 mod proc {
-    use std::{collections::HashSet, fs};
+    use std::{collections::HashSet, fs, path::Path};
 
     use rustix::process::{Pid, PidfdFlags, Signal, getpid, pidfd_open, pidfd_send_signal};
 
@@ -252,6 +263,7 @@ mod proc {
     /// A line of `/proc/<pid>/stat`.
     pub(super) struct Stat {
         pub(super) is_dead: bool,
+        pub(super) parent: i32,
         pub(super) group: i32,
         pub(super) session: i32,
         pub(super) started: u64,
@@ -265,6 +277,7 @@ mod proc {
         let fields: Vec<&str> = rest.split(' ').collect();
         Some(Stat {
             is_dead: matches!(*fields.first()?, "Z" | "X"),
+            parent: fields.get(1)?.parse().ok()?,
             group: fields.get(2)?.parse().ok()?,
             session: fields.get(3)?.parse().ok()?,
             started: fields.get(19)?.parse().ok()?,
@@ -274,6 +287,11 @@ mod proc {
     pub(super) fn has_in_environment(pid: Pid, entry: &str) -> bool {
         fs::read(format!("/proc/{pid}/environ"))
             .is_ok_and(|env| env.split(|&byte| byte == 0).any(|one| one == entry.as_bytes()))
+    }
+
+    /// Whether its working directory is `dir`, or below.
+    pub(super) fn works_in(pid: Pid, dir: &Path) -> bool {
+        fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd.starts_with(dir))
     }
 
     /// Every process but this one.
@@ -331,7 +349,7 @@ mod proc {
 /// Elsewhere nothing is known beyond the group, which the stop ladder signals.
 #[cfg(not(target_os = "linux"))]
 mod proc {
-    use std::collections::HashSet;
+    use std::{collections::HashSet, path::Path};
 
     use rustix::process::{Pid, Signal};
 
@@ -339,6 +357,7 @@ mod proc {
 
     pub(super) struct Stat {
         pub(super) is_dead: bool,
+        pub(super) parent: i32,
         pub(super) group: i32,
         pub(super) session: i32,
         pub(super) started: u64,
@@ -349,6 +368,10 @@ mod proc {
     }
 
     pub(super) fn has_in_environment(_: Pid, _: &str) -> bool {
+        false
+    }
+
+    pub(super) fn works_in(_: Pid, _: &Path) -> bool {
         false
     }
 

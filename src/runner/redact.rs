@@ -34,7 +34,7 @@ const URI_COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b')');
 
 /// Knows what must not be seen.
-pub(super) struct Redactor {
+pub(crate) struct Redactor {
     values: Option<AhoCorasick>,
     /// What each pattern of `values` is, for people.
     names: Vec<String>,
@@ -45,7 +45,7 @@ pub(super) struct Redactor {
 impl Redactor {
     /// Looks for the values of `secrets`, named by their variables, and for
     /// tokens of known shapes.
-    pub(super) fn new<'a>(secrets: impl IntoIterator<Item = (String, &'a SecretString)>) -> Self {
+    pub(crate) fn new<'a>(secrets: impl IntoIterator<Item = (String, &'a SecretString)>) -> Self {
         let mut patterns: BTreeMap<Vec<u8>, String> = BTreeMap::new();
         for (name, value) in secrets {
             for form in forms(value.expose_secret()) {
@@ -97,7 +97,7 @@ impl Redactor {
     }
 
     /// `text` without secrets.
-    pub(super) fn redact(&self, text: &str) -> String {
+    pub(crate) fn redact(&self, text: &str) -> String {
         let mut key = key_block::KeyBlock::default();
         let mut clean = String::with_capacity(text.len());
         for line in text.split_inclusive('\n') {

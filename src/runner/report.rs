@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use tokio::sync::oneshot;
 
 use super::events::End;
-use crate::model::{ArtifactKey, Digest, FeedbackNumber, Finish, Session, StopReason, Usage};
+use crate::model::{ArtifactKey, Digest, FeedbackNumber, Finish, StopReason, Usage};
 
 /// One thing a run tells, in the order it happened.
 #[derive(Debug)]
@@ -127,8 +127,6 @@ pub struct Evidence {
     pub end: Option<End>,
     /// The tools that it was denied.
     pub denied: BTreeSet<String>,
-    /// Its conversation.
-    pub session: Option<Session>,
     /// What it used in this run.
     pub usage: Usage,
 }
@@ -145,7 +143,6 @@ impl Evidence {
             rejected: Vec::new(),
             end: None,
             denied: BTreeSet::new(),
-            session: None,
             usage: Usage::default(),
         }
     }

@@ -174,7 +174,7 @@ impl Run {
             stdin: call.stdin.as_deref(),
             has_events: self.talk.is_some(),
         })?;
-        let leader = Leader::new(child.pid, self.id);
+        let leader = Leader::new(child.pid, self.id, self.dir.root());
         Ok(Started { child, leader, printed })
     }
 
@@ -397,6 +397,10 @@ impl Reading<'_> {
                     news = !self.tell_usage(reports);
                 }
                 () = receive(&mut output, &mut for_people) => {
+                    if let Some(events) = &mut self.events {
+                        events.push_aside(&for_people);
+                        self.give_up_if_hopeless();
+                    }
                     let written = self.log.push(&for_people);
                     self.note(written);
                     news |= !for_people.is_empty();
@@ -419,19 +423,25 @@ impl Reading<'_> {
     fn hear(&mut self, bytes: &[u8]) {
         let Some(events) = &mut self.events else { return };
         let lines = events.push(bytes);
-        let told = events.transcript();
-        if let (Some(id), Some(talk)) = (&told.session, &mut self.talk) {
+        if let (Some(id), Some(talk)) = (&events.transcript().session, &mut self.talk) {
             talk.is_about(id);
         }
-        if told.is_hopeless()
+        self.give_up_if_hopeless();
+        let written = self.raw.push(bytes);
+        self.note(written);
+        self.show(lines);
+    }
+
+    /// Has the process stopped if going on leads nowhere, or costs too much.
+    fn give_up_if_hopeless(&mut self) {
+        let (Some(talk), Some(events)) = (&self.talk, &self.events) else { return };
+        let told = events.transcript();
+        if (told.is_hopeless() || talk.overspends(told))
             && let Some(give_up) = self.give_up.take()
         {
             // It may have ended by itself.
             let _ended = give_up.send(());
         }
-        let written = self.raw.push(bytes);
-        self.note(written);
-        self.show(lines);
     }
 
     /// Tells what the run used, if that is more than was told; false if there

@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use super::{
     dir::RunDir,
-    events::{End, Events, Fault, Transcript, fault},
+    events::{Before, End, Events, Fault, Transcript, fault},
     home::{self, Home},
     launch::{Carried, Launch, Program},
     prompt,
@@ -106,6 +106,8 @@ impl Talk {
             told: Told::default(),
         };
         let task = fs::read_to_string(dir.prompt())?;
+        // Whatever becomes of this run, the next one finds it here.
+        talk.record();
         let call = match talk.session {
             Some(_) => talk.go_on(&format!("{}{task}", prompt::RESUMED))?,
             None => talk.begin(task)?,
@@ -136,7 +138,11 @@ impl Talk {
     /// The program told which conversation it is.
     pub(super) fn is_about(&mut self, id: &str) {
         if self.session.as_ref().is_none_or(|session| session.id != id) {
-            self.session = Some(Session { id: id.to_owned(), counted: Usage::default() });
+            self.session = Some(Session {
+                id: id.to_owned(),
+                counted: Usage::default(),
+                heard: Usage::default(),
+            });
             self.record();
         }
     }
@@ -144,24 +150,38 @@ impl Talk {
     /// What this run used so far, with what the call that is going on told.
     pub(super) fn used(&self, told: &Transcript) -> Usage {
         let before = match &self.session {
-            Some(session) if self.resumes => session.counted,
-            _ => Usage::default(),
+            Some(session) if self.resumes => {
+                Before { counted: session.counted, heard: session.heard }
+            }
+            _ => Before::default(),
         };
         self.told.usage + told.used(before)
+    }
+
+    /// Whether a call that goes on has used up what a run may cost. Programs that
+    /// are told how much that is see to it themselves, and tell no sooner.
+    pub(super) fn overspends(&self, told: &Transcript) -> bool {
+        let cost = self.used(told).cost.map(|cost| cost.usd);
+        told.end.is_none()
+            && self.subagent.budget.zip(cost).is_some_and(|(most, cost)| cost >= most)
     }
 
     /// Takes in how a call ended. `said` is the end of what it printed beside
     /// its events.
     pub(super) fn ended(&mut self, told: &Transcript, exit: &Exit, said: &str) {
+        let end = self.judge(told, exit, said);
         self.told.usage = self.used(told);
         self.told.denied.extend(told.denied.iter().cloned());
         self.told.text = told.text.clone().or(self.told.text.take());
-        self.told.end = Some(self.judge(told, exit, said));
+        self.told.end = Some(end);
         if let Some(id) = &told.session {
             self.is_about(id);
         }
-        if let (Some(session), Some(counted)) = (&mut self.session, told.counted()) {
-            session.counted = counted;
+        if let Some(session) = &mut self.session {
+            match told.counted() {
+                Some(counted) => (session.counted, session.heard) = (counted, Usage::default()),
+                None => session.heard = session.heard + told.heard(),
+            }
             self.record();
         }
         let lost = self.resumes && !told.answered && !self.began_anew;
@@ -208,8 +228,10 @@ impl Talk {
         let Told { end, text, denied, usage } = self.told;
         evidence.end = Some(end.unwrap_or(End::Open));
         evidence.denied = denied;
-        evidence.usage = usage;
-        evidence.session = self.session;
+        // What it wrote down itself counts where its events tell nothing.
+        let written = evidence.usage;
+        let usage = if usage.is_none() { written } else { usage };
+        evidence.usage = Usage { cost: usage.cost.or(written.cost), ..usage };
         if evidence.summary.is_none() {
             evidence.summary = text.map(|text| {
                 let mut text = self.redactor.redact(&text);
@@ -293,6 +315,9 @@ impl Talk {
         if told.is_hopeless() {
             return self.bad(Fault::Login, "again and again");
         }
+        if self.overspends(told) {
+            return self.bad(Fault::Budget, "");
+        }
         match &told.end {
             Some(End::Bad(fault, said)) => self.bad(*fault, said),
             Some(End::Open) | None if good_exit && has_events => End::Open,
@@ -320,7 +345,6 @@ impl Talk {
     fn bad(&self, fault: Fault, said: &str) -> End {
         let Subagent { name, profile, max_turns, budget, .. } = &self.subagent;
         let said = self.redactor.redact(said.trim());
-        let limit = |limit: Option<String>| limit.map(|it| format!(" of {it}")).unwrap_or_default();
         let rest = "what it stored is kept, and it goes on from there";
         let what = match fault {
             Fault::Login => {
@@ -335,15 +359,16 @@ impl Talk {
                 )
             }
             Fault::Turns => {
-                let limit = limit(max_turns.map(|turns| turns.to_string()));
+                let turns = max_turns.map(|turns| format!("{turns} ")).unwrap_or_default();
                 format!(
-                    "reached its limit{limit} turns: raise `max_turns`, or make the task smaller; {rest}"
+                    "reached its limit of {turns}turns: raise `max_turns`, or make the task smaller; {rest}"
                 )
             }
             Fault::Budget => {
-                let limit = limit(budget.map(|money| money.to_string()));
+                let limit = budget.map(|money| format!(" of {money}")).unwrap_or_default();
                 format!(
-                    "spent its budget{limit}: raise `budget_usd`, or make the task smaller; {rest}"
+                    "spent the budget{limit} of a run: tried again, it may spend as much; or raise \
+                     its `budget_usd`, or make the task smaller; {rest}"
                 )
             }
             Fault::Denied => format!(

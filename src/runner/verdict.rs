@@ -62,12 +62,20 @@ pub fn verdict(evidence: &Evidence, missing: &[ArtifactKey], asked: bool) -> Ver
             let denied = denied(evidence);
             (Failed, format!("{} but did not produce {}{denied}", ended(evidence), list(missing)))
         }
-        // Trying a login again that is refused is pointless.
-        _ if let Some(End::Bad(Fault::Login, why)) = &evidence.end => (Refused, why.clone()),
+        // Trying a login again that is refused is pointless, and to spend as much once more
+        // is for a person to allow.
+        _ if let Some(End::Bad(Fault::Login | Fault::Budget, why)) = &evidence.end => {
+            (Refused, why.clone())
+        }
         _ if let Some(End::Bad(_, why)) = &evidence.end => (Failed, why.clone()),
         _ if evidence.end == Some(End::Open) => {
             let denied = denied(evidence);
-            (Failed, format!("{} without saying how it went{denied}", ended(evidence)))
+            let ended = ended(evidence);
+            let silent = match evidence.exit {
+                Exit::Code(_) => " without saying how it went",
+                _ => "",
+            };
+            (Failed, format!("{ended}{silent}{denied}"))
         }
         (.., Exit::Unseen(why)) => (Lost, format!("nobody saw it end: {why}")),
         (.., Exit::Code(TRY_AGAIN)) => (Deferred, "exited 75: asked to be tried again".into()),
@@ -247,6 +255,7 @@ mod tests {
             ("open", End::Open),
             ("login", End::Bad(Fault::Login, "the login is refused: set KEY".into())),
             ("turns", End::Bad(Fault::Turns, "reached its limit: raise it".into())),
+            ("budget", End::Bad(Fault::Budget, "spent it: raise it".into())),
         ];
         let mut table = String::new();
         for (name, end) in ends {
@@ -343,6 +352,24 @@ mod tests {
           stored: failed: said that it failed
           missing: failed: said that it failed
         turns failed denied
+          stored: failed: said that it failed
+          missing: failed: said that it failed
+        budget 
+          stored: refused: spent it: raise it
+          missing: refused: spent it: raise it
+        budget  denied
+          stored: refused: spent it: raise it
+          missing: refused: spent it: raise it
+        budget complete
+          stored: succeeded: everything declared is stored
+          missing: failed: said that it finished but did not produce doc/x.md
+        budget complete denied
+          stored: succeeded: everything declared is stored
+          missing: failed: said that it finished but did not produce doc/x.md; it was denied Bash: may it use that?
+        budget failed
+          stored: failed: said that it failed
+          missing: failed: said that it failed
+        budget failed denied
           stored: failed: said that it failed
           missing: failed: said that it failed
         ");

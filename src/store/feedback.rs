@@ -217,7 +217,7 @@ struct ThreadRow {
 }
 
 /// The threads that each agent gets: all that was resolved, but for reviews
-/// that were simply approved or overtaken.
+/// that were simply approved, and for what was overtaken.
 pub(crate) async fn threads(
     tx: &mut Tx,
     agents: &[AgentId],
@@ -234,6 +234,7 @@ pub(crate) async fn threads(
              and not (f.kind = 'comment' and f.resolution is not distinct from 'dismissed')
              and not (f.kind = 'failure' and f.resolution is distinct from 'completed')
              and not (f.kind = 'refusal' and f.resolution is distinct from 'dismissed')
+             and not (f.kind = 'question' and f.resolution is not distinct from 'superseded')
          order by f.number, m.at, m.place"
     ))
     .bind(agents)

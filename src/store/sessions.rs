@@ -97,7 +97,7 @@ pub(crate) async fn of(tx: &mut Tx, agents: &[AgentId]) -> Result<HashMap<AgentI
     .await?;
     let stored = rows.into_iter().map(|row| {
         let Row { agent_id, epoch, profile, session, counted, files } = row;
-        let session = Session { id: session, counted: counted.0 };
+        let session = Session { id: session, counted: counted.0, heard: Usage::default() };
         (agent_id, StoredSession { epoch, profile, session, files })
     });
     Ok(stored.collect())

@@ -335,7 +335,10 @@ async fn surroundings(tx: &mut Tx, project: &Project, whose: Whose) -> Result<Su
              ) t) as feedback,
              (with cost as (
                  select r.agent_id, w.name as wave,
-                     (r.usage #>> '{cost,usd_micros}')::bigint as usd,
+                     -- Whoever may write rows may write anything there.
+                     case jsonb_typeof(r.usage #> '{cost,usd_micros}') when 'number' then
+                         least(greatest((r.usage #>> '{cost,usd_micros}')::numeric, 0), $3)::bigint
+                     end as usd,
                      coalesce(r.finished_at, now()) as at,
                      r.epoch > a.attempts_since and r.generation = a.generation as counts
                  from public.runs r join public.agents a on a.id = r.agent_id
@@ -357,19 +360,21 @@ async fn surroundings(tx: &mut Tx, project: &Project, whose: Whose) -> Result<Su
              )
              select json_build_object(
                  'agents', (select coalesce(json_agg(json_build_array(agent_id, usd)), '[]') from (
-                     select agent_id, sum(usd) as usd from cost where counts group by agent_id
+                     select agent_id, least(sum(usd), $3) as usd from cost
+                     where counts and usd is not null group by agent_id
                  ) t),
                  'shared', (select coalesce(json_agg(t), '[]') from (
                      select shared.wave, coalesce(answer.asked, 0) as asked, answer.refused_at,
-                         coalesce(sum(shared.usd) filter (
+                         least(coalesce(sum(shared.usd) filter (
                              where answer.allowed_at is null or shared.at > answer.allowed_at
-                         ), 0) as usd
+                         ), 0), $3) as usd
                      from shared left join answer
                          on answer.scope is not distinct from 'wave/' || shared.wave
                      group by shared.wave, answer.asked, answer.refused_at
                  ) t),
                  'day', (
-                     select coalesce(sum(usd), 0) from cost where at > now() - interval '24 hours'
+                     select least(coalesce(sum(usd), 0), $3) from cost
+                     where at > now() - interval '24 hours'
                  )
              )) as spending,
              exists (
@@ -392,6 +397,7 @@ async fn surroundings(tx: &mut Tx, project: &Project, whose: Whose) -> Result<Su
     )
     .bind(project.id)
     .bind(whose == Whose::Everybodys)
+    .bind(Usd::MOST)
     .fetch_one(tx.conn())
     .await?)
 }

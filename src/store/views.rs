@@ -1,5 +1,8 @@
 //! What people are shown and nothing is decided from.
 
+use std::ops::Add;
+
+use serde::Deserialize as _;
 use sqlx::types::Json;
 
 use super::{Result, Store, sql::query_as};
@@ -43,8 +46,17 @@ pub struct AgentRow {
     pub outcome: Option<Outcome>,
     /// What it printed last.
     pub progress: Option<String>,
-    /// What each of its runs used of a language model.
-    pub usage: Json<Vec<Usage>>,
+    /// What each of its runs used of a language model, as it was written down: whoever may write
+    /// rows may write anything.
+    usage: Json<Vec<serde_json::Value>>,
+}
+
+impl AgentRow {
+    /// What its runs used of a language model, if any is known to have used one.
+    pub fn usage(&self) -> Option<Usage> {
+        let each = self.usage.iter().filter_map(|usage| Usage::deserialize(usage).ok());
+        each.reduce(Add::add)
+    }
 }
 
 /// One feedback, as people are shown it.

@@ -87,7 +87,7 @@ fn reference(manners: Manners, json: &Value) -> Option<String> {
 fn words(json: Option<&Value>) -> String {
     let said = json.and_then(|json| json.get("message")?.as_str()).unwrap_or_default();
     let line = said.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200);
-    let line: String = crate::model::credential::without(&line.collect::<String>());
+    let line: String = line.collect();
     if line.trim().is_empty() { line.trim().to_owned() } else { format!(": {}", line.trim()) }
 }
 

@@ -79,8 +79,14 @@ impl Caller {
         Ok(Self { client })
     }
 
-    /// Asks for work to be done.
-    pub async fn launch(&self, manners: Manners, post: &Post) -> Answer {
+    /// Asks for work to be done. `hide` takes out of an answer what nobody may
+    /// see: some say in it what they were sent.
+    pub async fn launch(
+        &self,
+        manners: Manners,
+        post: &Post,
+        hide: impl Fn(&str) -> String,
+    ) -> Answer {
         if post.body.expose_secret().len() > LARGEST {
             return Answer::Refused(
                 "what it would be sent has more than 16 MiB: shorten the prompt or the feedback"
@@ -88,7 +94,7 @@ impl Caller {
             );
         }
         match self.send(post).await {
-            Ok((status, body)) => classify(manners, &Said { status, body: &body }),
+            Ok((status, body)) => classify(manners, &Said { status, body: &hide(&body) }),
             Err(err) if err.is_connect() => {
                 Answer::NotNow(format!("it cannot be reached: {}", root(&err)))
             }

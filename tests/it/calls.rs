@@ -1,9 +1,14 @@
 //! Programs that nobody here starts: they have a run's id and its token, and
 //! call the functions of the database.
 
-use std::{collections::BTreeMap, fs, path::PathBuf, process::Command};
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    path::PathBuf,
+    process::Command,
+};
 
-use crate::support::{Grants, Plan, Project, Rest};
+use crate::support::{Grants, Plan, Project, Rest, wait_until};
 
 const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
 
@@ -31,7 +36,11 @@ fn waiting() -> (Project, Rest, String) {
 
 /// What `wavemark call` sets.
 fn called(project: &Project, agent: &str) -> BTreeMap<String, String> {
-    let script = project.run(&["call", agent]).ok().stdout;
+    exported(&project.run(&["call", agent]).ok().stdout)
+}
+
+/// What a script sets.
+fn exported(script: &str) -> BTreeMap<String, String> {
     let set = script.lines().filter_map(|line| line.strip_prefix("export ")?.split_once('='));
     set.map(|(name, value)| (name.to_owned(), value.trim_matches('\'').to_owned())).collect()
 }
@@ -72,13 +81,20 @@ fn the_programs_of_the_readme_build_an_agent_as_they_stand_there() {
     for (interpreter, file, first) in programs {
         let (project, _rest, _) = waiting();
         let path: PathBuf = project.path(file);
-        fs::write(&path, program(first)).unwrap();
+        // Longer than this test waits, so that nothing ends by itself.
+        fs::write(&path, program(first).replace("sleep 30", "sleep 3000")).unwrap();
         let env = called(&project, "vision");
         assert_eq!(project.statuses(), "brief complete, vision building");
 
+        // Not a pipe: what it left behind would hold that open.
+        let output = File::create(project.path("said")).unwrap();
         let mut command = Command::new(interpreter);
-        let (went_well, said) = start(command.arg(&path).current_dir(project.path(".")), &env);
-        assert!(went_well, "{file}: {said}");
+        command.arg(&path).current_dir(project.path(".")).envs(&env);
+        command.stdout(output.try_clone().unwrap()).stderr(output);
+        let status = command.status().unwrap();
+        let said = project.read("said");
+        assert!(status.success(), "{file}: {said}");
+        wait_until("nothing is left of it", || project.alive() == 0);
         assert!(!said.contains(&env["WAVEMARK_TOKEN"]), "{said}");
         let mut again = Command::new(interpreter);
         let (went_well, said) = start(again.arg(&path).current_dir(project.path(".")), &env);
@@ -91,6 +107,42 @@ fn the_programs_of_the_readme_build_an_agent_as_they_stand_there() {
         assert_eq!(made.trim_end(), "Built on:\nBe brief.", "{file}");
         project.agrees_with_git();
     }
+}
+
+#[test]
+fn the_steps_of_a_call_work_as_they_are_printed() {
+    let (project, _rest, _) = waiting();
+    let script = project.run(&["call", "vision"]).ok().stdout;
+    let steps: Vec<&str> = script
+        .lines()
+        .filter_map(|line| line.strip_prefix("#   "))
+        .filter(|line| line.starts_with("printf"))
+        .collect();
+    assert_eq!(steps.len(), 7, "{script}");
+    let mut bash = Command::new("bash");
+    bash.args(["-euo", "pipefail", "-c", &format!("{script}\n{}", steps.join("\n"))]);
+    let (went_well, said) = start(&mut bash, &BTreeMap::new());
+    assert!(went_well, "{said}");
+    project.run(&["tick"]).ok();
+    // It asked something, as one of the steps does.
+    assert_eq!(project.outcomes("vision"), "paused");
+    assert_eq!(project.sql("select content from artifacts where name = 'summary.md'"), "Hello.");
+
+    let asked = project.sql("select number from feedback where not resolved");
+    project.run(&["feedback", "resolve", &asked, "--comment", "The EU."]).ok();
+    project.run(&["tick"]).ok();
+    let script = project.run(&["call", "vision"]).ok().stdout;
+    let env = exported(&script);
+    let given = format!("'{}', '{}'", env["WAVEMARK_RUN"], env["WAVEMARK_TOKEN"]);
+    let steps = script.lines().filter_map(|line| line.strip_prefix("#   select "));
+    for step in steps.filter(|step| !step.contains("run_ask") && !step.contains("\\bind")) {
+        project.sql(&format!(
+            "prepare step (uuid, text) as select ({step})::text;
+             execute step ({given}); deallocate step"
+        ));
+    }
+    project.run(&["tick"]).ok();
+    assert_eq!(project.outcomes("vision"), "paused, succeeded");
 }
 
 #[test]

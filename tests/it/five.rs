@@ -43,16 +43,20 @@ fn plan() -> Plan {
         )
 }
 
-/// What a replayed program does beside saying what was recorded.
+/// What a replayed program does beside saying what was recorded. Each tells its
+/// key to whoever listens.
 const CLAUDE: &str = "
+    echo \"With $ANTHROPIC_API_KEY.\" >&2
+    wavemark progress \"with $ANTHROPIC_API_KEY\"
     [ \"$WAVEMARK_EPOCH\" -gt 2 ] || { setsid sleep 4712 & note \"waits $$\"; gate never; }
     emit doc/draft.md \"Drafted in run $WAVEMARK_EPOCH.\"; replay claude-good";
 const CODEX: &str = "
+    echo \"{\\\"type\\\":\\\"item.completed\\\",\\\"item\\\":{\\\"type\\\":\\\"agent_message\\\",\\\"text\\\":\\\"With $CODEX_API_KEY.\\\"}}\"
     [ \"$WAVEMARK_EPOCH\" -gt 1 ] || { note \"waits $$\"; gate never; }
     if [ -e \"$WAVEMARK_DIR/feedback/1.md\" ]; then
         emit doc/review.md \"$(grep -c 'A plain one.' \"$WAVEMARK_DIR/feedback/1.md\")\"
     else
-        wavemark ask 'Which voice?'
+        wavemark ask \"Which voice? Mine is $CODEX_API_KEY.\"
     fi
     replay codex-good";
 
@@ -252,6 +256,15 @@ fn state(project: &Project) -> String {
     rows.join("\n")
 }
 
+/// All that the database holds.
+fn everything(project: &Project) -> String {
+    project.sql(
+        "select string_agg(schemaname || '.' || tablename || query_to_xml(
+             format('select * from %I.%I', schemaname, tablename), true, false, ''
+         )::text, '') from pg_tables where schemaname not in ('pg_catalog', 'information_schema')",
+    )
+}
+
 #[track_caller]
 fn is_done_once(five: &mut Five) {
     let status = five.run(&["status", "--json"]).json();
@@ -275,6 +288,13 @@ fn is_done_once(five: &mut Five) {
     let overlaps = "select count(*) from runs r join runs o on o.agent_id = r.agent_id
                     and o.epoch > r.epoch and o.claimed_at < r.finished_at";
     assert_eq!(project.sql(overlaps), "0");
+    // Its question, once; and for `ledger`, whose work was a person's until it was called, twice.
+    let asked = "select name || ': ' || kind || ' ' || resolution from feedback join agents
+                 on agents.id = agent_id order by number";
+    assert_eq!(
+        project.sql(asked),
+        "review: question completed\nledger: question superseded\nledger: question superseded"
+    );
     let finishes = "select count(*) from (select run_id from events
                     where kind = 'finished' group by run_id having count(*) > 1) t";
     assert_eq!(project.sql(finishes), "0");
@@ -290,13 +310,17 @@ fn is_done_once(five: &mut Five) {
     let away = |last: &str| last.contains("another one works on this run");
     assert_eq!(executions.iter().filter(|one| away(&one.last)).count(), 1);
 
-    // One good conversation of Claude, and two of Codex, of which one asked.
+    // One good conversation of Claude, and two of Codex, of which one asked; each of
+    // Codex's three runs said one thing more.
     let used = json!({
         "uncached_input": 2000 + 2 * 2000, "cache_read": 600 + 2 * 400, "cache_write": 400,
-        "output": 80 + 2 * 80, "reasoning": 2 * 20, "turns": 2 + 2 * 2,
+        "output": 80 + 2 * 80, "reasoning": 2 * 20, "turns": 2 + 2 * 2 + 3,
         "cost": { "usd_micros": 8_880, "basis": "reported" },
     });
     assert_eq!(status["usage"], used);
+    let each = "select string_agg(concat_ws(' ', name, runs.epoch, usage ->> 'output'), ', ' order by name, runs.epoch)
+                from runs join agents on agents.id = agent_id where usage ? 'output'";
+    assert_eq!(project.sql(each), "draft 3 80, review 1 0, review 2 80, review 3 80");
 
     wait_until("nothing is left of any run", || project.alive() == 0);
 }
@@ -317,11 +341,13 @@ fn holds_no_secret(five: &mut Five, tokens: &[String], refused: &[(String, Strin
         five.said.push(log);
         five.run(&["why", agent]);
     }
+    let held = everything(&five.project);
+    assert!(held.contains("wavemark.launches") && held.contains("With ***."), "{held}");
     let log = five.project.server_log();
     assert!(log.contains("run_checkpoint($1::uuid, $2, $3, $4)"), "statements are logged");
     let mut seen = vec![
         ("Postgres's log".to_owned(), log),
-        ("the database".to_owned(), state(&five.project)),
+        ("the database".to_owned(), held),
         ("git".to_owned(), five.project.git(&["log", "-p", "--all"])),
         ("a refusal".to_owned(), format!("{refused:?}")),
     ];

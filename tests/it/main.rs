@@ -24,7 +24,7 @@
 //! | `views` | what a script reads |
 //! | `postgres`, `pooler`, `commits` | other servers, and trouble on the way to them |
 //! | `story` | one with everything in it, and the record that it leaves |
-//! | `calls`, `n8n` | programs that nobody here starts, and workflows that are launched |
+//! | `calls`, `webhooks`, `n8n` | programs that nobody here starts, and workflows that are launched |
 //! | `five` | all kinds of agents in one wave, and everything goes wrong once |
 //! | `supabase`, `api` | on a Supabase project; rows that others write there |
 //! | `init`, `doctor` | the first day, and whether everything is there |
@@ -71,4 +71,5 @@ mod ticks;
 mod tidy;
 mod tls;
 mod views;
+mod webhooks;
 mod workflows;

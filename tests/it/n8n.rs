@@ -154,7 +154,7 @@ fn what_needs_a_person_is_not_tried_again() {
     refused: n8n knows no such webhook: publish the workflow, and let its Webhook node take POST: The requested webhook "POST vision" is not registered.
     refused: it answered 403: is `auth` in the plan, and its secret, what it asks for?
     refused: the secret N8N_SECRET is not set: set it in the environment of `wavemark`
-    refused: `http://n8n.example.org/webhook/vision` is not encrypted: use https://, as the secrets of a run go there
+    refused: {env:N8N_URL}/webhook/vision comes out unencrypted: use https://, as the secrets of a run go there
     "#);
 }
 

@@ -92,7 +92,6 @@ fn a_denied_tool_is_told_and_exit_0_proves_nothing() {
         ("gemini", "exit 0", "without saying how it went"),
         ("gemini", "exit 55", "exited 55"),
         ("claude", "replay claude-turns; exit 1", "max_turns"),
-        ("claude", "replay claude-budget; exit 1", "budget_usd"),
     ] {
         let fields = format!("run: {{ {program}: {{}} }}, retries: 0");
         let project = project(program, &fields, script);
@@ -230,8 +229,7 @@ fn one_that_spends_more_than_it_may_is_stopped_while_it_goes_on() {
     let fields = "run: { claude: {} }, budget_usd: 0.001, produces: [doc/a.md]";
     let script = "[ $calls = 1 ] && replay claude-good && exec sleep 1000
         emit doc/a.md done; replay claude-good";
-    // What it used is told with each heartbeat.
-    let plan = Plan::new().setting("lease: 6s").setting("grace: 1s");
+    let plan = Plan::new().setting("grace: 1s");
     let project = project_with(plan, "claude", fields, script);
 
     project.run(&["run"]).ok();
@@ -244,4 +242,115 @@ fn one_that_spends_more_than_it_may_is_stopped_while_it_goes_on() {
     project.run(&["feedback", "resolve", "1"]).ok();
     project.run(&["run"]).ok();
     assert_eq!(project.status("vision"), "complete", "{}", detail(&project));
+}
+
+/// Shell that prints a step of OpenCode which cost so many dollars.
+const STEP: &str = r#"step() { printf '{"type":"step_start","sessionID":"s","part":{}}\n{"type":"text","sessionID":"s","part":{"text":"Hi."}}\n{"type":"step_finish","sessionID":"s","part":{"reason":"%s","cost":%s,"tokens":{"input":1}}}\n' "$1" "$2"; }
+"#;
+
+#[test]
+fn a_run_that_spent_its_budget_asks_for_more_and_is_not_tried_again_by_itself() {
+    let told = "run: { claude: { budget_usd: 0.3 } }, produces: [doc/a.md]";
+    let watched = "run: { opencode: { budget_usd: 0.3 } }, produces: [doc/a.md]";
+    let spends = "for i in 1 2 3 4; do step tool-calls 0.1; done; sleep 1000";
+    for (program, fields, script) in [
+        ("claude", told, "replay claude-budget; exit 1".to_owned()),
+        ("opencode", watched, format!("{STEP}{spends}")),
+    ] {
+        let project = project(program, fields, &script);
+
+        project.run(&["run"]).ok();
+
+        assert_eq!((project.outcomes("vision"), calls(&project)), ("refused".to_owned(), 1));
+        let said = project.sql("select kind || ': ' || feedback_text from feedback");
+        for word in ["failure: ", "spent the budget of $0.30 of a run", "may spend as much"] {
+            assert!(said.contains(word), "{program}: {said}");
+        }
+        project.run(&["retry", "vision"]).ok();
+        project.run(&["run"]).ok();
+        assert_eq!(calls(&project), 2);
+    }
+
+    // What is over well is over, whatever it cost.
+    let script = format!("{STEP}emit doc/a.md done; step stop 0.9");
+    let project = project("opencode", watched, &script);
+    project.run(&["run"]).ok();
+    assert_eq!(project.outcomes("vision"), "succeeded", "{}", detail(&project));
+}
+
+#[test]
+fn figures_that_nobody_can_hold_hold_up_nobody() {
+    let script = format!(
+        "{STEP}for i in $(seq 30); do step tool-calls 9.9e8; done; step tool-calls 1e400; step tool-calls NaN
+         emit doc/a.md done; step stop -1"
+    );
+    let plan = Plan::new().setting("budget_usd: 900000000").agent(
+        "boast",
+        "",
+        r#"echo '{"usage":{"output":18446744073709551615,"cost":{"usd_micros":18446744073709551615,"basis":"reported"}}}' >"$WAVEMARK_DIR/result.json""#,
+    );
+    let project =
+        project_with(plan, "opencode", "run: { opencode: {} }, produces: [doc/a.md]", &script);
+
+    project.run(&["run"]).ok();
+
+    assert_eq!(project.statuses(), "boast complete, vision complete", "{}", detail(&project));
+    let most = 1_000_000_000_000_000_u64;
+    let spent = || project.run(&["status", "--json"]).ok().json()["usage"]["cost"].clone();
+    assert_eq!(spent()["usd_micros"], most);
+    // What is written by hand may be anything.
+    for odd in ["{\"cost\":{\"usd_micros\":\"many\"}}", "{\"cost\":7,\"output\":-1}"] {
+        project.sql(&format!("update runs set usage = '{odd}' where agent_id = (select id from agents where name = 'boast')"));
+        project.run(&["tick"]).ok();
+        assert_eq!(spent()["usd_micros"], most);
+    }
+}
+
+#[test]
+fn a_conversation_that_breaks_off_is_found_by_the_next_run_and_nothing_is_counted_twice() {
+    let fields = "run: { claude: { resume: session } }, produces: [doc/a.md]";
+    // It counts all that the conversation cost, as far as its own file tells it.
+    let script = r#"
+        sessions="$CLAUDE_CONFIG_DIR/projects/$(pwd -P | tr -c 'A-Za-z0-9\n' -)"
+        mkdir -p "$sessions"; echo call >>"$sessions/it.jsonl"; all=$(wc -l <"$sessions/it.jsonl")
+        echo "{\"type\":\"assistant\",\"message\":{\"id\":\"m$all\",\"content\":[],\"usage\":{\"output_tokens\":10}}}"
+        [ "$WAVEMARK_EPOCH" != 2 ] || kill -9 $$
+        result() { printf '{"type":"result","subtype":"%s","num_turns":1,"total_cost_usd":0.0%s,"usage":{"output_tokens":10}%s}' "$1" "$all" "$2"; }
+        models=; [ -z "$MODELS" ] || models=",\"modelUsage\":{\"m\":{\"outputTokens\":${all}0}}"
+        [ "$WAVEMARK_EPOCH" != 1 ] || { result error_max_turns "$models"; exit 1; }
+        emit doc/a.md done; result success "$models""#;
+    for env in ["", ", env: { MODELS: yes }"] {
+        let project = project("claude", &format!("{fields}{env}"), script);
+
+        project.run(&["run"]).ok();
+
+        assert_eq!(project.outcomes("vision"), "failed, failed, succeeded", "{}", detail(&project));
+        let each = "select string_agg(concat_ws(' for ', usage ->> 'output',
+                        usage #>> '{cost,usd_micros}'), ', ' order by epoch) from runs";
+        assert_eq!(project.sql(each), "10 for 10000, 10, 10 for 20000");
+        let status = project.run(&["status", "--json"]).ok().json();
+        assert_eq!(status["usage"]["cost"]["usd_micros"], 30_000, "{status}");
+    }
+}
+
+#[test]
+fn what_a_program_without_events_writes_down_of_its_use_counts() {
+    let script = r#"emit doc/a.md done
+        echo '{"usage":{"turns":2,"cost":{"usd_micros":250000,"basis":"reported"}}}' >"$WAVEMARK_DIR/result.json""#;
+    let plan = Plan::new().profile("mine", "start: [mine]\nprompt: stdin\n");
+    let project = project_with(plan, "mine", "run: { mine: {} }, produces: [doc/a.md]", script);
+
+    project.run(&["run"]).ok();
+
+    let told = project.run(&["events"]).ok().stdout;
+    assert!(told.contains("$0.25, 2 turns"), "{told}");
+}
+
+#[test]
+fn a_login_that_is_refused_without_an_event_is_not_tried_for_ever() {
+    let script = "while true; do echo '401 Unauthorized: trying again' >&2; sleep 0.1; done";
+    let project = project("gemini", "run: { gemini: {} }", script);
+    project.run(&["run"]).ok();
+    assert_eq!(project.outcomes("vision"), "refused", "{}", detail(&project));
+    assert!(detail(&project).contains("GEMINI_API_KEY"), "{}", detail(&project));
 }

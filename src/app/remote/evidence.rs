@@ -61,6 +61,8 @@ mod tests {
             stop: None,
             had_its_time: false,
             asked: false,
+            checkpoints: 0,
+            usage: None,
             definition: None,
         }
     }

@@ -6,6 +6,7 @@
 
 mod call;
 mod evidence;
+mod hidden;
 mod launch;
 
 use std::{collections::HashMap, time::Duration};
@@ -17,6 +18,7 @@ use tracing::warn;
 pub use self::call::{Call, Called, call};
 use self::{
     evidence::evidence,
+    hidden::{hidden, without_token},
     launch::{asked, filled, post, secret},
 };
 use super::{apply::Begun, context::Context, supervise::Ended};
@@ -76,8 +78,11 @@ impl<'a> Remote<'a> {
                     post.auth.as_ref().map(|(_, secret)| Digest::of(secret.expose_secret()));
                 self.cx.store.launching(run, secret).await?;
                 let agent = agent.clone();
+                let definition = begun.claimed.definition.as_ref();
+                let hidden = hidden(self.cx, definition.map(|d| &d.0), Some(&begun.token));
                 self.launches.spawn(async move {
-                    let answer = caller.launch(manners, &post).await;
+                    let hide = |body: &str| hidden.redact(body);
+                    let answer = caller.launch(manners, &post, hide).await;
                     Answered { run, agent, answer }
                 });
             }
@@ -138,6 +143,7 @@ impl<'a> Remote<'a> {
         };
         let runs = self.cx.store.remote_runs(&self.cx.project).await?;
         let unclaimed = runs.into_iter().filter(|one| one.run == run && !one.is_claimed);
+        let unclaimed = unclaimed.map(|one| self.without_secrets(one));
         let over = unclaimed.filter_map(|one| Some((evidence(&one, Some(exit.clone()))?, one)));
         self.end(over.map(|(evidence, one)| (one, evidence)).collect()).await
     }
@@ -152,6 +158,7 @@ impl<'a> Remote<'a> {
         }
         let over: Vec<(RemoteRun, Evidence)> = runs
             .into_iter()
+            .map(|run| self.without_secrets(run))
             .filter_map(|run| {
                 let evidence = evidence(&run, seen.get(&run.run).cloned())?;
                 Some((run, evidence))
@@ -171,6 +178,15 @@ impl<'a> Remote<'a> {
             }
         }
         Ok(judged)
+    }
+
+    /// A run whose report holds nothing that was sent when it was launched.
+    fn without_secrets(&self, mut run: RemoteRun) -> RemoteRun {
+        if let Some(summary) = run.reported.as_mut().and_then(|said| said.0.summary.as_mut()) {
+            let hidden = hidden(self.cx, run.definition.as_ref().map(|d| &d.0), None);
+            *summary = hidden.redact(&without_token(summary, run.token));
+        }
+        run
     }
 
     /// What n8n says about runs that said nothing about their end.
@@ -249,7 +265,13 @@ impl<'a> Remote<'a> {
             }
             let took = (run.taken_at - run.claimed_at).to_std().unwrap_or_default();
             judged.push(Judged {
-                ended: Ended { agent: run.agent, outcome: ending.outcome, took, checkpoints: 0 },
+                ended: Ended {
+                    agent: run.agent,
+                    outcome: ending.outcome,
+                    took,
+                    checkpoints: u32::try_from(run.checkpoints).unwrap_or(u32::MAX),
+                    usage: ending.usage,
+                },
                 detail: ending.detail,
             });
         }
@@ -262,7 +284,8 @@ fn of_remote(run: &RemoteRun, evidence: &Evidence, stored: &[(RunId, ArtifactKey
     let has = |key: &ArtifactKey| stored.iter().any(|(id, have)| *id == run.run && have == key);
     let missing: Vec<ArtifactKey> =
         produces.into_iter().flatten().filter(|key| !has(key)).cloned().collect();
-    ending((run.run, run.token), evidence, &missing, run.asked)
+    let usage = run.usage.map(|usage| usage.0);
+    Ending { usage, ..ending((run.run, run.token), evidence, &missing, run.asked) }
 }
 
 /// How a run ended, from what is known of it.

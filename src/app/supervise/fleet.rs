@@ -22,8 +22,8 @@ use crate::{
     store::{Beat, Ending, Kept, Maker},
 };
 
-/// How soon what an agent says about its progress is in the database, where
-/// `wavemark status` reads it.
+/// How soon what an agent says about its progress and what it cost is in the
+/// database, where `wavemark status` reads it and budgets are kept.
 const SOON: Duration = Duration::from_millis(500);
 
 /// What a report came to; the weightiest last.
@@ -308,7 +308,11 @@ impl<'a> Fleet<'a> {
                 News::Nothing
             }
             Report::Used { usage } => {
-                active.usage = Some(usage);
+                let before = active.usage.replace(usage).and_then(|usage| usage.cost);
+                if usage.cost != before {
+                    // It may be too much.
+                    self.tells_at.get_or_insert(Instant::now() + SOON);
+                }
                 News::Nothing
             }
             Report::Claims { reply } => {
@@ -415,12 +419,9 @@ impl<'a> Fleet<'a> {
             }
             let took = over.ended - over.active.began;
             observe(Progress::Ended(agent.clone(), ending.outcome, ending.detail, took));
-            ended.push(Ended {
-                agent,
-                outcome: ending.outcome,
-                took,
-                checkpoints: over.active.checkpoints,
-            });
+            let (outcome, usage) = (ending.outcome, ending.usage);
+            let checkpoints = over.active.checkpoints;
+            ended.push(Ended { agent, outcome, took, checkpoints, usage });
         }
         Ok(ended)
     }

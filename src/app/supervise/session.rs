@@ -6,7 +6,7 @@ use super::{Budget, Where};
 use crate::{
     app::mail::Exchanged,
     engine::Decision,
-    model::{AgentName, ArtifactKey, FeedbackNumber, LastTick, Outcome, TickEnd},
+    model::{AgentName, ArtifactKey, FeedbackNumber, LastTick, Outcome, TickEnd, Usage},
 };
 
 /// How far to go.
@@ -69,6 +69,8 @@ pub struct Ended {
     pub took: Duration,
     /// How many checkpoints it stored.
     pub checkpoints: u32,
+    /// What it used of a language model, if it is known to have used one.
+    pub usage: Option<Usage>,
 }
 
 /// What a session came to.

@@ -20,7 +20,7 @@ use crate::{
     plan::{
         Plan,
         diff::{Action, Changes, Proposal},
-        testing::any_plan,
+        testing::{any_plan, any_plans_one_field_apart},
     },
     store::{
         Retire,
@@ -54,6 +54,13 @@ fn any_step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// Two plans of one project, which differ in everything or in hardly anything.
+fn any_plans() -> impl Strategy<Value = [Plan; 2]> {
+    let one_field_apart = any_plans_one_field_apart()
+        .prop_filter("another project", |[one, two]| one.project.name == two.project.name);
+    prop_oneof![[any_plan(), any_plan()], one_field_apart]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig {
         cases: 8,
@@ -64,7 +71,7 @@ proptest! {
 
     #[test]
     fn what_a_plan_says_is_what_syncing_it_does(
-        plans in [any_plan(), any_plan()],
+        plans in any_plans(),
         steps in vec(any_step(), 0..14),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -162,6 +169,10 @@ impl Days {
         prop_assert_eq!(said.project.is_empty(), before["project"] == after["project"]);
 
         let (stored, facts) = self.store.stored_plan(name).await.unwrap();
+        prop_assert_eq!(stored.project.as_ref(), Some(&plan.project));
+        for (name, agent) in &plan.agents {
+            prop_assert_eq!(stored.agents[name].definition.as_ref(), Some(&agent.definition));
+        }
         let nothing = Changes { unchanged: plan.agents.len(), ..Changes::default() };
         prop_assert_eq!(Changes::between(&stored, plan), nothing);
         // Nobody waits meanwhile.

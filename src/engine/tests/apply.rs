@@ -308,5 +308,6 @@ fn hand_in(agent: &Agent, asked: u32) -> Request {
 }
 
 fn failure(agent: &Agent) -> Request {
-    Request::Failure { epoch: agent.epoch, generation: agent.generation }
+    let budget = agent.budget.filter(|&budget| agent.spent >= budget);
+    Request::Failure { epoch: agent.epoch, generation: agent.generation, budget }
 }

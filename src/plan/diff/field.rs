@@ -14,7 +14,10 @@ use serde::{Deserialize, Serialize};
 
 use super::stored::StoredWave;
 use crate::{
-    model::{Definition, Digest, Manners, ProjectSettings, Resume, Runner, Subagent, words},
+    model::{
+        Auth, Definition, Digest, Manners, ProjectSettings, Resume, Runner, Subagent, Webhook,
+        words,
+    },
     plan::{Project, Wave},
 };
 
@@ -226,9 +229,22 @@ fn command(runner: &Runner) -> String {
         // As a list: an argument may hold spaces.
         Runner::Exec(words) => format!("exec {words:?}"),
         Runner::Subagent(subagent) => gist_of(subagent),
-        Runner::N8n(webhook) => format!("n8n {}", webhook.url),
-        Runner::Webhook(webhook) => format!("webhook {}", webhook.url),
+        Runner::N8n(webhook) => format!("n8n {}", asked(webhook)),
+        Runner::Webhook(webhook) => format!("webhook {}", asked(webhook)),
         Runner::Manual {} => "manual".to_owned(),
+    }
+}
+
+/// A URL, and how it is asked; secrets are the names of variables.
+fn asked(webhook: &Webhook) -> String {
+    let Webhook { url, auth, api_key, stop } = webhook;
+    let mut parts = Vec::new();
+    parts.extend(auth.as_ref().map(|Auth { header, secret }| format!("auth {header} {secret}")));
+    parts.extend(api_key.as_ref().map(|key| format!("api_key {key}")));
+    parts.extend(stop.as_ref().map(|stop| format!("stop {stop}")));
+    match parts.as_slice() {
+        [] => url.to_string(),
+        parts => format!("{url} ({})", parts.join(", ")),
     }
 }
 

@@ -5,7 +5,7 @@ use proptest::{collection::vec, prelude::*};
 use super::*;
 use crate::{
     model::{Definition, Digest},
-    plan::testing::{any_plan, check},
+    plan::testing::{any_plan, any_plans_one_field_apart, check},
 };
 
 /// The database after `changes` towards `plan` were applied to `stored`: what
@@ -162,6 +162,26 @@ fn a_change_of_what_an_agent_does_builds_it_again_and_a_title_does_not() {
 }
 
 #[test]
+fn how_a_url_is_asked_is_a_part_of_what_an_agent_does() {
+    let plan = |settings: &str| {
+        let n8n = format!("webhook: \"{{env:N8N_URL}}/webhook/a\"{settings}");
+        format!("--- waves/w.yaml\nwave: w\nagents: {{ a: {{ run: {{ n8n: {{ {n8n} }} }} }} }}")
+    };
+    let after = plan(
+        ", auth: { header: X-Secret, secret: N8N_SECRET }, api_key: N8N_API_KEY,
+         stop: \"https://x.org/stop\"",
+    );
+    let changes = changes(&plan(""), &after);
+    insta::assert_snapshot!(changes.to_text(Detail::Full, Tense::Future), @"
+    1 to change, 1 to build again; 0 stay as they are
+
+    wave w
+      ~ a: build again because of run
+          run: n8n {env:N8N_URL}/webhook/a -> n8n {env:N8N_URL}/webhook/a (auth X-Secret N8N_SECRET, api_key N8N_API_KEY, stop https://x.org/stop)
+    ");
+}
+
+#[test]
 fn going_back_to_what_was_built_builds_nothing_again() {
     let [built, other] = [BEFORE, &BEFORE.replace("A: 1", "A: 2")].map(|text| check(text).unwrap());
     let mut stored = synced([&built]);
@@ -311,6 +331,21 @@ proptest! {
         let after = applied(stored, &plan, &changes);
         let fresh = synced([&plan]);
         prop_assert_eq!(planned_part(after), fresh);
+    }
+
+    #[test]
+    fn whatever_a_plan_says_else_is_told([before, after] in any_plans_one_field_apart()) {
+        prop_assume!(before.project.name == after.project.name);
+        let stored = synced([&before]);
+        let changes = Changes::between(&stored, &after);
+        prop_assert!(!changes.is_empty());
+        // Each in words: a wave is new or gone, anything else says something else.
+        for (name, change) in &changes.agents {
+            let says = !change.fields.is_empty() || change.moved_from.is_some();
+            prop_assert!(says, "{}: {:?}", name, change);
+        }
+        let now = planned_part(applied(stored, &after, &changes));
+        prop_assert_eq!(now, synced([&after]));
     }
 
     #[test]

@@ -4,12 +4,21 @@
 //! executed, `--- path -x` one that may not. Without a `waves/project.yaml`,
 //! there is one with only a name.
 
+mod changes;
+mod declared;
 mod random;
+mod runners;
+mod style;
 
 use std::collections::BTreeMap;
 
-pub(crate) use self::random::any_plan;
-pub(super) use self::random::{Style, any_files, written};
+pub(super) use self::{
+    changes::any_files_one_field_apart,
+    declared::{DECLARED, said},
+    random::any_files,
+    style::{Style, written},
+};
+pub(crate) use self::{changes::any_plans_one_field_apart, random::any_plan};
 use super::{Facts, Plan, Problems, Program, read};
 
 /// The plan in `text`, or what is wrong with it.
@@ -22,7 +31,7 @@ pub(crate) fn check(text: &str) -> Result<Plan, Problems> {
         match header.trim().split_once(' ') {
             Some((path, "+x")) => drop(facts.programs.insert(path.to_owned(), Program::Executable)),
             Some((path, _)) => drop(facts.programs.insert(path.to_owned(), Program::NotExecutable)),
-            None if header.trim().ends_with(".yaml") => {
+            None if header.trim().ends_with(".yaml") || header.trim().ends_with(".toml") => {
                 drop(files.insert(header.trim().to_owned(), content.as_bytes().into()));
             }
             None => {

@@ -2,15 +2,21 @@
 
 mod schema;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use proptest::{collection::vec, prelude::*, sample::Index};
-use serde_json::{Value, json};
+use proptest::{
+    collection::vec,
+    prelude::*,
+    sample::Index,
+    strategy::ValueTree as _,
+    test_runner::{Config, TestRng, TestRunner},
+};
 
 use super::{
-    Facts, Plan, Problems, Source, read,
-    testing::{Style, any_files, check, written},
+    Agent, Facts, Plan, Problems, Project, Source, read,
+    testing::{DECLARED, Style, any_files, any_files_one_field_apart, check, said, written},
 };
+use crate::model::Definition;
 
 const STORY: &str = "
 --- waves/project.yaml
@@ -138,6 +144,30 @@ fn a_good_plan_has_every_default_filled_in() {
     assert!(plan.warnings.is_empty());
 }
 
+/// The laws below are about all that can be written.
+#[test]
+fn random_plans_say_everything_that_is_declared() {
+    let mut runner = TestRunner::new_with_rng(
+        Config::default(),
+        TestRng::deterministic_rng(Config::default().rng_algorithm),
+    );
+    let mut missing = DECLARED.clone();
+    assert!(missing.len() > 100, "{missing:?}");
+    for _ in 0..1_000 {
+        if missing.is_empty() {
+            return;
+        }
+        let files = any_files().new_tree(&mut runner).unwrap().current();
+        let said: BTreeSet<_> = files.values().flat_map(said).collect();
+        missing.retain(|path| !said.contains(path));
+    }
+    let missing: Vec<String> = missing
+        .iter()
+        .map(|path| path.iter().map(ToString::to_string).collect::<Vec<_>>().join("."))
+        .collect();
+    panic!("no random plan has these:\n{}", missing.join("\n"));
+}
+
 fn check_files(files: &BTreeMap<String, Source>) -> Result<Plan, Problems> {
     read(files).check(&Facts::default())
 }
@@ -176,16 +206,24 @@ proptest! {
 
     #[test]
     fn whatever_a_plan_says_else_changes_its_digest(
-        mut files in any_files(),
+        [before, after] in any_files_one_field_apart(),
         style in Style::any(),
-        file in any::<Index>(),
-        change in any::<Index>(),
     ) {
-        let before = check_files(&written(&files, style)).map_err(fail)?.digest();
-        let file = file.index(files.len());
-        change_one_field(files.values_mut().nth(file).unwrap(), change);
-        let after = check_files(&written(&files, style)).map_err(fail)?.digest();
-        prop_assert_ne!(before, after);
+        let before = check_files(&written(&before, style)).map_err(fail)?;
+        let after = check_files(&written(&after, style)).map_err(fail)?;
+        prop_assert_ne!(before.digest(), after.digest());
+    }
+
+    #[test]
+    fn a_plan_survives_being_kept_as_json(files in any_files(), style in Style::any()) {
+        let plan = check_files(&written(&files, style)).map_err(fail)?;
+        for Agent { definition, .. } in plan.agents.values() {
+            let kept: Definition = serde_json::from_str(&json(definition)).unwrap();
+            prop_assert_eq!(&kept, definition);
+            prop_assert_eq!(kept.digest(), definition.digest());
+        }
+        let kept: Project = serde_json::from_str(&json(&plan.project)).unwrap();
+        prop_assert_eq!(kept, plan.project);
     }
 
     #[test]
@@ -209,56 +247,6 @@ proptest! {
         }
         answered(&files);
     }
-}
-
-/// Gives one field of a file a value that no random plan has.
-fn change_one_field(file: &mut Value, pick: Index) {
-    let new = |name: &str, value: Value| (name.to_owned(), value);
-    if file.get("project").is_some() {
-        let (name, value) = pick
-            .get(&[
-                new("project", json!("other")),
-                new("artifacts", json!({ "branch": "other" })),
-                new("artifacts", json!({ "max_size": 9999 })),
-                new("pools", json!({ "default": 77, "gpu": 77 })),
-                new("pools", json!({ "gpu": 77, "other": 1 })),
-                new("grace", json!("77s")),
-                new("backoff", json!("77s")),
-                new("backoff_cap", json!("77m")),
-                new("stall_timeout", json!("77s")),
-                new("lease", json!("77s")),
-                new("tick_every", json!("77s")),
-                new("infra_retries", json!(777)),
-                new("trust", json!({ "role": "write" })),
-            ])
-            .clone();
-        file[name] = value;
-        return;
-    }
-    let agents = file["agents"].as_object_mut().unwrap();
-    let other = |field: &Value, words: [&str; 2]| json!(words[usize::from(field == words[0])]);
-    let agent = pick.index(agents.len());
-    let agent = agents.values_mut().nth(agent).unwrap();
-    let mut changes = vec![
-        new("title", json!("Another")),
-        new("prompt", json!("Another.")),
-        new("run", json!({ "exec": ["true", 5, "-q"] })),
-        new("env", json!({ "A": "1", "OTHER": "" })),
-        new("secrets", json!(["OTHER"])),
-        new("produces", json!(["doc/other.md"])),
-        new("timeout", json!("77s")),
-        new("retries", json!(77)),
-        new("priority", json!(77)),
-        new("pool", other(&agent["pool"], ["gpu", "default"])),
-        new("review", other(&agent["review"], ["required", "parallel"])),
-        new("on_stale", other(&agent["on_stale"], ["rebuild", "keep"])),
-    ];
-    changes.retain(|(name, value)| !(value == "default" && agent[name].is_null()));
-    if agent["needs"].as_array().is_some_and(|needs| !needs.is_empty()) {
-        changes.push(new("needs", json!([])));
-    }
-    let (name, value) = pick.get(&changes).clone();
-    agent[name] = value;
 }
 
 fn fail(problems: Problems) -> TestCaseError {

@@ -2,12 +2,13 @@
 //!
 //! Its `usage` is of this call and of the main conversation alone; `modelUsage`
 //! and `total_cost_usd` include what its own sub-agents used, and in some
-//! versions earlier calls. Input excludes what was cached.
+//! versions earlier calls. Input excludes what was cached. Money is told at the
+//! end only; tokens with each answer of the model, once for each of its parts.
 
 use serde_json::Value as Json;
 
-use super::{End, Fault, Transcript, count, fault, text};
-use crate::model::{Cost, CostBasis, Usage, Usd};
+use super::{End, Fault, Transcript, count, dollars, fault, text};
+use crate::model::{CostBasis, Usage};
 
 pub(super) fn hear(told: &mut Transcript, event: &Json) -> Option<String> {
     match (text(event, "/type")?, text(event, "/subtype")) {
@@ -25,6 +26,9 @@ pub(super) fn hear(told: &mut Transcript, event: &Json) -> Option<String> {
             ))
         }
         ("assistant", _) if text(event, "/message/model") != Some("<synthetic>") => {
+            if let Some(id) = text(event, "/message/id").filter(|_| told.end.is_none()) {
+                told.answered_for(id, Usage { turns: 1, ..of_call(event, "/message/usage") });
+            }
             let content = event.pointer("/message/content")?.as_array()?;
             let lines = content.iter().filter_map(|part| match text(part, "/type")? {
                 "text" => told.said(text(part, "/text")?),
@@ -65,16 +69,8 @@ fn result(told: &mut Transcript, event: &Json, subtype: &str) {
     let denied = denials.into_iter().flatten().filter_map(|one| text(one, "/tool_name"));
     told.denied.extend(denied.map(str::to_owned));
 
-    told.call = Usage {
-        uncached_input: count(event, "/usage/input_tokens"),
-        cache_read: count(event, "/usage/cache_read_input_tokens"),
-        cache_write: count(event, "/usage/cache_creation_input_tokens"),
-        output: count(event, "/usage/output_tokens"),
-        turns: count(event, "/num_turns"),
-        ..Usage::default()
-    };
-    let usd = event.pointer("/total_cost_usd").and_then(Json::as_f64).and_then(Usd::from_dollars);
-    let cost = usd.map(|usd| Cost { usd, basis: CostBasis::Reported });
+    told.call = Usage { turns: count(event, "/num_turns"), ..of_call(event, "/usage") };
+    let cost = dollars(event, "/total_cost_usd", CostBasis::Reported);
     let models = event.pointer("/modelUsage").and_then(Json::as_object);
     told.counted = Some(match models {
         Some(models) => {
@@ -87,6 +83,18 @@ fn result(told: &mut Transcript, event: &Json, subtype: &str) {
             });
             Usage { cost, ..each.sum() }
         }
-        None => Usage { cost, turns: 0, ..told.call },
+        None => Usage { cost, ..Usage::default() },
     });
+}
+
+/// The tokens at `place`.
+fn of_call(event: &Json, place: &str) -> Usage {
+    let count = |what: &str| count(event, &format!("{place}/{what}"));
+    Usage {
+        uncached_input: count("input_tokens"),
+        cache_read: count("cache_read_input_tokens"),
+        cache_write: count("cache_creation_input_tokens"),
+        output: count("output_tokens"),
+        ..Usage::default()
+    }
 }

@@ -9,17 +9,21 @@
 
 mod claude;
 mod codex;
+mod figures;
 mod gemini;
 mod lines;
 mod opencode;
 mod words;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 
-use self::lines::Lines;
 pub(super) use self::words::fault;
+use self::{
+    figures::{count, dollars},
+    lines::Lines,
+};
 use crate::model::{EventFormat, Usage};
 
 /// How often in a row a login may be refused before it is hopeless.
@@ -68,11 +72,23 @@ pub(super) struct Transcript {
     pub(super) answered: bool,
     /// What this call used, by the program's own count of it.
     call: Usage,
+    /// What each answer of the model used, as far as that is told one by one:
+    /// some are told more than once.
+    answers: BTreeMap<String, Usage>,
     /// What the program counts for the conversation, which may have begun in an
     /// earlier call.
     counted: Option<Usage>,
     /// How often in a row the login was refused.
     refusals: u32,
+}
+
+/// What a program had counted for a conversation when a call begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Before {
+    /// What it told when it last told anything.
+    pub(super) counted: Usage,
+    /// What was heard of it since: it broke off before it told a count.
+    pub(super) heard: Usage,
 }
 
 impl Transcript {
@@ -86,12 +102,28 @@ impl Transcript {
     ///
     /// Versions of one program differ in whether their figures go on when a
     /// conversation does. Figures that go on are no less than what there was
-    /// before and this call's own together.
-    pub(super) fn used(&self, before: Usage) -> Usage {
+    /// before and this call's own together; where only money is counted, it is
+    /// taken to go on unless it is less than before.
+    pub(super) fn used(&self, before: Before) -> Usage {
         let Some(counted) = self.counted else { return self.call };
-        let goes_on = covers(&counted, &(before + self.call));
-        let used = if goes_on { counted.since(before) } else { counted };
+        if !has_tokens(&counted) {
+            return Usage { cost: counted.since(before.counted).cost, ..self.call };
+        }
+        let heard = Usage { cost: None, ..before.heard };
+        let used = if covers(&counted, &(before.counted + heard + self.call)) {
+            counted.since(before.counted + heard)
+        } else if covers(&counted, &(before.counted + self.call)) {
+            counted.since(before.counted)
+        } else {
+            counted
+        };
         Usage { turns: self.call.turns, ..used }
+    }
+
+    /// What was heard of this call, if it broke off before the program told a
+    /// count.
+    pub(super) fn heard(&self) -> Usage {
+        if self.counted.is_some() { Usage::default() } else { self.call }
     }
 
     /// What the program has counted for the conversation so far.
@@ -107,6 +139,19 @@ impl Transcript {
             EventFormat::Opencode => opencode::hear(self, event),
             EventFormat::None => None,
         }
+    }
+
+    /// The model gave an answer, or a part of one: what it used so far.
+    fn answered_for(&mut self, id: &str, used: Usage) {
+        self.answered = true;
+        let before = self.answers.insert(id.to_owned(), used).unwrap_or_default();
+        self.call = self.call.since(before) + used;
+    }
+
+    /// It says beside its events that its login is refused.
+    fn complained(&mut self) {
+        // Where the model answered, it is about something else.
+        self.refusals += u32::from(!self.answered);
     }
 
     fn refused(&mut self, status: Option<u64>) {
@@ -139,6 +184,10 @@ impl Transcript {
     }
 }
 
+fn has_tokens(usage: &Usage) -> bool {
+    !Usage { turns: 0, cost: None, ..*usage }.is_none()
+}
+
 /// Whether no figure of `whole` is less than that of `part`.
 fn covers(whole: &Usage, part: &Usage) -> bool {
     let figures = |it: &Usage| {
@@ -152,17 +201,19 @@ fn covers(whole: &Usage, part: &Usage) -> bool {
 pub(super) struct Events {
     format: EventFormat,
     lines: Lines,
+    aside: Lines,
     transcript: Transcript,
 }
 
 impl Events {
     pub(super) fn new(format: EventFormat) -> Self {
-        Self { format, lines: Lines::default(), transcript: Transcript::default() }
+        let (lines, aside) = <(Lines, Lines)>::default();
+        Self { format, lines, aside, transcript: Transcript::default() }
     }
 
     /// Takes what was printed; returns what people should see of it, by lines.
     pub(super) fn push(&mut self, bytes: &[u8]) -> Vec<String> {
-        let Self { format, lines, transcript } = self;
+        let Self { format, lines, transcript, .. } = self;
         let complete = lines.push(bytes);
         complete.iter().filter_map(|line| hear_line(*format, transcript, line)).collect()
     }
@@ -173,6 +224,19 @@ impl Events {
         rest.iter().filter_map(|line| hear_line(self.format, &mut self.transcript, line)).collect()
     }
 
+    /// Takes what was printed beside the events.
+    pub(super) fn push_aside(&mut self, bytes: &[u8]) {
+        if self.format == EventFormat::None {
+            return;
+        }
+        let about_login =
+            |line: &Vec<u8>| fault(&String::from_utf8_lossy(line), None) == Fault::Login;
+        // One complaint can have many lines.
+        if self.aside.push(bytes).iter().any(about_login) {
+            self.transcript.complained();
+        }
+    }
+
     /// What was told so far.
     pub(super) fn transcript(&self) -> &Transcript {
         &self.transcript
@@ -181,7 +245,7 @@ impl Events {
 
 fn hear_line(format: EventFormat, transcript: &mut Transcript, line: &[u8]) -> Option<String> {
     if format != EventFormat::None
-        && let Ok(event @ Json::Object(_)) = serde_json::from_slice(line)
+        && let Some(event @ Json::Object(_)) = figures::parse(line)
     {
         return transcript.hear(format, &event);
     }
@@ -194,11 +258,6 @@ fn hear_line(format: EventFormat, transcript: &mut Transcript, line: &[u8]) -> O
 /// A text of an event, by a JSON pointer.
 fn text<'e>(event: &'e Json, pointer: &str) -> Option<&'e str> {
     event.pointer(pointer)?.as_str()
-}
-
-/// A count of an event; what is no count is none.
-fn count(event: &Json, pointer: &str) -> u64 {
-    event.pointer(pointer).and_then(Json::as_u64).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@
 
 use serde_json::Value as Json;
 
-use super::{End, Transcript, count, fault, text, words::is_denial};
-use crate::model::{Cost, CostBasis, Usage, Usd};
+use super::{End, Transcript, count, dollars, fault, text, words::is_denial};
+use crate::model::{CostBasis, Usage, Usd};
 
 pub(super) fn hear(told: &mut Transcript, event: &Json) -> Option<String> {
     let kind = text(event, "/type")?;
@@ -44,8 +44,7 @@ pub(super) fn hear(told: &mut Transcript, event: &Json) -> Option<String> {
                     Some(End::Bad(fault(&said, None), said))
                 }
             };
-            let usd = part.get("cost").and_then(Json::as_f64).and_then(Usd::from_dollars);
-            let usd = usd.filter(|usd| *usd > Usd::default());
+            let cost = dollars(part, "/cost", CostBasis::Computed);
             let step = Usage {
                 uncached_input: count(part, "/tokens/input"),
                 cache_read: count(part, "/tokens/cache/read"),
@@ -53,7 +52,7 @@ pub(super) fn hear(told: &mut Transcript, event: &Json) -> Option<String> {
                 output: count(part, "/tokens/output"),
                 reasoning: count(part, "/tokens/reasoning"),
                 turns: 1,
-                cost: usd.map(|usd| Cost { usd, basis: CostBasis::Computed }),
+                cost: cost.filter(|cost| cost.usd > Usd::default()),
             };
             told.call = told.call + step;
             None

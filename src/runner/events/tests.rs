@@ -7,7 +7,7 @@ use std::{fs, path::Path};
 
 use proptest::{collection::vec, prelude::*, sample::Index};
 
-use super::{Events, Fault, Transcript, fault};
+use super::{Before, Events, Fault, Transcript, fault};
 use crate::model::{EventFormat, Usage};
 
 fn recorded(name: &str) -> Vec<u8> {
@@ -69,7 +69,7 @@ fn what_the_programs_tell() {
             told.end,
             told.text,
             told.denied,
-            shown_usage(told.used(Usage::default()))
+            shown_usage(told.used(Before::default()))
         );
         for line in lines {
             table += &format!("  | {line}\n");
@@ -177,13 +177,18 @@ fn what_the_programs_tell() {
     "#);
 }
 
+/// What there was before a call, when `told` was of the one before.
+fn after(told: &Transcript) -> Before {
+    Before { counted: told.counted().unwrap_or_default(), heard: told.heard() }
+}
+
 #[test]
 fn figures_that_go_on_with_a_conversation_are_counted_once() {
     // Codex counts on.
     let first = heard(EventFormat::Codex, &recorded("codex-good.jsonl")).0;
     let second = heard(EventFormat::Codex, &recorded("codex-resumed.jsonl")).0;
-    let before = first.counted().unwrap();
-    assert_eq!(second.used(before).uncached_input, first.used(Usage::default()).uncached_input);
+    let alone = first.used(Before::default()).uncached_input;
+    assert_eq!(second.used(after(&first)).uncached_input, alone);
 
     // So does one Claude Code, and another does not.
     let result = |call: u64, counted: u64, usd: f64| {
@@ -193,12 +198,71 @@ fn figures_that_go_on_with_a_conversation_are_counted_once() {
         );
         heard(EventFormat::Claude, line.replace('\n', " ").as_bytes()).0
     };
-    let before = result(100, 100, 0.01).counted().unwrap();
+    let before = after(&result(100, 100, 0.01));
     let micros = |usage: Usage| (usage.output, usage.turns, usage.cost.unwrap().usd.micros());
     assert_eq!(micros(result(300, 400, 0.04).used(before)), (300, 2, 30_000));
     assert_eq!(micros(result(300, 300, 0.03).used(before)), (300, 2, 30_000));
     // What its own sub-agents used counts in both.
     assert_eq!(micros(result(300, 450, 0.05).used(before)), (350, 2, 40_000));
+}
+
+#[test]
+fn money_that_goes_on_is_counted_once_where_no_tokens_do() {
+    let result = |tokens: u64, usd: f64| {
+        let line = format!(
+            r#"{{"type":"result","subtype":"success","num_turns":1,"total_cost_usd":{usd},"usage":{{"output_tokens":{tokens}}}}}"#
+        );
+        heard(EventFormat::Claude, line.as_bytes()).0
+    };
+    let micros = |usage: Usage| (usage.output, usage.cost.unwrap().usd.micros());
+    let first = result(100, 0.009_27);
+    assert_eq!(micros(first.used(Before::default())), (100, 9_270));
+    assert_eq!(micros(result(50, 0.013_9).used(after(&first))), (50, 4_630));
+    // It did not go on: it began anew.
+    assert_eq!(micros(result(50, 0.004).used(after(&first))), (50, 4_000));
+}
+
+#[test]
+fn a_call_that_breaks_off_used_what_was_heard_and_the_next_one_does_not_count_it_again() {
+    let answer = |id: &str, output: u64| {
+        format!(
+            r#"{{"type":"assistant","message":{{"id":"{id}","content":[],"usage":{{"input_tokens":10,"output_tokens":{output}}}}}}}"#
+        ) + "\n"
+    };
+    // Each part of an answer tells all that the answer used.
+    let broken = [answer("a", 1), answer("b", 4), answer("a", 3), answer("a", 3)].concat();
+    let broken = heard(EventFormat::Claude, broken.as_bytes()).0;
+    let used = broken.used(Before::default());
+    assert_eq!((used.uncached_input, used.output, used.turns, used.cost), (20, 7, 2, None));
+
+    let whole = |counted: u64| {
+        let line = format!(
+            r#"{{"type":"result","subtype":"success","num_turns":1,"total_cost_usd":0.5,"usage":{{"output_tokens":5}},"modelUsage":{{"m":{{"outputTokens":{counted},"inputTokens":20}}}}}}"#
+        );
+        heard(EventFormat::Claude, (answer("c", 2) + &line).as_bytes()).0
+    };
+    // It counts what broke off, or it does not.
+    assert_eq!(whole(12).used(after(&broken)).output, 5);
+    assert_eq!(whole(5).used(after(&broken)).output, 5);
+}
+
+#[test]
+fn a_login_that_is_refused_beside_the_events_is_hopeless_in_the_end() {
+    let complain = |events: &mut Events, times: u32| {
+        for _ in 0..times {
+            events.push_aside(b"Error: 401 Unauthorized\n  at login: not logged in\n");
+        }
+        events.transcript().is_hopeless()
+    };
+    let mut refused = Events::new(EventFormat::Gemini);
+    assert!(!complain(&mut refused, 2));
+    assert!(complain(&mut refused, 1));
+
+    // A tool of one that works is refused something.
+    let mut works = Events::new(EventFormat::Gemini);
+    works.push(b"{\"type\":\"message\",\"role\":\"assistant\",\"content\":\"Hi\"}\n");
+    assert!(!complain(&mut works, 9));
+    assert!(!complain(&mut Events::new(EventFormat::None), 9));
 }
 
 #[test]
@@ -221,7 +285,7 @@ fn a_line_of_many_mebibytes_is_an_event_and_an_endless_one_is_passed_over() {
     for (mebibytes, is_heard) in [(5, true), (17, false)] {
         let (told, _) = heard(EventFormat::Codex, event(mebibytes << 20).as_bytes());
         assert_eq!(told.answered, is_heard);
-        assert_eq!(told.used(Usage::default()).uncached_input, 7);
+        assert_eq!(told.used(Before::default()).uncached_input, 7);
     }
 }
 
@@ -318,8 +382,8 @@ proptest! {
             events.push(piece);
         }
         events.finish();
-        let before = Usage { output: baseline, turns: baseline, ..Usage::default() };
-        events.transcript().used(before);
+        let counted = Usage { output: baseline, turns: baseline, ..Usage::default() };
+        events.transcript().used(Before { counted, heard: counted });
     }
 
     #[test]

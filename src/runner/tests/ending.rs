@@ -127,8 +127,9 @@ async fn an_agent_that_ends_by_itself_in_its_grace_was_still_asked_to_stop() {
 async fn what_a_finished_agent_leaves_behind_ends_with_it() {
     let agent = hasty(
         "setsid sh -c 'trap \"\" TERM; echo hidden >up; while :; do sleep 1000; done' &
+         (env -i setsid sh -c 'echo here >bare; exec sleep 1004' &)
          sleep 1001 &
-         until [ -e up ]; do sleep 0.01; done; echo done",
+         until [ -e up ] && [ -s bare ]; do sleep 0.01; done; echo done",
     );
     let begun = Instant::now();
     let mut running = agent.start();
@@ -140,6 +141,10 @@ async fn what_a_finished_agent_leaves_behind_ends_with_it() {
     assert_eq!(story.evidence().exit, Exit::Code(0));
     assert_eq!(story.evidence().log_tail, "done\n");
     assert_eq!(processes_of(&agent, leader), 0);
+    // Orphaned without a trace in its environment, it still works in the run directory.
+    let all = fs::read_dir("/proc").unwrap().flatten();
+    let command = |entry: fs::DirEntry| fs::read(entry.path().join("cmdline")).unwrap_or_default();
+    assert!(!all.map(command).any(|line| line == b"sleep\x001004\0"));
 }
 
 #[tokio::test]
@@ -181,10 +186,10 @@ async fn a_directory_that_cannot_be_made_is_the_machines_fault() {
 
 #[tokio::test]
 async fn output_that_somebody_holds_open_is_not_waited_for() {
-    // Orphaned, in another session and without its environment, it cannot be
-    // recognised; it says its number so that the test can end it.
+    // Orphaned, elsewhere, in another session and without its environment, it cannot
+    // be recognised; it says its number so that the test can end it.
     let agent = Agent::new(
-        "(env -i setsid sh -c 'echo $$ >pid; exec sleep 1000' &)
+        "(env -i setsid sh -c 'echo $$ >pid; cd /; exec sleep 1000' &)
         until [ -s pid ]; do sleep 0.01; done; echo done",
     );
     let begun = Instant::now();

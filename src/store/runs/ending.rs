@@ -80,6 +80,14 @@ async fn finish(tx: &mut Tx, project: ProjectId, endings: &[Ending]) -> Result<V
              where a.id = ended.agent_id and ended.outcome = 'succeeded'
                  and a.generation >= ended.generation
              returning a.id
+         ), withdrawn as (
+             -- Somebody was asked to do the work while this run was given up.
+             update public.feedback f
+             set resolved = true, resolution = 'superseded', resolved_by = 'wavemark',
+                 applied_at = now()
+             from built
+             where f.agent_id = built.id and f.kind = 'question'
+                 and f.request like 'manual:%' and not f.resolved
          ), forgotten as (
              -- A conversation is kept only until its work is done.
              delete from wavemark.sessions s using built where s.agent_id = built.id

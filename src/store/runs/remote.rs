@@ -8,7 +8,9 @@ use sqlx::types::Json;
 
 use super::{Claim, Claimed, lock_pools};
 use crate::{
-    model::{AgentName, Definition, Digest, Epoch, Finish, Instant, ProjectId, RunId, StopReason},
+    model::{
+        AgentName, Definition, Digest, Epoch, Finish, Instant, ProjectId, RunId, StopReason, Usage,
+    },
     store::{
         Project, Result, Store,
         sql::{Tx, query, query_as},
@@ -53,6 +55,10 @@ pub struct RemoteRun {
     pub had_its_time: bool,
     /// Whether it asked people something.
     pub asked: bool,
+    /// How many checkpoints it stored.
+    pub checkpoints: i64,
+    /// What it says it used of a language model so far.
+    pub usage: Option<Json<Usage>>,
     /// What its agent does, as it was when it began.
     pub definition: Option<Json<Definition>>,
 }
@@ -81,6 +87,8 @@ impl Store {
                          select from public.feedback f
                          where f.run_id = r.id and f.kind = 'question'
                      ) as asked,
+                     (select count(*) from public.artifacts t where t.run_id = r.id) as checkpoints,
+                     r.usage,
                      d.body as definition
                  from public.runs r
                  join public.agents a on a.id = r.agent_id and a.epoch = r.epoch

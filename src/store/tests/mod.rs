@@ -10,6 +10,7 @@ mod matrix;
 mod migrate;
 mod outbox;
 mod remote;
+mod remote_rules;
 mod runs;
 mod schema;
 mod snapshot;

@@ -4,7 +4,7 @@
 use sqlx::{AssertSqlSafe, Row as _};
 
 use crate::{
-    model::{Outcome, Status::Ready},
+    model::{Cost, CostBasis, Outcome, Status::Ready, Usage},
     store::{
         Error, Store,
         testing::{self, Running, TestStore, at_once},
@@ -12,12 +12,12 @@ use crate::{
 };
 
 /// The secret of a run, as whoever launched it was told.
-fn token(run: &Running) -> String {
+pub(super) fn token(run: &Running) -> String {
     format!("{}{}", run.id.as_uuid().simple(), "0".repeat(32))
 }
 
 /// The answer to a call as `role`, or the status and the words of its refusal.
-async fn called(store: &Store, role: &str, call: &str) -> String {
+pub(super) async fn called(store: &Store, role: &str, call: &str) -> String {
     let asked = store.tx(async |tx| {
         let role = format!("set local role {role}");
         sqlx::raw_sql(AssertSqlSafe(role)).execute(tx.conn()).await?;
@@ -35,7 +35,7 @@ async fn called(store: &Store, role: &str, call: &str) -> String {
 }
 
 /// A run of `echo` that nobody works on yet.
-async fn launched() -> (TestStore, Running) {
+pub(super) async fn launched() -> (TestStore, Running) {
     let store = testing::store().await;
     store.given_agent("echo", Ready).await;
     let run = store.claim("echo").await;
@@ -43,7 +43,7 @@ async fn launched() -> (TestStore, Running) {
 }
 
 /// A run of `echo` that somebody works on.
-async fn claimed() -> (TestStore, Running) {
+pub(super) async fn claimed() -> (TestStore, Running) {
     let (store, run) = launched().await;
     let answer = called(&store, "anon", &with(&run, "run_claim($, 'me')")).await;
     assert!(answer.contains(r#""agent": "echo""#), "{answer}");
@@ -51,12 +51,12 @@ async fn claimed() -> (TestStore, Running) {
 }
 
 /// A call in which `$` stands for the run and its token.
-fn with(run: &Running, call: &str) -> String {
+pub(super) fn with(run: &Running, call: &str) -> String {
     call.replace('$', &format!("'{}', '{}'", run.id, token(run)))
 }
 
 /// Every function, in which `$` stands for a run and its token.
-const CALLS: [&str; 7] = [
+pub(super) const CALLS: [&str; 7] = [
     "run_claim($, 'me')",
     "run_heartbeat($)",
     "run_progress($, 'halfway')",
@@ -382,4 +382,78 @@ async fn progress_is_one_line_that_a_terminal_can_show() {
     let (store, run) = claimed().await;
     called(&store, "anon", &with(&run, r"run_progress($, E'\x1b[31mhalf\nway\u009b2J')")).await;
     assert_eq!(store.value::<String>("select progress from runs").await, "[31mhalf way 2J");
+}
+
+#[tokio::test]
+async fn a_run_says_what_it_used_so_far_and_at_its_end() {
+    let (store, run) = claimed().await;
+    let used = async || store.remote_runs(&store.project).await.unwrap().remove(0).usage;
+    let progress =
+        r#"run_progress($, usage => '{"output": 7, "cost": {"usd_micros": 250000}, "mine": [1]}')"#;
+    called(&store, "anon", &with(&run, "run_progress($, 'halfway')")).await;
+    called(&store, "anon", &with(&run, progress)).await;
+    let cost = Some(Cost { usd: "0.25".parse().unwrap(), basis: CostBasis::Reported });
+    let told = Usage { output: 7, cost, ..Usage::default() };
+    assert_eq!(used().await.unwrap().0, told);
+    assert_eq!(store.facts("echo").await.spent, told.cost.unwrap().usd);
+    // Neither takes back what the other said.
+    called(&store, "anon", &with(&run, "run_progress($, 'on')")).await;
+    called(&store, "anon", &with(&run, "run_progress($)")).await;
+    assert_eq!(used().await.unwrap().0, told);
+    assert_eq!(store.value::<String>("select progress from runs").await, "on");
+
+    let finish = r#"run_finish($, usage => '{"output": 9, "cost": {"usd_micros": 300000}}')"#;
+    let first = called(&store, "anon", &with(&run, finish)).await;
+    assert_eq!(first, called(&store, "anon", &with(&run, finish)).await);
+    let other =
+        called(&store, "anon", &with(&run, "run_finish($, usage => '{\"output\": 8}')")).await;
+    assert_eq!(other, "PT409 the run has said that it ended: complete");
+    let runs = store.remote_runs(&store.project).await.unwrap();
+    assert_eq!(runs[0].usage.as_ref().unwrap().0.output, 9);
+}
+
+#[tokio::test]
+async fn what_cannot_be_a_usage_is_refused_and_nothing_is_written() {
+    let (store, run) = claimed().await;
+    let mut told = vec![];
+    for usage in [
+        r#"{"turns": -1}"#,
+        r#"{"turns": 1.5}"#,
+        r#"{"turns": "1"}"#,
+        r#"{"turns": [1]}"#,
+        r#"{"output": 1000000000000000}"#,
+        r#"{"cost": 0.25}"#,
+        r#"{"cost": {"usd_micros": -1}}"#,
+        r#"{"cost": {"usd_micros": 1, "basis": "guessed"}}"#,
+        "[]",
+    ] {
+        for call in ["run_progress($, 'on', '", "run_finish($, 'complete', null, '"] {
+            told.push(called(&store, "anon", &with(&run, &format!("{call}{usage}')"))).await);
+        }
+    }
+    told.dedup();
+    insta::assert_snapshot!(told.join("\n"), @"
+    PT422 turns is not a count: -1
+    PT422 turns is not a count: 1.5
+    PT422 turns is not a count: 1
+    PT422 turns is not a count: [1]
+    PT422 output is not a count: 1000000000000000
+    PT422 a usage is an object, and so is its cost
+    PT422 usd_micros is not a count: -1
+    PT422 'guessed' is not the basis of a cost
+    PT422 a usage is an object, and so is its cost
+    ");
+    let written =
+        "select progress is not null or reported is not null or usage is not null from runs";
+    assert!(!store.value::<bool>(written).await);
+
+    let most = r#"{"turns": 999999999999999, "output": 1e3, "cost": null, "mine": 1}"#;
+    for usage in ["null", "{}", r#"{"cost": {}}"#, most] {
+        let call = with(&run, &format!("run_progress($, usage => '{usage}')"));
+        assert!(called(&store, "anon", &call).await.starts_with('{'), "{usage}");
+        store.remote_runs(&store.project).await.unwrap();
+    }
+    let Usage { turns, output, .. } =
+        store.remote_runs(&store.project).await.unwrap()[0].usage.unwrap().0;
+    assert_eq!((turns, output), (999_999_999_999_999, 1_000));
 }

@@ -33,7 +33,7 @@ pub(crate) use self::{
     cutter::Cutter,
     git_http::{GitHttp, Stage, Trick},
     git_rules::Rule,
-    n8n::{N8n, Turn},
+    n8n::{N8n, Request, Turn},
     plan::Plan,
     pooler::Pooler,
     process::{Output, Running},

@@ -28,6 +28,7 @@ gate() {
 pub(crate) struct Plan {
     settings: Vec<String>,
     waves: Vec<Wave>,
+    profiles: Vec<(String, String)>,
     programs: Vec<(String, String)>,
 }
 
@@ -79,6 +80,12 @@ impl Plan {
         self
     }
 
+    /// Adds a profile of the project's own.
+    pub(crate) fn profile(mut self, name: &str, text: &str) -> Self {
+        self.profiles.push((name.to_owned(), text.to_owned()));
+        self
+    }
+
     /// Adds a shell script as `sh/NAME`.
     pub(crate) fn program(mut self, name: &str, script: &str) -> Self {
         self.programs.push((name.to_owned(), format!("{LIBRARY}{script}\n")));
@@ -101,6 +108,11 @@ impl Plan {
             let text =
                 format!("wave: {}\n{}\nagents:\n{}", wave.name, wave.fields, agents.concat());
             fs::write(waves.join(format!("{}.yaml", wave.name)), text).unwrap();
+        }
+        for (name, text) in &self.profiles {
+            let folder = waves.join("profiles");
+            fs::create_dir_all(&folder).unwrap();
+            fs::write(folder.join(format!("{name}.yaml")), text).unwrap();
         }
         for (name, script) in &self.programs {
             let path = root.join("sh").join(name);

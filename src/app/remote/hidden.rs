@@ -1,0 +1,88 @@
+//! What nobody may see of a launch, whoever says it.
+//!
+//! Whoever was sent a secret can send it back: in an error, in a report. What
+//! they say is shown, stored and written into issues.
+
+use secrecy::SecretString;
+
+use super::launch::asked;
+use crate::{
+    app::context::Context,
+    model::{Definition, Digest, RunToken},
+    runner::Redactor,
+};
+
+/// Parts of a value that are shorter say nothing by themselves.
+const SHORTEST_PART: usize = 8;
+
+/// Knows what the launch of an agent holds that is secret: the token of the
+/// run, the secret of its header, and what its URLs are filled in with.
+pub(super) fn hidden(
+    cx: &Context,
+    definition: Option<&Definition>,
+    token: Option<&RunToken>,
+) -> Redactor {
+    let webhook = definition.and_then(asked).map(|(_, webhook)| webhook);
+    let mut hidden: Vec<(String, SecretString)> = Vec::new();
+    let mut add = |name: &str, value: &str| hidden.push((name.to_owned(), value.into()));
+    if let Some(token) = token {
+        add("the token of the run", token.expose());
+    }
+    let environment = &cx.settings.environment;
+    if let Some(webhook) = webhook {
+        let headers = webhook.auth.iter().map(|auth| &auth.secret).chain(&webhook.api_key);
+        for name in headers.map(|name| name.as_str()) {
+            environment.word(name).into_iter().for_each(|value| add(name, value));
+        }
+        let urls = std::iter::once(&webhook.url).chain(&webhook.stop);
+        for name in urls.flat_map(|url| url.variables()) {
+            for part in environment.word(name).into_iter().flat_map(parts) {
+                add(name, part);
+            }
+        }
+    }
+    Redactor::new(hidden.iter().map(|(name, value)| (name.clone(), value)))
+}
+
+/// What of a URL can be secret: some are so by their path alone.
+fn parts(value: &str) -> impl Iterator<Item = &str> {
+    let parts = value.split(['/', '?', '&', '=', '#']);
+    std::iter::once(value).chain(parts.filter(|part| part.len() >= SHORTEST_PART))
+}
+
+/// `text` without the token with this digest: all that is known of it once the
+/// run began.
+pub(super) fn without_token(text: &str, token: Digest) -> String {
+    let mut clean = String::with_capacity(text.len());
+    let is_part = |c: char| c.is_ascii_alphanumeric();
+    let mut rest = text;
+    while let Some(start) = rest.find(is_part) {
+        let (before, word) = rest.split_at(start);
+        let (word, after) = word.split_at(word.find(|c| !is_part(c)).unwrap_or(word.len()));
+        clean += before;
+        clean += if Digest::of(word) == token { "***" } else { word };
+        rest = after;
+    }
+    clean + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_found_by_its_digest() {
+        let token = RunToken::from_random([7; 32]);
+        let text = format!("POST {{\"token\":\"{}\"}} gave 409: ä", token.expose());
+        let clean = without_token(&text, token.digest());
+        assert_eq!(clean, "POST {\"token\":\"***\"} gave 409: ä");
+        assert_eq!(without_token("", token.digest()), "");
+        assert_eq!(without_token("No word of it.", token.digest()), "No word of it.");
+    }
+
+    #[test]
+    fn a_url_is_secret_as_a_whole_and_in_what_it_is_made_of() {
+        let parts: Vec<&str> = parts("https://h.org/T0/0123456789?key=abcdefgh").collect();
+        assert_eq!(parts, ["https://h.org/T0/0123456789?key=abcdefgh", "0123456789", "abcdefgh"]);
+    }
+}
