@@ -20,7 +20,8 @@ pub(super) fn consequence(
         return Consequence::Nothing;
     }
     let built = agent.is_built();
-    let asked_for_work = agent.is_manual() && !built;
+    // What a run asks is no request for its work.
+    let asked_for_work = agent.is_manual() && !built && feedback.run.is_none();
     let from = agent.generation;
     let since = agent.epoch;
     match (feedback.kind, resolution) {

@@ -149,6 +149,8 @@ pub struct Feedback {
     pub blocking: bool,
     /// The generation it is about.
     pub generation: Generation,
+    /// The run that raised it, if one did.
+    pub run: Option<RunId>,
     /// How it ended; absent while it is open.
     pub resolution: Option<Resolution>,
     /// Whether its ending was acted on.

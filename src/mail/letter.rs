@@ -41,7 +41,7 @@ pub struct Subject {
     pub title: Option<String>,
     /// The agent's wave.
     pub wave: WaveName,
-    /// Whether the agent is work for a person.
+    /// Whether a person is asked to do the work of the agent.
     pub is_manual: bool,
     /// What the agent was doing, in a sentence.
     pub doing: Option<String>,

@@ -124,7 +124,8 @@ mapping! {
         /// Variables with their values.
         #[default = {}]
         env: Named<EnvName, Text>,
-        /// Files to put into `{home}`, the program's private folder: paths and contents.
+        /// Files to put into `{home}`, the program's private folder: paths and contents. In `.json`
+        /// and `.toml` files, what is replaced has to stand between double quotes.
         #[default = {}]
         files: Named<InnerPath, Plain>,
         /// The folder in which the program keeps its configuration, and what of it is carried.

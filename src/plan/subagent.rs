@@ -168,7 +168,7 @@ agents:
   d: { run: { opencode: } }
   e: { run: { cluade: { model: sonnet } } }
   f: { run: { claude: { modle: sonnet, max_turns: 0, budget_usd: 0, allow: Read, resume: never } } }
-  g: { run: { mine: { model: m } } }
+  g: { run: { mine: { model: m, resume: session } } }
   h: { run: { theirs: { model: m, max_turns: 3 } } }
   i: { run: { broken: { model: m, max_turns: x } } }
   j: { run: { subagent: { } } }
@@ -185,7 +185,6 @@ start: [broken, "{prompt}"
         waves/w.yaml:4:49: error: `codex` cannot honour `max_turns` (it honours `model`)
         waves/w.yaml:4:60: error: `codex` cannot honour `allow` (it honours `model`)
         waves/w.yaml:5:37: error: `gemini` cannot honour `budget_usd` (it honours `model`)
-        waves/w.yaml:5:50: error: `gemini` cannot go on with a conversation of another run (leave `resume` out: it goes on from its checkpoints)
         waves/w.yaml:7:15: error: `cluade` is not a runner (did you mean `claude`?)
         waves/w.yaml:8:25: error: `modle` is not a field of a sub-agent (did you mean `model`?)
         waves/w.yaml:8:51: error: 0 is out of range (use 1 to 100000)
@@ -193,6 +192,7 @@ start: [broken, "{prompt}"
         waves/w.yaml:8:76: error: expected a list of tools, found `Read` (write a list: [Read])
         waves/w.yaml:8:90: error: `never` is not a way to resume: use one of checkpoints, session
         waves/w.yaml:9:30: error: `mine` cannot honour `model` (its profile names no setting; in one of your own, it names `{model}`)
+        waves/w.yaml:9:41: error: `mine` cannot go on with a conversation of another run (leave `resume` out: it goes on from its checkpoints)
         waves/w.yaml:10:46: error: `theirs` cannot honour `max_turns` (it honours `model`)
         waves/w.yaml:11:46: error: expected a whole number from 1 to 100000, found `x`
         waves/w.yaml:12:15: error: `subagent` is not a runner (there is `exec`, `n8n`, `webhook`, `manual`, `broken`, `claude`, `codex`, `gemini`, `mine`, `opencode` and `theirs`)

@@ -5,7 +5,9 @@
 //! the run's supervisor, not just written to a file.
 
 use std::{
-    fmt, fs, io,
+    fmt,
+    fs::{self, File, TryLockError},
+    io,
     path::Path,
     thread,
     time::{Duration, Instant},
@@ -57,7 +59,7 @@ pub enum ClientError {
     /// It was not taken.
     #[error("not taken: {0}")]
     Refused(String),
-    /// Another command put something else under the same name.
+    /// Somebody put something else under the same name, and did not ask.
     #[error(
         "something else was put at out/{0} meanwhile, and that is stored now: store this again"
     )]
@@ -101,6 +103,7 @@ impl Client {
     /// [`ClientError`] says what to do. The file stays in `out/` and is taken
     /// at the end of the run at the latest, unless it was refused.
     pub fn checkpoint(&self, key: &ArtifactKey, content: &[u8]) -> Result<Stored, ClientError> {
+        let _turn = self.turn(key)?;
         let draft = self.dir.tmp().join(Uuid::new_v4().to_string());
         fs::write(&draft, content)?;
         fs::rename(draft, self.dir.out().join(key.to_string()))?;
@@ -108,6 +111,27 @@ impl Client {
             Answer::Stored(stored) if stored.sha256 == Digest::of(content) => Ok(stored),
             Answer::Stored(_) => Err(ClientError::Overwritten(key.clone())),
             other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Keeps other commands off this name until it is dropped: each of them is
+    /// to have its own content stored.
+    fn turn(&self, key: &ArtifactKey) -> Result<File, ClientError> {
+        let name = format!("{}-{}.turn", key.kind, key.name);
+        let file = File::create(self.dir.tmp().join(name))?;
+        let begun = Instant::now();
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(TryLockError::Error(err)) => return Err(err.into()),
+                Err(TryLockError::WouldBlock) if !self.dir.is_followed() => {
+                    return Err(ClientError::SupervisorGone);
+                }
+                Err(TryLockError::WouldBlock) if begun.elapsed() >= self.patience => {
+                    return Err(ClientError::NoAnswer(self.patience));
+                }
+                Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(5)),
+            }
         }
     }
 

@@ -36,8 +36,8 @@ pub(super) struct Home {
 }
 
 impl Home {
-    /// Makes the folder with the files of `profile` in it, and with the login of
-    /// the user whose `HOME` is given.
+    /// Makes the folder with the files of `profile` in it, with a place for the
+    /// conversations, and with the login of the user whose `HOME` is given.
     pub(super) fn make(
         root: PathBuf,
         profile: &Profile,
@@ -46,16 +46,19 @@ impl Home {
     ) -> io::Result<Self> {
         private(&root)?;
         for (path, content) in &profile.files {
-            // What is replaced stands in quotes there.
-            let value = |word| match path.ends_with(".json") {
-                true => value(word).map(|value| quoted(&value)),
-                false => value(word),
+            let value = |word| match path.rsplit_once('.') {
+                Some((_, "json" | "toml")) => value(word).map(|value| quoted(&value)),
+                _ => value(word),
             };
             let words = Placeholder::ALL.iter().filter_map(|&word| Some((word, value(word)?)));
             let content = words.fold(content.clone(), |content, (word, value)| {
                 content.replace(&format!("{{{word}}}"), &value)
             });
             write(&root.join(path), content.as_bytes())?;
+        }
+        let sessions = profile.home.as_ref().and_then(|home| home.sessions.as_ref());
+        if let Some(sessions) = sessions.and_then(|sessions| sessions.filled(&value)) {
+            private(&root.join(sessions))?;
         }
         let mut linked = Vec::new();
         if let (Some(home), Some(user)) = (&profile.home, login_of) {
@@ -91,10 +94,11 @@ impl Home {
     }
 }
 
-/// A text as it stands between the quotes of JSON.
+/// A text as it stands between the double quotes of JSON and of TOML, which
+/// wants one character more escaped.
 fn quoted(text: &str) -> String {
     let whole = serde_json::Value::from(text).to_string();
-    whole[1..whole.len() - 1].to_owned()
+    whole[1..whole.len() - 1].replace('\u{7f}', "\\u007f")
 }
 
 /// Where a program keeps its conversations, seen from its folder, when it works
@@ -208,7 +212,13 @@ mod tests {
     }
 
     #[test]
-    fn a_login_is_linked_and_comes_back_renewed() {
+    fn what_stands_between_quotes_is_escaped_for_json_and_for_toml() {
+        assert_eq!(quoted("/it's \"a\" \\ ü"), r#"/it's \"a\" \\ ü"#);
+        assert_eq!(quoted("\n\u{1}\u{7f}"), r"\n\u0001\u007f");
+    }
+
+    #[test]
+    fn a_private_folder_has_its_files_and_the_login_which_comes_back_renewed() {
         let folder = tempfile::tempdir().unwrap();
         let user = folder.path().join("user");
         let login = user.join(".claude/.credentials.json");
@@ -220,17 +230,22 @@ mod tests {
             sessions: None,
         };
         let profile = Profile {
-            files: [("a/mcp.json".to_owned(), r#"{"dir":"{dir}","{x}":1}"#.to_owned())].into(),
+            files: [
+                ("a/mcp.json".to_owned(), r#"{"dir":"{dir}","{x}":1}"#.to_owned()),
+                ("mcp.toml".to_owned(), r#"dir = "{dir}""#.to_owned()),
+                ("note".to_owned(), "{dir}".to_owned()),
+            ]
+            .into(),
             ..crate::runner::testing::profile(Some(home(".claude")))
         };
         let root = folder.path().join("run/home");
-        let value = |word| (word == Placeholder::Dir).then(|| "/\"d\"".to_owned());
+        let value = |word| (word == Placeholder::Dir).then(|| "/it's \"d\"".to_owned());
         let made = Home::make(root.clone(), &profile, Some(user.as_os_str()), value).unwrap();
         assert_eq!(fs::read(root.join(".credentials.json")).unwrap(), b"old");
-        assert_eq!(
-            fs::read_to_string(root.join("a/mcp.json")).unwrap(),
-            r#"{"dir":"/\"d\"","{x}":1}"#
-        );
+        let content = |file| fs::read_to_string(root.join(file)).unwrap();
+        assert_eq!(content("a/mcp.json"), r#"{"dir":"/it's \"d\"","{x}":1}"#);
+        assert_eq!(content("mcp.toml"), r#"dir = "/it's \"d\"""#);
+        assert_eq!(content("note"), "/it's \"d\"");
 
         // As programs do it.
         fs::write(root.join("new"), "new").unwrap();

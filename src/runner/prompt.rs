@@ -68,6 +68,8 @@ pub(super) fn prompt(input: &Input, dir: &Path, repo: &Path) -> String {
         - Anything you put at `out/<type>/<name>` is stored, as often as it changes. The type is `schema`, `prompt` or\n  \
         `doc`; it is UTF-8 text. Write to `out/.tmp/` and rename, or run `wavemark checkpoint TYPE NAME [FILE|-]`.\n\
         - To ask people something, run `wavemark ask \"question\"` and end. You are started again with the answer.\n\
+        - In long work, say how far you are with `wavemark progress --percent 40 \"reading\"`.\n\
+        - If you have tools of the MCP server `wavemark`, call those: each is called as the command that it stands for.\n\
         - When a file `stop` appears, store what you have and end.\n\
         - You are done when everything above is made: say what you did in `out/SUMMARY.md`, and end. A program exits 0,\n  \
         or 75 to be tried again later, or 78 if that is pointless.\n";
@@ -178,6 +180,8 @@ mod tests {
         - Anything you put at `out/<type>/<name>` is stored, as often as it changes. The type is `schema`, `prompt` or
           `doc`; it is UTF-8 text. Write to `out/.tmp/` and rename, or run `wavemark checkpoint TYPE NAME [FILE|-]`.
         - To ask people something, run `wavemark ask "question"` and end. You are started again with the answer.
+        - In long work, say how far you are with `wavemark progress --percent 40 "reading"`.
+        - If you have tools of the MCP server `wavemark`, call those: each is called as the command that it stands for.
         - When a file `stop` appears, store what you have and end.
         - You are done when everything above is made: say what you did in `out/SUMMARY.md`, and end. A program exits 0,
           or 75 to be tried again later, or 78 if that is pointless.

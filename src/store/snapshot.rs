@@ -73,6 +73,7 @@ struct FeedbackRow {
     kind: FeedbackKind,
     blocking: bool,
     generation: Generation,
+    run_id: Option<RunId>,
     resolution: Option<Resolution>,
     applied: bool,
 }
@@ -209,6 +210,7 @@ pub(super) fn assemble(
                 kind: row.kind,
                 blocking: row.blocking,
                 generation: row.generation,
+                run: row.run_id,
                 resolution: row.resolution,
                 applied: row.applied,
             });
@@ -323,11 +325,12 @@ async fn surroundings(tx: &mut Tx, project: &Project, whose: Whose) -> Result<Su
                  group by r.agent_id
              ) t) as failures,
              (select coalesce(json_agg(t), '[]') from (
-                 select agent_id, number, kind, blocking, generation, resolution,
+                 select agent_id, number, kind, blocking, generation, run_id, resolution,
                      applied_at is not null as applied
                  from public.feedback where project_id = $1 and applied_at is null
                  union all
-                 select f.agent_id, f.number, f.kind, f.blocking, f.generation, f.resolution, true
+                 select f.agent_id, f.number, f.kind, f.blocking, f.generation, f.run_id,
+                     f.resolution, true
                  from public.feedback f join public.agents a on a.id = f.agent_id
                  where f.kind = 'review' and f.applied_at is not null
                      and a.project_id = $1 and f.generation = a.generation

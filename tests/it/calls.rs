@@ -168,6 +168,10 @@ fn an_agent_that_cannot_be_built_cannot_be_called() {
     let project = Project::with(&plan());
     let told = project.run(&["call", "vision"]).exits(1);
     assert_eq!(told.stderr, "error: vision cannot be called now: it waits for brief\n");
+    project.run(&["pause", "brief"]).ok();
+    let told = project.run(&["call", "brief"]).exits(1);
+    assert_eq!(told.stderr, "error: brief cannot be called now: it is paused by an operator\n");
+    project.run(&["resume", "brief"]).ok();
     project.run(&["call", "brief"]).ok();
     let told = project.run(&["build", "brief"]).ok();
     assert!(told.stdout.contains("built elsewhere"), "{told}");

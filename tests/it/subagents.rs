@@ -117,27 +117,53 @@ fn a_login_that_is_refused_fails_at_once_and_says_what_to_set() {
     }
 }
 
+/// For each program, how it is told to go on with a conversation, and the file
+/// in which it keeps one.
+const CONVERSATIONS: [(&str, &str, &str); 4] = [
+    (
+        "claude",
+        "--resume",
+        "$CLAUDE_CONFIG_DIR/projects/$(pwd -P | tr -c 'A-Za-z0-9\\n' -)/it.jsonl",
+    ),
+    ("codex", "resume", "$CODEX_HOME/sessions/2026/12/01/it.jsonl"),
+    ("gemini", "-r", "$GEMINI_CLI_HOME/.gemini/tmp/work/chats/it.jsonl"),
+    ("opencode", "-s", "$OPENCODE_DB"),
+];
+
 #[test]
 fn a_conversation_goes_on_in_the_next_run_and_is_forgotten_when_it_is_done() {
-    let fields = "run: { claude: { resume: session } }, produces: [doc/a.md]";
-    let script = "
-        sessions=\"$CLAUDE_CONFIG_DIR/projects/$(pwd -P | tr -c 'A-Za-z0-9\\n' -)\"
-        case \"$*\" in *--resume*) cat \"$sessions/it.jsonl\" >\"$WAVEMARK_REPO/heard\"; emit doc/a.md done; replay claude-resumed;;
-        *) mkdir -p \"$sessions\"; echo private >\"$sessions/it.jsonl\"; replay claude-good; wavemark ask 'What?' ;;
-        esac";
-    let project = project("claude", fields, script);
+    for (program, word, file) in CONVERSATIONS {
+        let fields = format!("run: {{ {program}: {{ resume: session }} }}, produces: [doc/a.md]");
+        let script = format!(
+            "
+            it=\"{file}\"
+            case \" $* \" in
+            ' export '*) cat \"$it\";;
+            ' import '*) cp \"$2\" \"$it\"; pwd -P >>\"$it\";;
+            *' {word} '*) cat \"$it\" >\"$WAVEMARK_REPO/heard\"; emit doc/a.md done; replay {program}-good;;
+            *) mkdir -p \"$(dirname \"$it\")\"; echo private >\"$it\"; replay {program}-good; wavemark ask 'What?';;
+            esac"
+        );
+        let project = project(program, &fields, &script);
 
-    project.run(&["run"]);
-    assert_eq!(project.sql("select count(*) from wavemark.sessions"), "1");
-    // Another machine has nothing of it.
-    fs::remove_dir_all(project.path(".wavemark/runs")).unwrap();
-    project.run(&["feedback", "resolve", "1"]).ok();
-    project.run(&["run"]).ok();
+        project.run(&["run"]);
+        assert_eq!(project.sql("select count(*) from wavemark.sessions"), "1", "{program}");
+        // Another machine has nothing of it.
+        fs::remove_dir_all(project.path(".wavemark/runs")).unwrap();
+        project.run(&["feedback", "resolve", "1"]).ok();
+        project.run(&["run"]).ok();
 
-    assert_eq!(project.read("heard"), "private\n");
-    assert_eq!(project.status("vision"), "complete");
-    assert_eq!(project.sql("select count(*) from wavemark.sessions"), "0");
-    assert!(!project.run_dir("vision", 2).join("home").exists());
+        let heard = project.read("heard");
+        assert_eq!(heard.lines().next(), Some("private"), "{program}");
+        // OpenCode works where a conversation says: in the directory of this run.
+        if program == "opencode" {
+            let work = project.run_dir("vision", 2).join("work").canonicalize().unwrap();
+            assert_eq!(heard, format!("private\n{}\n", work.display()));
+        }
+        assert_eq!(project.status("vision"), "complete", "{program}: {}", detail(&project));
+        assert_eq!(project.sql("select count(*) from wavemark.sessions"), "0");
+        assert!(!project.run_dir("vision", 2).join("home").exists());
+    }
 }
 
 #[test]
@@ -203,25 +229,77 @@ fn a_key_is_passed_on_and_never_seen_again() {
     assert!(log.contains("key ***") && !log.contains("the login"), "{log}");
 }
 
-#[test]
-fn the_tools_of_its_run_are_offered_to_a_program() {
-    let script = r#"
-while [ $# -gt 0 ]; do [ "$1" = --mcp-config ] && config=$2; shift; done
-python3 - "$config" <<'END' || exit 9
-import json, os, subprocess, sys
-server = json.load(open(sys.argv[1]))["mcpServers"]["wavemark"]
+/// Looks for the server of the run's tools where the program of that name does,
+/// starts it as that program does, and stores an artifact by it.
+const STORES_BY_A_TOOL: &str = r#"
+import json, os, subprocess, sys, tomllib
+
+program, arguments, env = sys.argv[1], sys.argv[2:], os.environ
+
+def read(*path):
+    with open(os.path.join(*path), "rb") as file:
+        return tomllib.load(file) if path[-1].endswith(".toml") else json.load(file)
+
+match program:
+    case "claude":
+        server = read(arguments[arguments.index("--mcp-config") + 1])["mcpServers"]["wavemark"]
+        assert server["alwaysLoad"], "its tools have to be searched for"
+        allowed = read(env["CLAUDE_CONFIG_DIR"], "settings.json")["permissions"]["allow"]
+        assert "mcp__wavemark" in allowed and "Bash(wavemark checkpoint:*)" in allowed, allowed
+    case "codex":
+        config = read(env["CODEX_HOME"], "config.toml")
+        server = config["mcp_servers"]["wavemark"]
+        assert server["default_tools_approval_mode"] == "approve", "every call is refused"
+        assert server["tool_timeout_sec"] > 60, "it gives up before the supervisor does"
+        assert not config["allow_login_shell"], "its shell does not find `wavemark`"
+    case "gemini":
+        server = read(env["GEMINI_CLI_SYSTEM_DEFAULTS_PATH"])["mcpServers"]["wavemark"]
+        assert server["trust"], "it asks before each call"
+    case "opencode":
+        server = read(env["OPENCODE_CONFIG_DIR"], "opencode.json")["mcp"]["wavemark"]
+        assert server["type"] == "local" and server["enabled"], server
+        assert server["timeout"] > 60_000, "it gives up before the supervisor does"
+        command, *words = server["command"]
+        server = {"command": command, "args": words, "env": server["environment"]}
+
+# Nothing but a PATH of its own.
+environment = {"PATH": env["PATH"], **server["env"]}
+server = subprocess.Popen(
+    [server["command"], *server["args"]],
+    env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+)
+
+def say(**message):
+    server.stdin.write(json.dumps({"jsonrpc": "2.0", **message}) + "\n")
+    server.stdin.flush()
+
 who = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
-ask = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": who}
-command, env = [server["command"], *server["args"]], {"PATH": os.environ["PATH"], **server["env"]}
-said = subprocess.run(command, input=json.dumps(ask) + "\n", env=env, capture_output=True, text=True)
-assert json.loads(said.stdout.splitlines()[0])["result"]["serverInfo"]["name"] == "wavemark", said
-END
-emit doc/a.md done; replay claude-good"#;
-    let project = project("claude", "run: { claude: {} }, produces: [doc/a.md]", script);
+say(id=1, method="initialize", params=who)
+assert "result" in json.loads(server.stdout.readline())
+say(method="notifications/initialized")
+artifact = {"type": "doc", "name": "a.md", "content": "made by a tool\n"}
+say(id=2, method="tools/call", params={"name": "checkpoint", "arguments": artifact})
+said = json.loads(server.stdout.readline())["result"]
+assert not said.get("isError"), said
+"#;
 
-    project.run(&["run"]).ok();
+#[test]
+fn each_program_is_offered_the_tools_of_its_run() {
+    for program in ["claude", "codex", "gemini", "opencode"] {
+        let script = format!(
+            "python3 \"$WAVEMARK_REPO/tool.py\" {program} \"$@\" || exit 9; replay {program}-mcp"
+        );
+        let fields = format!("run: {{ {program}: {{}} }}, produces: [doc/a.md], retries: 0");
+        let project = project(program, &fields, &script);
+        fs::write(project.path("tool.py"), STORES_BY_A_TOOL).unwrap();
 
-    assert_eq!(project.outcomes("vision"), "succeeded", "{}", detail(&project));
+        project.run(&["run"]).ok();
+
+        assert_eq!(project.outcomes("vision"), "succeeded", "{program}: {}", detail(&project));
+        assert_eq!(project.sql("select content from artifacts"), "made by a tool\n");
+        // Nothing of it is in the user's own configuration.
+        assert_eq!(fs::read_dir(project.path("home")).unwrap().count(), 0, "{program}");
+    }
 }
 
 #[test]

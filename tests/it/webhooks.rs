@@ -41,8 +41,8 @@ impl Callee {
     /// What it was sent for an agent.
     #[track_caller]
     fn sent(&self, agent: &str) -> Value {
-        let bodies = self.asked().into_iter().map(|request| body(&request));
-        bodies.filter(|body| body["agent"] == agent).last().unwrap()
+        let mut bodies = self.asked().into_iter().map(|request| body(&request));
+        bodies.rfind(|body| body["agent"] == agent).unwrap()
     }
 }
 
@@ -221,6 +221,32 @@ fn a_callee_may_have_any_habits() {
     project.run(&["tick"]).ok();
     assert_eq!(project.sql("select count(*) from agents where status = 'complete'"), "5");
     assert_eq!(callee.asked().len(), agents.len());
+}
+
+#[test]
+fn a_run_that_takes_too_long_is_over_at_its_deadline() {
+    let callee = Callee::start(|_, client| say(client, 202, "", ""));
+    let plan = plan(&[]).entry(
+        "slow",
+        "run: { webhook: { url: \"{env:CALLEE}/\", timeout: 1s, stop: \"{env:CALLEE}/stop\" } }",
+    );
+    let project = project(&callee, &plan);
+    project.run(&["tick"]).ok();
+    let sent = callee.sent("slow");
+    calls(&project, &sent, "run_claim($, 'me')");
+    calls(&project, &sent, "run_heartbeat($)");
+
+    wait_until("it is over", || {
+        project.run(&["tick"]).ok();
+        project.outcomes("slow") == "timed_out"
+    });
+
+    assert_eq!(project.status("slow"), "feedback");
+    let stop = callee.asked().pop().unwrap();
+    assert!(stop.line.starts_with("POST /stop "), "{}", stop.line);
+    let said = body(&stop);
+    assert_eq!((&said["reason"], &said["run"]), (&"timeout".into(), &sent["run"]));
+    assert_eq!(said["token"], Value::Null);
 }
 
 #[test]

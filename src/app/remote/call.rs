@@ -3,14 +3,12 @@
 //! **Invariant:** its token is told once, to whoever asked for the run, and is
 //! nowhere but there: the database has its digest.
 
-use std::collections::BTreeMap;
-
 use anyhow::{Context as _, bail};
 
 use crate::{
     app::{apply::token, context::Context, supervise::nudge},
     engine::{Agent, Effect, Wait, decide},
-    model::{AgentName, Epoch, FeedbackKind, Instant, RunId, RunToken, RunnerKind},
+    model::{AgentName, Epoch, FeedbackKind, FeedbackNumber, Instant, RunId, RunToken, RunnerKind},
     store::Claim,
 };
 
@@ -65,9 +63,13 @@ pub async fn call(cx: &Context, agent: &AgentName) -> anyhow::Result<Called> {
         .iter()
         .any(|effect| matches!(effect, Effect::Launch { agent: name, .. } if name == agent));
     let facts = snapshot.agents.get(agent);
-    let Some(facts) = facts.filter(|facts| starts || is_asked_for(facts, &decision.waiting, agent))
+    let Some(facts) =
+        facts.filter(|facts| starts || is_asked_for(facts, decision.waiting.get(agent)))
     else {
         match decision.waiting.get(agent) {
+            Some(wait @ (Wait::Run | Wait::Stopping(_) | Wait::Paused)) => {
+                bail!("{agent} cannot be called now: it is {wait}")
+            }
             Some(wait) => bail!("{agent} cannot be called now: it {wait}"),
             None => bail!("{agent} is complete: `wavemark rebuild {agent}` has it built again"),
         }
@@ -96,11 +98,14 @@ pub async fn call(cx: &Context, agent: &AgentName) -> anyhow::Result<Called> {
 }
 
 /// Whether nothing but a person is waited for who was asked to do its work.
-fn is_asked_for(facts: &Agent, waiting: &BTreeMap<AgentName, Wait>, agent: &AgentName) -> bool {
-    let asked = matches!(
-        waiting.get(agent),
-        Some(Wait::Feedback(open))
-            if open.iter().all(|(_, kind)| *kind == FeedbackKind::Question)
-    );
-    asked && facts.runner == RunnerKind::Manual
+fn is_asked_for(facts: &Agent, wait: Option<&Wait>) -> bool {
+    let Some(Wait::Feedback(open)) = wait else { return false };
+    let is_request = |number: FeedbackNumber| {
+        let mut all = facts.feedback.iter();
+        // What an earlier run of it asked needs an answer.
+        all.any(|one| one.number == number && one.run.is_none())
+    };
+    let mut open = open.iter();
+    facts.runner == RunnerKind::Manual
+        && open.all(|&(number, kind)| kind == FeedbackKind::Question && is_request(number))
 }

@@ -174,7 +174,7 @@ impl<'a> Remote<'a> {
                 Err(why) => Err(why),
             };
             if let Err(why) = told {
-                warn!(agent.name = %agent, "could not tell that `{agent}` is to stop: {why}");
+                untold(&agent, &why);
             }
         }
         Ok(judged)
@@ -251,7 +251,8 @@ impl<'a> Remote<'a> {
             "reference": run.reference, "reason": reason,
         });
         let key = format!("stop:{}", run.run);
-        filled(self.cx, webhook.stop.as_ref()?, webhook.auth.as_ref(), key, &body).ok()
+        let post = filled(self.cx, webhook.stop.as_ref()?, webhook.auth.as_ref(), key, &body);
+        post.inspect_err(|why| untold(&run.agent, why)).ok()
     }
 
     async fn end(&self, over: Vec<(RemoteRun, Evidence)>) -> anyhow::Result<Vec<Judged>> {
@@ -283,6 +284,10 @@ impl<'a> Remote<'a> {
         }
         Ok(judged)
     }
+}
+
+fn untold(agent: &AgentName, why: &str) {
+    warn!(agent.name = %agent, "could not tell that `{agent}` is to stop: {why}");
 }
 
 fn of_remote(run: &RemoteRun, evidence: &Evidence, stored: &[(RunId, ArtifactKey)]) -> Ending {

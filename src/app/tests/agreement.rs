@@ -12,9 +12,12 @@ use proptest::{collection::vec, prelude::*, sample::select, test_runner::TestCas
 use crate::{
     app::apply::Executor,
     engine::{Agent, Attempts, Effect, Snapshot, decide, tests::apply::World},
-    model::{AgentId, AgentName, FeedbackNumber, Generation, Instant, Outcome, Resolution, RunId},
+    model::{
+        AgentId, AgentName, Cost, CostBasis, FeedbackNumber, Generation, Instant, Outcome,
+        Resolution, RunId, Usage, Usd,
+    },
     store::{
-        Maker, Operator,
+        Beat, Maker, Operator,
         testing::{self, Running, TestStore},
     },
 };
@@ -24,6 +27,7 @@ const AGENTS: [&str; 7] = ["brief", "alfa", "bravo", "delta", "echo", "golf", "z
 /// The plan, as it was changed so many times, with or without `zulu`.
 fn plan(changes: u32, has_zulu: bool) -> String {
     let work = "run: { exec: [work] }";
+    let elsewhere = "run: { webhook: { url: 'https://x.org' } }";
     let zulu = match has_zulu {
         true => format!("zulu: {{ {work}, needs: [alfa] }}"),
         false => String::new(),
@@ -35,20 +39,23 @@ project: demo
 pools: {{ default: 3 }}
 infra_retries: 1
 defaults: {{ retries: 1 }}
+budget_usd: 6
+budget_usd_per_day: 15
 --- waves/1-first.yaml
 wave: first
+budget_usd: 3
 agents:
   brief: {{ run: {{ manual: {{}} }}, produces: [doc/made.md] }}
-  alfa: {{ {work}, env: {{ CHANGED: '{changes}' }} }}
+  alfa: {{ {work}, env: {{ CHANGED: '{changes}' }}, budget_usd: 2 }}
   bravo: {{ {work}, review: required }}
-  delta: {{ {work}, needs: [alfa, bravo], review: parallel, on_stale: rebuild }}
+  delta: {{ {elsewhere}, needs: [alfa, bravo], review: parallel, on_stale: rebuild }}
   {zulu}
 --- waves/2-second.yaml
 wave: second
 after: [first]
 agents:
   echo: {{ {work}, needs: [brief, delta], priority: 1 }}
-  golf: {{ {work}, needs: [delta], review: parallel }}
+  golf: {{ run: {{ claude: {{ model: sonnet }} }}, needs: [delta], review: parallel }}
 "
     )
 }
@@ -76,6 +83,8 @@ enum Event {
     SaysNothing,
     IsOverdue,
     GivesASignOfLife,
+    /// It says that it cost another dollar.
+    Costs,
     WaitedLongEnough,
     IsRemarkedOn,
     IsAnswered(Resolution),
@@ -87,7 +96,7 @@ enum Event {
     Returns,
 }
 
-const EVENTS: [Event; 24] = [
+const EVENTS: [Event; 28] = [
     Event::Ends(Outcome::Succeeded),
     Event::Ends(Outcome::Succeeded),
     Event::Ends(Outcome::Succeeded),
@@ -99,6 +108,10 @@ const EVENTS: [Event; 24] = [
     Event::SaysNothing,
     Event::IsOverdue,
     Event::GivesASignOfLife,
+    Event::Costs,
+    Event::Costs,
+    Event::Costs,
+    Event::Costs,
     Event::WaitedLongEnough,
     Event::IsRemarkedOn,
     Event::IsAnswered(Resolution::Completed),
@@ -127,7 +140,7 @@ fn any_step() -> impl Strategy<Value = Step> {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 10,
+        cases: 8,
         max_shrink_time: 20_000,
         failure_persistence: None,
         ..ProptestConfig::default()
@@ -191,6 +204,8 @@ struct Night {
     old_effects: Vec<Effect>,
     /// The last run of each agent.
     runs: HashMap<AgentName, Running>,
+    /// What each run says it cost so far.
+    costs: HashMap<RunId, u64>,
     changes: u32,
     has_zulu: bool,
 }
@@ -206,6 +221,7 @@ impl Night {
             world: World::new(facts),
             old_effects: vec![],
             runs: HashMap::new(),
+            costs: HashMap::new(),
             changes: 0,
             has_zulu: true,
         }
@@ -287,10 +303,12 @@ impl Night {
 
     /// An agent that `event` can happen to, or at times any.
     async fn agent_at(&self, place: usize, event: Event) -> String {
-        use Event::{AsksSomething, Ends, IsAnswered, IsGivenUp, IsOverdue, SaysNothing};
+        use Event::{AsksSomething, Costs, Ends, IsAnswered, IsGivenUp, IsOverdue, SaysNothing};
         let facts = self.store.all_facts().await;
         let fits = |agent: &Agent| match event {
-            Ends(_) | AsksSomething | IsGivenUp | IsOverdue | SaysNothing => agent.run.is_some(),
+            Ends(_) | AsksSomething | Costs | IsGivenUp | IsOverdue | SaysNothing => {
+                agent.run.is_some()
+            }
             IsAnswered(_) => agent.feedback.iter().any(|feedback| feedback.resolution.is_none()),
             _ => true,
         };
@@ -326,6 +344,15 @@ impl Night {
             Event::GivesASignOfLife => {
                 let Some(run) = run else { return };
                 store.heartbeat(&store.project, &[run.beat()]).await.unwrap();
+            }
+            Event::Costs => {
+                let Some(run) = run else { return };
+                let cost = self.costs.entry(run.id).or_default();
+                *cost += 1_000_000;
+                let usd = Usd::from_micros(*cost);
+                let cost = Some(Cost { usd, basis: CostBasis::Reported });
+                let beat = Beat { usage: Some(Usage { cost, ..Usage::default() }), ..run.beat() };
+                store.heartbeat(&store.project, &[beat]).await.unwrap();
             }
             Event::WaitedLongEnough => self.set_back("finished_at", id).await,
             Event::IsRemarkedOn if is_there => {

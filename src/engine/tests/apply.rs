@@ -10,7 +10,7 @@ use super::{rule, world};
 use crate::{
     engine::{
         Agent, Attempts, BudgetScope, Build, Consequence, Decision, Effect, Feedback, Request,
-        Snapshot,
+        Snapshot, Spent,
     },
     model::{
         AgentName, Epoch, FeedbackKind, FeedbackNumber, Generation, Instant, Resolution, RunId,
@@ -29,6 +29,12 @@ pub(crate) struct World {
     inputs: BTreeMap<RunId, i64>,
     /// The last number that each agent's feedback was given.
     numbers: i64,
+    /// Whose budget it is that a person was asked for.
+    budgets: BTreeMap<FeedbackNumber, BudgetScope>,
+    /// What the runs that are alive cost so far.
+    costs: BTreeMap<AgentName, Usd>,
+    /// The last claim of each agent whose failures and costs were forgiven.
+    forgiven: BTreeMap<AgentName, Epoch>,
 }
 
 impl World {
@@ -55,7 +61,8 @@ impl World {
                 };
             }
         }
-        Self { facts, asked, inputs: BTreeMap::new(), numbers }
+        let (inputs, budgets, costs, forgiven) = Default::default();
+        Self { facts, asked, inputs, numbers, budgets, costs, forgiven }
     }
 
     /// The world after `decision` was carried out.
@@ -132,6 +139,7 @@ impl World {
             kind,
             blocking: true,
             generation: agent.generation,
+            run: None,
             resolution: None,
             applied: false,
         });
@@ -139,6 +147,7 @@ impl World {
 
     /// Ends the run of an agent, however it went.
     pub(super) fn end_run(&mut self, name: &AgentName) {
+        self.costs.remove(name);
         let agent = self.agent(name);
         agent.run = None;
         let pool = agent.pool.clone();
@@ -164,15 +173,81 @@ impl World {
         self.agent(name).built = Some(built);
     }
 
-    fn claim(&mut self, name: &AgentName, now: Instant) {
-        let pool = self.facts.agents[name].pool.clone();
-        let Some(pool) = self.facts.pools.get_mut(&pool) else {
-            return;
-        };
-        if pool.live >= pool.cap {
+    /// Hears of a run again that was given up, if nobody took over and there is
+    /// room.
+    pub(super) fn revive(&mut self, name: &AgentName) {
+        let now = self.facts.taken_at;
+        let agent = &self.facts.agents[name];
+        let (epoch, is_free) = (agent.epoch, agent.run.is_none());
+        if is_free && self.takes_a_place(name) {
+            let counted = u32::from(self.counts(name));
+            let agent = self.agent(name);
+            agent.run = Some(world::run(name, epoch, now));
+            agent.attempts.infra = agent.attempts.infra.saturating_sub(counted);
+        }
+    }
+
+    /// Whether what becomes of the last claim of an agent counts: one that was
+    /// forgiven can be heard of again.
+    pub(super) fn counts(&self, name: &AgentName) -> bool {
+        self.forgiven.get(name).is_none_or(|since| *since < self.facts.agents[name].epoch)
+    }
+
+    /// A run that is alive costs so much more.
+    pub(super) fn spend(&mut self, name: &AgentName, usd: Usd) {
+        if usd == Usd::default() {
             return;
         }
-        pool.live += 1;
+        let counts = self.counts(name);
+        let agent = self.agent(name);
+        if counts {
+            agent.spent = agent.spent + usd;
+        }
+        let wave = agent.wave.clone();
+        let spending = &mut self.facts.spending;
+        let of_wave = spending.waves.entry(wave).or_default();
+        let cost = self.costs.entry(name.clone()).or_default();
+        for sum in [&mut spending.project.usd, &mut of_wave.usd, &mut spending.day, cost] {
+            *sum = *sum + usd;
+        }
+    }
+
+    /// Lets a shared budget count anew, if that is what a person was asked for.
+    /// What is still running counts as a whole.
+    pub(super) fn allow_more(&mut self, number: FeedbackNumber) {
+        let Some(scope) = self.budgets.get(&number) else { return };
+        let is_of_it = |name: &AgentName| match scope {
+            BudgetScope::Wave(wave) => self.facts.agents[name].wave == *wave,
+            _ => true,
+        };
+        let live = self.costs.iter().filter(|(name, _)| is_of_it(name));
+        let usd = live.fold(Usd::default(), |sum, (_, cost)| sum + *cost);
+        let spending = &mut self.facts.spending;
+        let spent = match scope {
+            BudgetScope::Wave(wave) => spending.waves.entry(wave.clone()).or_default(),
+            _ => &mut spending.project,
+        };
+        *spent = Spent { usd, asked: spent.asked, refused_at: None };
+    }
+
+    /// The open requests for more of the budgets that agents share.
+    pub(super) fn open_budgets(&self) -> Vec<&BudgetScope> {
+        let feedback = self.facts.agents.values().flat_map(|agent| &agent.feedback);
+        let open = feedback.filter(|feedback| feedback.resolution.is_none());
+        open.filter_map(|feedback| self.budgets.get(&feedback.number)).collect()
+    }
+
+    /// Whether there was room for one more run of an agent, which has it now.
+    fn takes_a_place(&mut self, name: &AgentName) -> bool {
+        let pool = self.facts.agents[name].pool.clone();
+        let pool = self.facts.pools.get_mut(&pool).filter(|pool| pool.live < pool.cap);
+        pool.map(|pool| pool.live += 1).is_some()
+    }
+
+    fn claim(&mut self, name: &AgentName, now: Instant) {
+        if !self.takes_a_place(name) {
+            return;
+        }
         let given = self.newest_input(name);
         let agent = self.agent(name);
         agent.epoch = Epoch(agent.epoch.0 + 1);
@@ -198,10 +273,12 @@ impl World {
             Consequence::Retry { since } => {
                 forgive(agent, since);
                 agent.paused = false;
+                self.forgiven.insert(name.clone(), since);
             }
             Consequence::Pause { since } => {
                 forgive(agent, since);
                 agent.paused = true;
+                self.forgiven.insert(name.clone(), since);
             }
             // What is finished stays so, even if the request was opened and closed anew.
             Consequence::HandIn { generation }
@@ -235,6 +312,7 @@ impl World {
             match request {
                 Request::HandIn { .. } => self.agent(name).asked += 1,
                 Request::Budget { scope, limit, .. } => {
+                    self.budgets.insert(FeedbackNumber(self.numbers), scope.clone());
                     let spending = &mut self.facts.spending;
                     let spent = match scope {
                         BudgetScope::Project => &mut spending.project,

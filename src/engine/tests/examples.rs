@@ -625,6 +625,21 @@ mod manual {
     }
 
     #[test]
+    fn an_answer_to_a_run_of_it_is_no_work_of_a_person() {
+        insta::assert_snapshot!(tick("
+            brief: feedback manual asked?7=completed
+            echo:  feedback manual asked?8=dismissed
+        "), @"
+        brief: #7 is answered, go on
+        echo: #8 is answered, go on
+        brief: ask a person (question)
+        echo: ask a person (question)
+        brief: waits for a person: new question
+        echo: waits for a person: new question
+        ");
+    }
+
+    #[test]
     fn a_dismissed_request_pauses_it() {
         insta::assert_snapshot!(tick("
             brief: feedback manual asked=1 missing=doc/a.md question?7=dismissed

@@ -10,7 +10,7 @@ use super::{
     rule,
 };
 use crate::{
-    engine::{Decision, Effect, Request, Spending, decide, retry_at},
+    engine::{Agent, BudgetScope, Decision, Effect, Request, Spending, decide, retry_at},
     model::{AgentName, FeedbackKind, RunnerKind, Status, Usd},
 };
 
@@ -21,6 +21,16 @@ fn launches(decision: &Decision) -> BTreeSet<&AgentName> {
 
 fn is_launch(effect: &Effect) -> bool {
     matches!(effect, Effect::Launch { .. })
+}
+
+/// Whether a run of it may cost money: one of a program that is known to use a
+/// language model, or that did before.
+fn may_cost(agent: &Agent) -> bool {
+    match agent.runner {
+        RunnerKind::Manual => false,
+        RunnerKind::Subagent => true,
+        _ => agent.spent > Usd::default(),
+    }
 }
 
 /// What a decision makes of the world, and the decision.
@@ -45,7 +55,7 @@ proptest! {
             // Needs, barriers, feedback and pauses are all in the rule.
             prop_assert_eq!(rule::status(&before.facts, name), Status::Ready);
             prop_assert!(retry.is_none_or(|at| at <= before.facts.taken_at));
-            prop_assert!(agent.runner == RunnerKind::Exec && !agent.retired);
+            prop_assert!(agent.runner != RunnerKind::Manual && !agent.retired);
         }
     }
 
@@ -147,7 +157,7 @@ proptest! {
                 effect.agent() == name
                     && matches!(effect, Effect::Apply { .. } | Effect::Rebuild { .. })
             });
-            if counts_anew || agent.spent == Usd::default() {
+            if counts_anew || !may_cost(agent) {
                 continue;
             }
             let of_wave = waves.get(&agent.wave).copied().unwrap_or_default();
@@ -155,6 +165,48 @@ proptest! {
             prop_assert!(!used_up(facts.settings.budget, project.usd));
             prop_assert!(!used_up(facts.settings.budget_per_day, *day));
             prop_assert!(!used_up(facts.wave_budgets.get(&agent.wave).copied(), of_wave.usd));
+        }
+    }
+
+    #[test]
+    fn a_budget_holds_back_only_those_whose_money_it_is(world in any_world()) {
+        let mut rich = world.facts.clone();
+        (rich.settings.budget, rich.settings.budget_per_day) = (None, None);
+        rich.wave_budgets.clear();
+        rich.agents.values_mut().for_each(|agent| agent.budget = None);
+
+        let (with, without) = (decide(&world.facts), decide(&rich));
+
+        let facts = &world.facts;
+        let Spending { project, waves, day } = &facts.spending;
+        let used_up = |limit: Option<Usd>, spent: Usd| limit.is_some_and(|limit| spent >= limit);
+        let launched = launches(&with);
+        for name in launches(&without).into_iter().filter(|name| !launched.contains(name)) {
+            let agent = &facts.agents[name];
+            let of_wave = waves.get(&agent.wave).copied().unwrap_or_default();
+            let shared = used_up(facts.settings.budget, project.usd)
+                || used_up(facts.settings.budget_per_day, *day)
+                || used_up(facts.wave_budgets.get(&agent.wave).copied(), of_wave.usd);
+            let is_concerned = used_up(agent.budget, agent.spent) || shared && may_cost(agent);
+            prop_assert!(is_concerned, "{}: {:?}", name, with.waiting.get(name));
+        }
+    }
+
+    #[test]
+    fn a_shared_budget_is_asked_for_once(world in any_world()) {
+        let mut asked = BTreeSet::new();
+        for effect in decide(&world.facts).effects {
+            let Effect::Ask { request: Request::Budget { scope, limit, .. }, .. } = effect else {
+                continue;
+            };
+            let Spending { project, waves, .. } = &world.facts.spending;
+            let spent = match &scope {
+                BudgetScope::Wave(wave) => waves[wave],
+                BudgetScope::Project => *project,
+                BudgetScope::Agent | BudgetScope::Day => panic!("{scope} asks nobody"),
+            };
+            prop_assert!(spent.usd >= limit && spent.refused_at != Some(limit));
+            prop_assert!(asked.insert(scope));
         }
     }
 

@@ -1,18 +1,19 @@
 //! A night without anybody watching, and the morning after.
 //!
-//! All night long things happen between the ticks: runs finish, fail and get
-//! lost, people come by, a tick is carried out late. Then it gets calm, and
+//! All night long things happen between the ticks: runs finish, fail, cost
+//! money, get lost and are heard of again, people come by, a tick is carried out
+//! late. Then it gets calm, and
 //! everything that can move without a person must have moved. In the morning
 //! people answer everything, and then all of it must get done.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 use proptest::{collection::vec, prelude::*, test_runner::TestCaseResult};
 
-use super::{apply::World, random::any_world};
+use super::{apply::World, random::any_world, rule};
 use crate::{
-    engine::{Decision, Feedback, Spent, Wait, decide},
+    engine::{Consequence, Decision, Effect, Feedback, Spent, Wait, decide},
     model::{
         AgentName, Digest, Epoch, FeedbackKind, FeedbackNumber, Resolution, RunnerKind, Status, Usd,
     },
@@ -70,6 +71,9 @@ struct Night {
     lost: BTreeSet<(AgentName, Epoch)>,
     /// Comments to be acted on that no run was started with yet.
     unheard: BTreeSet<(AgentName, FeedbackNumber)>,
+    /// What each agent cost since somebody last wanted it to be built or tried
+    /// again, or gave up.
+    bills: BTreeMap<AgentName, Usd>,
 }
 
 impl Night {
@@ -95,8 +99,11 @@ impl Night {
             let live = agents.filter(|agent| agent.pool == *name && agent.run.is_some());
             pool.live = u32::try_from(live.count()).unwrap();
         }
+        let agents = world.facts.agents.iter();
+        let bills = agents.map(|(name, agent)| (name.clone(), agent.spent)).collect();
         Self {
             world,
+            bills,
             dice: Dice(rolls.into_iter()),
             old_decision: Decision::default(),
             lost: BTreeSet::new(),
@@ -117,8 +124,10 @@ impl Night {
             check(&before, &self.world)?;
         }
         let decision = decide(&self.world.facts);
+        self.check_money(&decision)?;
         self.world = self.world.clone().after(&decision);
         check(&before, &self.world)?;
+        self.check_statuses(&decision)?;
         self.old_decision = decision;
         for (name, agent) in &self.world.facts.agents {
             let is_told = agent.epoch > before.facts.agents[name].epoch
@@ -131,32 +140,78 @@ impl Night {
         Ok(())
     }
 
+    /// Nobody starts whose own money is used up, until somebody wants that, and
+    /// a shared budget is asked for once.
+    fn check_money(&mut self, decision: &Decision) -> TestCaseResult {
+        for effect in &decision.effects {
+            let agent = &self.world.facts.agents[effect.agent()];
+            let bill = self.bills.get_mut(effect.agent()).unwrap();
+            match effect {
+                Effect::Rebuild { .. }
+                | Effect::Apply {
+                    then:
+                        Consequence::Rebuild { .. }
+                        | Consequence::Retry { .. }
+                        | Consequence::Pause { .. },
+                    ..
+                } => *bill = Usd::default(),
+                Effect::Launch { .. } => {
+                    let is_used_up = agent.budget.is_some_and(|budget| *bill >= budget);
+                    prop_assert!(!is_used_up, "{} of {:?}: {}", bill, agent.budget, effect);
+                }
+                _ => (),
+            }
+        }
+        Ok(())
+    }
+
+    /// After a decision was carried out, every status is that of the rule, and
+    /// whoever is not done has a reason or was just started.
+    fn check_statuses(&self, decision: &Decision) -> TestCaseResult {
+        let facts = &self.world.facts;
+        for (name, agent) in facts.agents.iter().filter(|(_, agent)| !agent.retired) {
+            prop_assert_eq!(agent.status, rule::status(facts, name), "{}", name);
+            let is_launched =
+                decision.effects.iter().any(|effect| effect.is_launch() && effect.agent() == name);
+            let has_reason = decision.waiting.contains_key(name) || is_launched;
+            prop_assert_eq!(has_reason, agent.status != Status::Complete, "{}", name);
+        }
+        let open = self.world.open_budgets();
+        let scopes: BTreeSet<_> = open.iter().collect();
+        prop_assert_eq!(open.len(), scopes.len(), "asked twice: {:?}", open);
+        Ok(())
+    }
+
     /// Ten minutes go by, and the runs get on with it or do not.
     fn pass_time(&mut self) {
         self.world.facts.taken_at += TimeDelta::minutes(10);
         for name in self.names() {
+            self.cost_something(&name);
             let agent = &self.world.facts.agents[&name];
             let epoch = agent.epoch;
             match agent.run {
-                None => {
+                None if self.lost.contains(&(name.clone(), epoch)) => {
                     // Not if somebody said something since that it cannot know.
-                    let is_welcome = self.lost.contains(&(name.clone(), epoch))
-                        && !self.unheard.iter().any(|(to, _)| *to == name);
-                    if is_welcome && self.dice.roll(4) == 3 {
-                        self.world.finish(&name);
+                    let is_welcome = !self.unheard.iter().any(|(to, _)| *to == name);
+                    match self.dice.roll(4) {
+                        3 if is_welcome => self.finish(&name),
+                        2 if is_welcome => self.world.revive(&name),
+                        _ => (),
                     }
                 }
+                None => (),
                 Some(run) if run.stop.is_some() => match self.dice.roll(3) {
-                    0 => self.world.end_run(&name),
-                    1 => self.world.finish(&name),
+                    0 => self.end(&name),
+                    1 => self.finish(&name),
                     _ => self.beat(&name),
                 },
                 Some(_) => match self.dice.roll(8) {
-                    0 => self.world.finish(&name),
+                    0 => self.finish(&name),
                     1 => self.fail(&name),
                     2 => {
                         self.fail(&name);
-                        self.world.agent(&name).attempts.refused = true;
+                        let counts = self.world.counts(&name);
+                        self.world.agent(&name).attempts.refused |= counts;
                     }
                     3 => {
                         self.world.add_feedback(&name, FeedbackKind::Question);
@@ -170,6 +225,19 @@ impl Night {
         }
     }
 
+    /// What a run says it cost so far, now and then.
+    fn cost_something(&mut self, name: &AgentName) {
+        let agent = &self.world.facts.agents[name];
+        if agent.run.is_some() && self.dice.roll(4) == 3 {
+            let usd = Usd::from_micros(self.dice.roll(3).into());
+            self.world.spend(name, usd);
+            if self.world.counts(name) {
+                let bill = self.bills.get_mut(name).unwrap();
+                *bill = *bill + usd;
+            }
+        }
+    }
+
     fn beat(&mut self, name: &AgentName) {
         let now = self.world.facts.taken_at;
         if let Some(run) = &mut self.world.agent(name).run {
@@ -178,12 +246,25 @@ impl Night {
         }
     }
 
+    /// A run ends, which is not heard of again.
+    fn end(&mut self, name: &AgentName) {
+        self.world.end_run(name);
+        self.lost.retain(|(lost, _)| lost != name);
+    }
+
+    fn finish(&mut self, name: &AgentName) {
+        self.world.finish(name);
+        self.lost.retain(|(lost, _)| lost != name);
+    }
+
     fn fail(&mut self, name: &AgentName) {
         let now = self.world.facts.taken_at;
-        self.world.end_run(name);
-        let attempts = &mut self.world.agent(name).attempts;
-        attempts.own += 1;
-        attempts.last_ended = Some(now);
+        self.end(name);
+        if self.world.counts(name) {
+            let attempts = &mut self.world.agent(name).attempts;
+            attempts.own += 1;
+            attempts.last_ended = Some(now);
+        }
     }
 
     fn let_people_come_by(&mut self) {
@@ -246,6 +327,9 @@ impl Night {
                 open.resolution = Some(resolution);
             }
         }
+        if resolution == Resolution::Completed {
+            self.world.allow_more(feedback.number);
+        }
     }
 
     /// Goes on until nothing moves any more without a person, and nothing
@@ -296,9 +380,7 @@ impl Night {
 fn check(before: &World, after: &World) -> TestCaseResult {
     for (name, agent) in &after.facts.agents {
         prop_assert!(agent.epoch >= before.facts.agents[name].epoch, "{} went back", name);
-        if let Some(run) = agent.run {
-            prop_assert_eq!((run.epoch, agent.status), (agent.epoch, Status::Building));
-        }
+        prop_assert!(agent.run.is_none_or(|run| run.epoch == agent.epoch), "{}", name);
     }
     for (name, pool) in &after.facts.pools {
         let agents = after.facts.agents.values();

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 use proptest::{array::uniform3, collection::vec, option, prelude::*, sample::select};
+use uuid::Uuid;
 
 use super::{
     apply::World,
@@ -17,7 +18,7 @@ use crate::{
     engine::{Agent, Attempts, Build, Feedback, LiveRun, Pool, Snapshot, Spent},
     model::{
         AgentName, Digest, Epoch, FeedbackKind, FeedbackNumber, Generation, OnStale,
-        ProjectSettings, Resolution, Review, RunnerKind, Status, StopReason, Usd,
+        ProjectSettings, Resolution, Review, RunId, RunnerKind, Status, StopReason, Usd,
     },
 };
 
@@ -97,7 +98,7 @@ prop_compose! {
     fn any_definition()(
         // Three at once, so that needs are few.
         needs in any::<[u16; 3]>(),
-        runner in often(RunnerKind::Exec, RunnerKind::Manual),
+        runner in any_runner(),
         review in select(Review::ALL),
         on_stale in select(OnStale::ALL),
         pool in select(&POOLS[..]),
@@ -213,6 +214,7 @@ prop_compose! {
         kind in select(FeedbackKind::ALL),
         blocking in often(true, false),
         generation in 1..3,
+        is_of_a_run in any::<bool>(),
         resolution in option::of(select(Resolution::ALL)),
         is_applied in any::<bool>(),
     ) -> Feedback {
@@ -221,10 +223,16 @@ prop_compose! {
             kind,
             blocking,
             generation: Generation(generation),
+            run: is_of_a_run.then(|| RunId::from_uuid(Uuid::nil())),
             resolution,
             applied: is_applied && resolution.is_some(),
         }
     }
+}
+
+fn any_runner() -> impl Strategy<Value = RunnerKind> {
+    use RunnerKind::{Exec, Manual, N8n, Subagent, Webhook};
+    prop_oneof![6 => Just(Exec), 4 => Just(Subagent), 1 => select(vec![N8n, Webhook, Manual])]
 }
 
 fn any_work() -> impl Strategy<Value = Option<Digest>> {

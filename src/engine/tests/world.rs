@@ -266,12 +266,17 @@ fn finish(agent: &mut Agent) {
         Some(Build { generation: agent.generation, work: agent.work, outputs: 0, inputs: 0 });
 }
 
-/// `!7` is a comment, `note!7` one that holds nobody back, `review!7` a review.
+/// `!7` is a comment, `note!7` one that holds nobody back, `review!7` a review,
+/// `asked!7` a question of a run.
 fn read_feedback(kind: &str, number: &str) -> Option<Feedback> {
     let number = number.parse().ok()?;
     Some(match kind {
         "" => feedback(FeedbackKind::Comment, number),
         "note" => Feedback { blocking: false, ..feedback(FeedbackKind::Comment, number) },
+        "asked" => {
+            let run = Some(RunId::from_uuid(Uuid::nil()));
+            Feedback { run, ..feedback(FeedbackKind::Question, number) }
+        }
         kind => feedback(kind.parse().ok()?, number),
     })
 }
@@ -282,6 +287,7 @@ fn feedback(kind: FeedbackKind, number: i64) -> Feedback {
         kind,
         blocking: true,
         generation: Generation::FIRST,
+        run: None,
         resolution: None,
         applied: false,
     }

@@ -316,7 +316,7 @@ fn planned_part(mut stored: Stored) -> Stored {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(40) })]
 
     #[test]
     fn after_a_sync_there_is_nothing_to_change(stored in any_history(), plan in any_plan()) {

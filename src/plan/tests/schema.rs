@@ -278,7 +278,7 @@ impl Mutation {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(160) })]
 
     #[test]
     fn a_good_plan_is_valid(files in any_files(), style in Style::any()) {
@@ -304,6 +304,11 @@ proptest! {
             prop_assert!(check(&files, style).is_err(), "{}", marked);
         }
     }
+
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn names_follow_one_rule_in_both(

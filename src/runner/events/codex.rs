@@ -19,7 +19,7 @@ pub(super) fn hear(told: &mut Transcript, event: &Json) -> Option<String> {
             let item = event.get("item")?;
             match text(item, "/type")? {
                 "error" | "reasoning" | "agent_message" => None,
-                kind => told.tool(kind, item),
+                _ => told.tool(&tool(item)?, item.get("arguments").unwrap_or(item)),
             }
         }
         "item.completed" => completed(told, event.get("item")?),
@@ -64,13 +64,23 @@ fn completed(told: &mut Transcript, item: &Json) -> Option<String> {
             told.call.turns = told.call.turns.saturating_add(1);
             told.said(text(item, "/text")?)
         }
-        kind => {
+        _ => {
             told.call.turns = told.call.turns.saturating_add(1);
             told.answered = true;
-            if text(item, "/status").is_some_and(is_denial) {
-                told.denied.insert(kind.to_owned());
+            let said = [text(item, "/status"), text(item, "/error/message")];
+            if said.into_iter().flatten().any(is_denial) {
+                told.denied.extend(tool(item));
             }
             None
         }
+    }
+}
+
+/// What a tool is called: the kind of its item, or its own name where it is one
+/// of a server.
+fn tool(item: &Json) -> Option<String> {
+    match (text(item, "/server"), text(item, "/tool")) {
+        (Some(server), Some(tool)) => Some(format!("{server}.{tool}")),
+        _ => text(item, "/type").map(str::to_owned),
     }
 }

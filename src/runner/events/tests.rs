@@ -1,7 +1,7 @@
 //! Recorded event files of the four programs, and laws over them.
 //!
-//! The files were recorded with Claude Code 2.1.197, Codex 0.171, Gemini CLI
-//! 0.61 and OpenCode 1.18 against a model that was played by a script.
+//! The files were recorded with Claude Code 2.1.197 and 2.1.332, Codex 0.171,
+//! Gemini CLI 0.61 and OpenCode 1.18 against a model that was played by a script.
 
 use std::{fs, path::Path};
 
@@ -34,8 +34,9 @@ fn shown_usage(usage: Usage) -> String {
     )
 }
 
-const RECORDED: [&str; 20] = [
+const RECORDED: [&str; 25] = [
     "claude-good",
+    "claude-mcp",
     "claude-resumed",
     "claude-denied",
     "claude-turns",
@@ -44,15 +45,19 @@ const RECORDED: [&str; 20] = [
     "claude-nokey",
     "claude-401",
     "codex-good",
+    "codex-mcp",
     "codex-resumed",
     "codex-denied",
+    "codex-unapproved",
     "codex-401",
     "codex-500",
     "gemini-good",
+    "gemini-mcp",
     "gemini-resumed",
     "gemini-denied",
     "gemini-401",
     "opencode-good",
+    "opencode-mcp",
     "opencode-denied",
     "opencode-401",
 ];
@@ -80,6 +85,14 @@ fn what_the_programs_tell() {
       said Some("All done."), denied {}
       2000 + 600 read + 400 written, 80 + 0 reasoned, 2 turns, $0.00888 reported
       | [Bash] echo hello > made.txt
+      | All done.
+    claude-mcp: Some("d2399487") Some(Good)
+      said Some("All done."), denied {}
+      5000 + 1500 read + 1000 written, 200 + 0 reasoned, 5 turns, $0.0293 reported
+      | [mcp__wavemark__inputs]
+      | [mcp__wavemark__progress]
+      | [mcp__wavemark__checkpoint]
+      | [mcp__wavemark__finish]
       | All done.
     claude-resumed: Some("11111111") Some(Good)
       said Some("All done."), denied {}
@@ -119,6 +132,15 @@ fn what_the_programs_tell() {
       | Model metadata for `stub` not found. Defaulting to fallback metadata; this can degrade performance and cause issues.
       | [command_execution] /bin/bash -lc 'echo hello > made.txt'
       | All done.
+    codex-mcp: Some("01a22f99") Some(Good)
+      said Some("All done."), denied {}
+      5000 + 1000 read + 0 written, 200 + 50 reasoned, 5 turns, none
+      | Model metadata for `stub-mcp` not found. Defaulting to fallback metadata; this can degrade performance and cause issues.
+      | [wavemark.inputs]
+      | [wavemark.progress]
+      | [wavemark.checkpoint]
+      | [wavemark.finish]
+      | All done.
     codex-resumed: Some("01a22e87") Some(Good)
       said Some("All done."), denied {}
       4000 + 800 read + 0 written, 160 + 40 reasoned, 2 turns, none
@@ -129,6 +151,12 @@ fn what_the_programs_tell() {
       said Some("All done."), denied {}
       2000 + 400 read + 0 written, 80 + 20 reasoned, 1 turns, none
       | Model metadata for `stub` not found. Defaulting to fallback metadata; this can degrade performance and cause issues.
+      | All done.
+    codex-unapproved: Some("01a22f87") Some(Good)
+      said Some("All done."), denied {"wavemark.checkpoint"}
+      2000 + 400 read + 0 written, 80 + 20 reasoned, 2 turns, none
+      | Model metadata for `stub-slow` not found. Defaulting to fallback metadata; this can degrade performance and cause issues.
+      | [wavemark.checkpoint]
       | All done.
     codex-401: Some("01a22e87") Some(Bad(Login, "unexpected status 401 Unauthorized: invalid x-api-key, url: http://127.0.0.1:1/v1/responses"))
       said None, denied {}
@@ -149,6 +177,14 @@ fn what_the_programs_tell() {
       2000 + 400 read + 0 written, 80 + 20 reasoned, 2 turns, none
       | [run_shell_command] echo hello > made.txt
       | All done.
+    gemini-mcp: Some("fae1ac42") Some(Good)
+      said Some("All done."), denied {}
+      4000 + 1000 read + 0 written, 200 + 50 reasoned, 5 turns, none
+      | [mcp_wavemark_inputs]
+      | [mcp_wavemark_progress]
+      | [mcp_wavemark_checkpoint]
+      | [mcp_wavemark_finish]
+      | All done.
     gemini-resumed: Some("11111111") Some(Good)
       said Some("All done."), denied {}
       2000 + 400 read + 0 written, 80 + 20 reasoned, 2 turns, none
@@ -165,6 +201,14 @@ fn what_the_programs_tell() {
       said Some("All done."), denied {}
       2000 + 400 read + 0 written, 80 + 20 reasoned, 2 turns, $0.0075 computed
       | [bash] echo hello > made.txt
+      | All done.
+    opencode-mcp: Some("ses_dd06") Some(Good)
+      said Some("All done."), denied {}
+      5000 + 1000 read + 0 written, 200 + 50 reasoned, 5 turns, $0.015 computed
+      | [wavemark_inputs]
+      | [wavemark_progress]
+      | [wavemark_checkpoint]
+      | [wavemark_finish]
       | All done.
     opencode-denied: Some("ses_dd17") None
       said None, denied {"bash"}

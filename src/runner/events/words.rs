@@ -54,7 +54,7 @@ pub(in crate::runner) fn fault(said: &str, status: Option<u64>) -> Fault {
 /// Whether a tool says that nobody allowed it.
 pub(super) fn is_denial(said: &str) -> bool {
     let said = said.to_lowercase();
-    ["permission", "denied", "not allowed", "declined", "rejected by"]
+    ["permission", "denied", "not allowed", "declined", "rejected by", "requires approval"]
         .iter()
         .any(|word| said.contains(word))
 }

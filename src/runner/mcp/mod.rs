@@ -14,7 +14,6 @@
 //!   the model to read. Protocol errors are for what a model cannot put right.
 //! - A call that waits holds up none of the others.
 
-mod config;
 mod place;
 mod resources;
 mod tools;
@@ -38,7 +37,7 @@ use tokio::{
     sync::Semaphore,
 };
 
-pub use self::{config::McpConfig, tools::Tool};
+pub use self::tools::Tool;
 use self::{
     resources::{Address, Told},
     tools::{Call, Source},
@@ -220,9 +219,9 @@ impl Server {
             }
             Call::Ask { question } => {
                 let number = self.client.ask(&question).map_err(told)?;
-                let text =
-                    format!("asked as {number}: end now, the answer comes with the next run");
-                Ok(Done { text, data: Some(json!({ "number": number })) })
+                let next = "end now, the answer comes with the next run";
+                let data = json!({ "number": number, "next": next });
+                Ok(Done { text: format!("asked as {number}: {next}"), data: Some(data) })
             }
             Call::Progress(headway) => {
                 self.client.progress(&headway).map_err(told)?;
@@ -237,7 +236,8 @@ impl Server {
                 if status == Finish::Complete {
                     text += &self.missing();
                 }
-                Ok(Done { text, data: asked.map(|number| json!({ "number": number })) })
+                let data = asked.map(|number| json!({ "number": number, "next": "end now" }));
+                Ok(Done { text, data })
             }
         }
     }

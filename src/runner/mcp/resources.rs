@@ -192,7 +192,7 @@ mod tests {
             })
             .collect();
         insta::assert_snapshot!(lines.join("\n"), @"
-        wavemark://prompt (text/markdown, 1367 bytes), prompt.md: The task, with everything that belongs to it
+        wavemark://prompt (text/markdown, 1564 bytes), prompt.md: The task, with everything that belongs to it
         wavemark://deps/brief/doc/brief.md (text/markdown, 21 bytes), brief/doc/brief.md: Version 4 of what `brief` made: The brief
         wavemark://checkpoints/schema/sheet.json (application/json, 3 bytes), schema/sheet.json: Version 4, which you stored in an earlier run
         wavemark://feedback/7 (text/markdown, 171 bytes), feedback #7: What people said in #7, a question

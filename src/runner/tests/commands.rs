@@ -1,6 +1,8 @@
 //! `wavemark checkpoint`, `ask`, `progress` and `finish`, called from inside a run.
 
-use std::{fs, path::PathBuf};
+use std::{collections::BTreeSet, fs, path::PathBuf};
+
+use tokio::task::JoinSet;
 
 use crate::{
     model::{ArtifactKey, Digest, Finish, StopReason},
@@ -149,6 +151,35 @@ async fn a_checkpoint_that_another_one_overwrote_is_not_called_stored() {
         other => panic!("{other:?}"),
     }
     running.stopper.stop(StopReason::Interrupted, StopWhen::Kill);
+}
+
+#[tokio::test]
+async fn all_that_store_something_under_one_name_at_once_have_it_stored() {
+    let agent = waiting();
+    let mut running = agent.start();
+    let client = Client::new(&agent.dir()).unwrap();
+    let mut commands: JoinSet<_> = (0..8)
+        .map(|n: usize| {
+            let client = client.clone();
+            let store = move || client.checkpoint(&key("doc/a.md"), n.to_string().as_bytes());
+            async move { tokio::task::spawn_blocking(store).await.unwrap().unwrap() }
+        })
+        .collect();
+    let mut versions = BTreeSet::new();
+    let mut last = 0;
+    while versions.len() < 8 {
+        tokio::select! {
+            Some(report) = running.reports.recv() => {
+                let Report::Checkpoint { reply, .. } = report else { panic!("no checkpoint") };
+                last += 1;
+                reply.send(Reply::Stored { version: last }).unwrap();
+            }
+            Some(stored) = commands.join_next() => drop(versions.insert(stored.unwrap().version)),
+        }
+    }
+    assert_eq!(versions, (1..=8).collect());
+    let_go(&agent);
+    assert!(matches!(running.reports.recv().await, Some(Report::Ended(_))));
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use crate::{
     mail::{Artifact, Sighted, Subject, doing},
     model::{
         AgentName, ArtifactKey, ArtifactType, FeedbackId, FeedbackKind, FeedbackNumber, FileName,
-        IssueNumber, Outcome, ProjectId, RunnerKind, WaveName,
+        IssueNumber, Outcome, ProjectId, WaveName,
     },
     store::{
         Result, Store,
@@ -37,7 +37,7 @@ struct SubjectRow {
     agent: AgentName,
     title: Option<String>,
     wave: WaveName,
-    runner: RunnerKind,
+    is_manual: bool,
     was_tried: bool,
     attempt: Option<i32>,
     progress: Option<String>,
@@ -63,7 +63,9 @@ impl Store {
             .read(async |tx| {
                 Ok(query_as(
                     "select f.id, f.number, f.kind, f.feedback_text as text, a.name as agent,
-                         a.title, coalesce(w.name, 'unplanned') as wave, a.runner,
+                         a.title, coalesce(w.name, 'unplanned') as wave,
+                         -- What a run of it asks is no request for its work.
+                         a.runner = 'manual' and f.run_id is null as is_manual,
                          i.feedback_id is not null as was_tried,
                          r.attempt, r.progress, r.outcome, r.detail,
                          coalesce((
@@ -214,7 +216,7 @@ fn to_open(row: SubjectRow, blobs: &str) -> ToOpen {
             agent: row.agent,
             title: row.title,
             wave: row.wave,
-            is_manual: row.runner == RunnerKind::Manual,
+            is_manual: row.is_manual,
             doing: row.attempt.map(|attempt| doing(attempt, row.outcome, words.as_deref())),
             artifacts: row.artifacts.0.into_iter().map(artifact).collect(),
         },

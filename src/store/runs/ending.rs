@@ -61,9 +61,9 @@ async fn finish(tx: &mut Tx, project: ProjectId, endings: &[Ending]) -> Result<V
              where r.id = ending.run and r.token_sha256 = ending.token
                  and a.id = r.agent_id and a.epoch = r.epoch
                  and (r.finished_at is null or (r.outcome = 'lost' and not exists (
-                     -- It cannot know what people said after it was given up.
+                     -- It cannot know what was acted on after it began.
                      select from public.feedback f
-                     where f.agent_id = r.agent_id and f.applied_at > r.finished_at
+                     where f.agent_id = r.agent_id and f.applied_at > r.claimed_at
                          and f.kind in ('comment', 'question') and f.resolution = 'completed'
                  )))
              returning r.id, r.agent_id, r.generation, r.work_sha256, r.inputs,

@@ -41,8 +41,9 @@ pub struct Pulse {
 impl Store {
     /// Prolongs the leases of runs; returns what each is to do.
     ///
-    /// A run whose lease had run out gets it back if nobody took over and its
-    /// pool still has room. No lease outlives the deadline by more than it takes
+    /// A run whose lease had run out gets it back if nobody took over, its pool
+    /// still has room, and people said nothing that was acted on meanwhile: it
+    /// cannot know of that, and nobody else would be told. No lease outlives the deadline by more than it takes
     /// to stop a program.
     pub async fn heartbeat(&self, project: &Project, beats: &[Beat]) -> Result<Vec<Pulse>> {
         let lease = project.settings.lease;
@@ -85,8 +86,8 @@ impl Store {
     }
 }
 
-/// Gives runs that were declared lost their lease back, where nobody took over
-/// and the pool has room.
+/// Gives runs that were declared lost their lease back, where nobody took over,
+/// the pool has room and nothing was said that they cannot know.
 async fn revive(tx: &mut Tx, project: ProjectId, lease: Duration, beats: &[Beat]) -> Result<()> {
     let lost: Vec<RunId> = query_scalar(
         "select r.id from public.runs r join public.agents a on a.id = r.agent_id
@@ -115,6 +116,11 @@ async fn revive(tx: &mut Tx, project: ProjectId, lease: Duration, beats: &[Beat]
                      select count(*) from public.runs live
                      where live.project_id = r.project_id and live.pool = r.pool
                          and live.finished_at is null
+                 )
+                 and not exists (
+                     select from public.feedback f
+                     where f.agent_id = r.agent_id and f.applied_at > r.claimed_at
+                         and f.kind in ('comment', 'question') and f.resolution = 'completed'
                  )",
         )
         .bind(run)

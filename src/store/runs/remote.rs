@@ -49,7 +49,7 @@ pub struct RemoteRun {
     pub is_claimed: bool,
     /// What it said about its end.
     pub reported: Option<Json<Reported>>,
-    /// Why it was asked to stop before it said anything, if it was.
+    /// Why it was to stop before it said anything, if it was.
     pub stop: Option<StopReason>,
     /// Whether it had the time that it gets for that.
     pub had_its_time: bool,
@@ -75,9 +75,9 @@ impl Store {
                      r.claimed_at, now() as taken_at,
                      coalesce(r.reference, l.reference) as reference,
                      r.reference is not null as is_claimed, r.reported,
-                     case when r.reported_at is null or r.stop_at < r.reported_at
-                         then r.stop end as stop,
-                     r.stop is not null and (
+                     case when r.reported_at is null then coalesce(r.stop, late.stop)
+                         when r.stop_at < r.reported_at then r.stop end as stop,
+                     late.stop is not null or r.stop is not null and (
                          r.stop not in ('feedback', 'paused')
                          or r.stop_at + make_interval(secs => $2) < now()
                          or exists (
@@ -95,6 +95,12 @@ impl Store {
                      d.body as definition
                  from public.runs r
                  join public.agents a on a.id = r.agent_id and a.epoch = r.epoch
+                 -- No supervisor sees to it that it ends at its deadline.
+                 cross join lateral (
+                     select case when r.reference is not null and r.finished_at is null
+                         and r.reported_at is null and r.deadline_at < now() then 'timeout' end
+                         as stop
+                 ) late
                  left join wavemark.launches l on l.run_id = r.id
                  left join wavemark.definitions d on d.sha256 = r.definition_sha256
                  where r.project_id = $1 and r.remote

@@ -4,6 +4,7 @@ mod access;
 mod agents;
 mod artifacts;
 mod by_hand;
+mod calls;
 mod claims;
 mod feedback;
 mod matrix;

@@ -3,7 +3,7 @@
 
 use super::remote::{CALLS, called, claimed, launched, token, with};
 use crate::{
-    model::Outcome,
+    model::{Outcome, StopReason},
     store::{Store, feedback, testing::Running},
 };
 
@@ -169,6 +169,24 @@ async fn nobody_is_asked_to_do_what_a_run_does_that_was_given_up() {
         let threads = store.read(async |tx| feedback::threads(tx, &agents).await).await.unwrap();
         assert!(threads.is_empty(), "{call}: {threads:?}");
     }
+}
+
+#[tokio::test]
+async fn whoever_works_on_a_run_is_to_stop_at_its_deadline() {
+    let (store, run) = launched().await;
+    store.sql("update runs set deadline_at = now() - interval '1 second'").await;
+    let facts = async || store.remote_runs(&store.project).await.unwrap().remove(0);
+    store.sql("update runs set remote = true").await;
+    let unclaimed = facts().await;
+    assert_eq!((unclaimed.stop, unclaimed.had_its_time), (None, false));
+
+    called(&store, "anon", &with(&run, "run_claim($, 'me')")).await;
+    let late = facts().await;
+    assert_eq!((late.stop, late.had_its_time), (Some(StopReason::Timeout), true));
+
+    // Nobody looked before it said that it was done.
+    called(&store, "anon", &with(&run, "run_finish($)")).await;
+    assert_eq!(facts().await.stop, None);
 }
 
 #[tokio::test]

@@ -2,9 +2,9 @@
 
 use crate::{
     engine::{Agent, Attempts},
-    model::{AgentName, Outcome, RunToken, Status::Ready},
+    model::{AgentName, Outcome, Resolution, RunToken, Status::Ready},
     store::{
-        Kept, runs,
+        Kept, feedback, runs,
         testing::{self, Running, TestStore},
     },
 };
@@ -63,6 +63,37 @@ async fn a_run_that_ended_writes_nothing() {
     let written = writes(&store, &run).await;
 
     assert_eq!(written, NOTHING);
+}
+
+/// A run that is given up at the moment at which a remark is acted on.
+async fn lost_with_a_remark() -> (TestStore, Running) {
+    let store = testing::store().await;
+    store.given_agent("echo", Ready).await;
+    let run = store.claim("echo").await;
+    let remark = store.remark(store.project.id, &testing::name("echo"), "Shorter.", "ann").await;
+    let number = remark.unwrap();
+    store.resolve(store.project.id, number, Resolution::Completed, None, "ann").await.unwrap();
+    store.silence(&run).await;
+    let acted = store.tx(async |tx| {
+        runs::expire(tx, &[run.id]).await?;
+        feedback::apply(tx, &[number]).await
+    });
+    assert_eq!(acted.await.unwrap(), [number]);
+    (store, run)
+}
+
+#[tokio::test]
+async fn a_late_finish_is_refused_if_people_said_what_it_cannot_know() {
+    let (store, run) = lost_with_a_remark().await;
+    assert!(!store.end(&run, Outcome::Succeeded).await);
+    assert!(store.facts("echo").await.built.is_none());
+}
+
+#[tokio::test]
+async fn a_run_that_was_given_up_does_not_go_on_if_people_said_what_it_cannot_know() {
+    let (store, run) = lost_with_a_remark().await;
+    assert!(!beats(&store, &run).await);
+    assert!(store.facts("echo").await.run.is_none());
 }
 
 #[tokio::test]

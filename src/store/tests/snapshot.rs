@@ -181,6 +181,7 @@ async fn feedback_is_there_until_it_was_acted_on_and_reviews_as_long_as_they_cou
         kind: FeedbackKind::Comment,
         blocking: true,
         generation: Generation(1),
+        run: None,
         resolution: None,
         applied: false,
     };
