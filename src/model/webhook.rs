@@ -27,6 +27,15 @@ pub struct Webhook {
     pub stop: Option<UrlTemplate>,
 }
 
+impl Webhook {
+    /// The names of all variables that asking them takes.
+    pub fn variables(&self) -> impl Iterator<Item = &str> {
+        let secrets = self.auth.iter().map(|auth| &auth.secret).chain(&self.api_key);
+        let urls = std::iter::once(&self.url).chain(&self.stop);
+        secrets.map(EnvName::as_str).chain(urls.flat_map(UrlTemplate::variables))
+    }
+}
+
 /// A header with a secret in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
