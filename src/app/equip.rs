@@ -23,7 +23,12 @@ pub(super) fn launch(cx: &Context, begun: &Begun) -> Result<Launch, String> {
     let program = match &definition.run {
         Runner::Exec(command) => Program::Command(command.clone()),
         Runner::Subagent(subagent) => {
-            Program::Subagent { carried: carried(cx, begun, subagent), subagent: subagent.clone() }
+            let prices = &cx.project.settings.prices;
+            Program::Subagent {
+                carried: carried(cx, begun, subagent),
+                price: subagent.model.as_deref().and_then(|model| prices.get(model).copied()),
+                subagent: subagent.clone(),
+            }
         }
         Runner::N8n(_) | Runner::Webhook(_) | Runner::Manual {} => {
             return Err(format!("`{}` is no work for a program here", run.agent));

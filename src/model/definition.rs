@@ -10,8 +10,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AgentName, ArtifactKey, BadName, Digest, Manners, PoolName, Resume, Subagent, Usd, WaveName,
-    Webhook, words,
+    AgentName, ArtifactKey, BadName, Digest, Manners, ModelName, PoolName, Price, Resume, Subagent,
+    Usd, WaveName, Webhook, words,
 };
 
 words! {
@@ -94,6 +94,14 @@ impl Runner {
             Self::N8n(_) => RunnerKind::N8n,
             Self::Webhook(_) => RunnerKind::Webhook,
             Self::Manual {} => RunnerKind::Manual,
+        }
+    }
+
+    /// Who is asked over HTTP, if anybody is.
+    pub fn webhook(&self) -> Option<&Webhook> {
+        match self {
+            Self::N8n(webhook) | Self::Webhook(webhook) => Some(webhook),
+            Self::Exec(_) | Self::Subagent(_) | Self::Manual {} => None,
         }
     }
 
@@ -329,6 +337,9 @@ pub struct ProjectSettings {
     /// What all runs may cost within 24 hours.
     #[serde(rename = "budget_usd_per_day", skip_serializing_if = "Option::is_none")]
     pub budget_per_day: Option<Usd>,
+    /// What models cost, for programs that do not tell.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub prices: BTreeMap<ModelName, Price>,
     /// How much is asked of GitHub at a time. Left out where it is as usual, so
     /// that the digest of a plan that says nothing about it stays what it was.
     #[serde(skip_serializing_if = "Manners::are_usual")]
@@ -348,6 +359,7 @@ impl Default for ProjectSettings {
             max_artifact_bytes: 5 * 1024 * 1024,
             budget: None,
             budget_per_day: None,
+            prices: BTreeMap::new(),
             github: Manners::default(),
         }
     }

@@ -12,6 +12,7 @@ mod id;
 mod issue;
 mod manners;
 mod name;
+mod price;
 mod profile;
 mod role;
 mod run;
@@ -30,6 +31,7 @@ pub use id::{AgentId, ArtifactId, FeedbackId, ProjectId, RunId, WaveId};
 pub use issue::{Account, CloseReason, Issue, IssueComment, IssueNumber, IssueState, Reaction};
 pub use manners::Manners;
 pub use name::{AgentName, BadName, PoolName, ProfileName, ProjectName, WaveName};
+pub use price::{BadModelName, ModelName, Price};
 pub use profile::{
     CommandLine, EventFormat, Placeholder, Profile, ProgramHome, PromptBy, Resume, Session,
     Subagent, Template, UnknownPlaceholder,

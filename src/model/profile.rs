@@ -262,6 +262,11 @@ impl Profile {
         is_watched || self.named().contains(&setting)
     }
 
+    /// Whether the program tells tokens and never what they cost.
+    pub fn tells_no_money(&self) -> bool {
+        matches!(self.events, EventFormat::Codex | EventFormat::Gemini)
+    }
+
     /// Whether a conversation can go on in another run.
     pub fn carries_sessions(&self) -> bool {
         let sessions = self.home.as_ref().and_then(|home| home.sessions.as_ref());

@@ -19,7 +19,9 @@ use super::{
     refer::Referred,
     wave::DraftWave,
 };
-use crate::model::{AgentName, Definition, OnStale, PoolName, Review, Runner, WaveName};
+use crate::model::{
+    AgentName, Definition, ModelName, OnStale, PoolName, Price, Review, Runner, WaveName,
+};
 
 /// What holds when nobody says otherwise.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(2 * 60 * 60);
@@ -32,7 +34,10 @@ const DEFAULT_RETRIES: u32 = 2;
 pub(super) fn check(draft: Draft, facts: &Facts) -> Result<Plan, Problems> {
     let Draft { project, waves: drafts, incomplete, mut findings, suggester, texts, .. } = draft;
     let pools = project.as_ref().map(|project| project.pools.keys().cloned().collect());
+    let settings = project.as_ref().map(|project| &project.settings);
     let mut checker = Checker {
+        prices: settings.map(|settings| settings.prices.clone()).unwrap_or_default(),
+        shares_budget: settings.is_some_and(|it| it.budget.or(it.budget_per_day).is_some()),
         names: Names::of(&drafts, pools, incomplete, suggester, &mut findings),
         referred: Referred::of(facts),
         findings,
@@ -59,6 +64,9 @@ pub(super) fn check(draft: Draft, facts: &Facts) -> Result<Plan, Problems> {
 }
 
 struct Checker<'f> {
+    prices: BTreeMap<ModelName, Price>,
+    /// Whether all agents share a budget.
+    shares_budget: bool,
     names: Names,
     referred: Referred<'f>,
     findings: Findings,
@@ -79,7 +87,8 @@ impl Checker<'_> {
         let mut members = BTreeSet::new();
         for agent in draft.agents {
             members.insert(agent.name.clone());
-            self.agent(agent, &name, &defaults);
+            let name = self.agent(agent, &name, &defaults);
+            self.cost(&name, draft.budget.is_some());
         }
         let wave = Wave {
             name: name.clone(),
@@ -93,8 +102,27 @@ impl Checker<'_> {
         self.waves.entry(name).or_insert(wave);
     }
 
-    /// Takes in an agent, with every default filled in.
-    fn agent(&mut self, draft: DraftAgent, wave: &WaveName, defaults: &Policy) {
+    /// Warns of a budget that limits nothing, as nobody knows what is spent.
+    fn cost(&mut self, name: &AgentName, shares_budget: bool) {
+        let Some(Agent { definition, place, .. }) = self.agents.get(name) else { return };
+        let Runner::Subagent(subagent) = &definition.run else { return };
+        let limited = definition.budget.is_some() || shares_budget || self.shares_budget;
+        let priced = subagent.model.as_deref().is_some_and(|it| self.prices.contains_key(it));
+        if limited && !priced && subagent.profile.tells_no_money() {
+            let what = format!(
+                "no budget limits `{name}`: `{}` does not say what it costs, and its model has no price",
+                subagent.name
+            );
+            let model = subagent.model.as_deref().unwrap_or("name-of-it");
+            self.findings.warning(place.clone(), what).hint(format!(
+                "say `model: {model}` here, and in waves/project.yaml what a million tokens cost: \
+                 `prices: {{ {model}: {{ input: 1.25, output: 10 }} }}`"
+            ));
+        }
+    }
+
+    /// Takes in an agent, with every default filled in; returns its name.
+    fn agent(&mut self, draft: DraftAgent, wave: &WaveName, defaults: &Policy) -> AgentName {
         let DraftAgent { name, place, fields } = draft;
         let findings = &mut self.findings;
         let needs = fields.needs.unwrap_or_default();
@@ -126,13 +154,38 @@ impl Checker<'_> {
             budget: policy.budget_usd,
         };
         let agent = Agent { name: name.clone(), wave: wave.clone(), definition, place };
-        self.agents.entry(name).or_insert(agent);
+        self.agents.entry(name.clone()).or_insert(agent);
+        name
     }
 }
 
 #[cfg(test)]
 mod tests {
     use crate::plan::testing::{agent, problems, shown};
+
+    #[test]
+    fn a_budget_that_limits_nothing_is_a_warning() {
+        insta::assert_snapshot!(problems(r#"
+--- waves/project.yaml
+project: p
+prices: { gpt-5: { input: 1.25, output: 10 } }
+--- waves/w.yaml
+wave: w
+agents:
+  a: { run: { codex: { model: gpt-5 } }, budget_usd: 1 }
+  b: { run: { codex: { model: gpt-6 } }, budget_usd: 1 }
+  c: { run: { gemini: } }
+  d: { run: { claude: }, budget_usd: 1 }
+--- waves/x.yaml
+wave: x
+budget_usd: 2
+agents:
+  e: { run: { gemini: } }
+"#), @"
+        waves/w.yaml:4:3: warning: no budget limits `b`: `codex` does not say what it costs, and its model has no price (say `model: gpt-6` here, and in waves/project.yaml what a million tokens cost: `prices: { gpt-6: { input: 1.25, output: 10 } }`)
+        waves/x.yaml:4:3: warning: no budget limits `e`: `gemini` does not say what it costs, and its model has no price (say `model: name-of-it` here, and in waves/project.yaml what a million tokens cost: `prices: { name-of-it: { input: 1.25, output: 10 } }`)
+        ");
+    }
 
     #[test]
     fn names_are_unique_across_files() {

@@ -18,8 +18,8 @@ use super::{
     yaml::Node,
 };
 use crate::model::{
-    AgentName, ArtifactKey, EnvName, HeaderName, Need, OnStale, PoolName, ProjectName, Resume,
-    Review, Role, UrlTemplate, WaveName,
+    AgentName, ArtifactKey, EnvName, HeaderName, ModelName, Need, OnStale, PoolName, ProjectName,
+    Resume, Review, Role, UrlTemplate, WaveName,
 };
 
 /// A kind of value that a plan is made of.
@@ -80,6 +80,13 @@ word!(
     "the name of the project",
     "a list of project names",
     ["my-project"]
+);
+word!(
+    ModelName,
+    Self::PATTERN,
+    "the name of a model",
+    "a list of names of models",
+    ["gpt-5", "anthropic/claude-sonnet"]
 );
 word!(WaveName, Self::PATTERN, "the name of a wave", "a list of wave names", ["foundation"]);
 word!(AgentName, Self::PATTERN, "the name of an agent", "a list of agent names", ["my-agent"]);

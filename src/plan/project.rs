@@ -10,11 +10,11 @@ use super::{
     kind::{At, Kind, Named, Whole},
     mapping::mapping,
     policy::Policy,
-    units::Size,
+    units::{PerMillion, Size},
     values::text,
     yaml::Node,
 };
-use crate::model::{Manners, PoolName, ProjectName, ProjectSettings, Role, Usd};
+use crate::model::{Manners, ModelName, PoolName, Price, ProjectName, ProjectSettings, Role, Usd};
 
 /// Where it is, from the repo's root.
 pub(super) const PATH: &str = "waves/project.yaml";
@@ -61,6 +61,10 @@ mapping! {
         budget_usd: Usd,
         /// What all runs may cost within 24 hours, in US dollars.
         budget_usd_per_day: Usd,
+        /// What models cost, by the names that agents call them by: for programs that tell tokens
+        /// and no money.
+        #[default = {}]
+        prices: Named<ModelName, PriceFields>,
         /// Who may steer agents by issues.
         trust: Trust,
         /// How much is asked of GitHub at a time.
@@ -77,6 +81,28 @@ mapping! {
         /// The largest artifact.
         #[default = "5MiB"]
         max_size: Size,
+    }
+}
+
+mapping! {
+    /// What a million tokens of a model cost, in US dollars.
+    pub(super) struct PriceFields, "a price" {
+        /// Of input.
+        #[needed = "input: 1.25"]
+        input: PerMillion,
+        /// Of input that was read from a cache; as of any other input where it is left out.
+        cached: PerMillion,
+        /// Of output and of reasoning.
+        #[needed = "output: 10"]
+        output: PerMillion,
+    }
+}
+
+impl PriceFields {
+    fn finish(self) -> Option<Price> {
+        let PerMillion(input) = self.input?;
+        let cached = self.cached.map_or(input, |PerMillion(usd)| usd);
+        Some(Price { input, cached, output: self.output?.0 })
     }
 }
 
@@ -170,6 +196,9 @@ impl DraftProject {
                 max_artifact_bytes: artifacts.max_size.map_or(default.max_artifact_bytes, |s| s.0),
                 budget: fields.budget_usd,
                 budget_per_day: fields.budget_usd_per_day,
+                prices: (fields.prices.unwrap_or_default().0.into_iter())
+                    .filter_map(|(model, price)| Some((model, price?.finish()?)))
+                    .collect(),
                 github: fields.github.map_or(default.github, GithubFields::manners),
             },
             trusted_role: fields.trust.and_then(|trust| trust.role).unwrap_or(Role::Triage),
@@ -290,6 +319,7 @@ stall_timeout: 1ms
 infra_retries: 1.5
 trust: { role: owner }
 github: { writes: 0, pause: 10ms, timeout: 1, retries: 3 }
+prices: { gpt-5: { input: free, output: -1, out: 1 }, "big one": { input: 0, output: 0 }, o3: { input: 1 } }
 "#), @"
         waves/project.yaml:1:10: error: `Seed Story` cannot name a project: use 1 to 63 of a-z, 0-9 and `-`, starting with a letter (did you mean `seed-story`?)
         waves/project.yaml:2:22: error: `-x..y` is not a good branch name (use a-z, 0-9, `-`, `_` and `.` between slashes, such as `wavemark/artifacts`)
@@ -311,6 +341,11 @@ github: { writes: 0, pause: 10ms, timeout: 1, retries: 3 }
         waves/project.yaml:11:29: error: `10ms` is not a duration (write it as `90s`, `30m` or `2h`)
         waves/project.yaml:11:44: error: expected a duration with its unit, found the number `1` (write `1s` for seconds, `1m` for minutes)
         waves/project.yaml:11:47: error: `retries` is not a field of `github` (`github` may have `writes`, `pause` and `timeout`)
+        waves/project.yaml:12:27: error: expected US dollars for a million tokens, such as 1.25, found `free`
+        waves/project.yaml:12:41: error: `-1` is no amount in US dollars: write one such as 4 or 0.25
+        waves/project.yaml:12:45: error: `out` is not a field of a price (a price may have `input`, `cached` and `output`)
+        waves/project.yaml:12:55: error: `big one` is not the name of a model: use up to 200 of A-Z, a-z, 0-9 and `@._~:/+-`, not starting with one of `:/+-` (did you mean `big-one`?)
+        waves/project.yaml:12:95: error: a price needs `output` (write `output: 10`)
         ");
     }
 

@@ -198,7 +198,7 @@ start: [broken, "{prompt}"
         waves/w.yaml:12:15: error: `subagent` is not a runner (there is `exec`, `n8n`, `webhook`, `manual`, `broken`, `claude`, `codex`, `gemini`, `mine`, `opencode` and `theirs`)
         waves/w.yaml:13:37: error: expected an amount in US dollars, such as 4 or 0.25, found `free`
         waves/w.yaml:13:50: error: this is one line that does not start with a hyphen
-        waves/w.yaml:14:42: error: `opencode` cannot honour `max_turns` (it honours `model` and `budget_usd`)
+        waves/w.yaml:14:53: error: `opencode` cannot honour `max_turns` (it honours `model` and `budget_usd`)
         ");
     }
 }

@@ -94,6 +94,36 @@ impl Kind for Size {
 }
 
 /// An amount of money in US dollars, from a millionth up.
+/// What a million tokens cost, in US dollars: nothing, too.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PerMillion(pub(super) Usd);
+
+impl Kind for PerMillion {
+    fn read(node: &Node, cx: &mut Reading<'_>) -> Option<Self> {
+        let (Value::Int { written, .. } | Value::Float { written }) = &node.value else {
+            expected(node, "US dollars for a million tokens, such as 1.25", cx);
+            return None;
+        };
+        match written.parse() {
+            Ok(usd) => Some(Self(usd)),
+            Err(err) => {
+                cx.error(node.span, BadUsd::to_string(&err));
+                None
+            }
+        }
+    }
+
+    fn schema() -> Json {
+        json!({
+            "type": "number",
+            "minimum": 0,
+            "maximum": 999_999_999,
+            "examples": [1.25],
+            "description": "US dollars for a million tokens.",
+        })
+    }
+}
+
 impl Kind for Usd {
     fn read(node: &Node, cx: &mut Reading<'_>) -> Option<Self> {
         let (Value::Int { written, .. } | Value::Float { written }) = &node.value else {

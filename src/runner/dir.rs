@@ -28,12 +28,16 @@ use std::{
     io::{self, Write as _},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, symlink},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use rustix::fs::{FlockOperation, flock};
 
 use super::{contract::Input, prompt};
 use crate::model::{ArtifactType, StopReason};
+
+/// How many files are looked at for signs of life.
+const MOST_FILES: usize = 50_000;
 
 /// Paths in one run directory.
 #[derive(Clone, Debug)]
@@ -178,6 +182,29 @@ impl RunDir {
         flock(&folder, FlockOperation::NonBlockingLockShared).is_err()
     }
 
+    /// How long ago the agent wrote to a file in `work/` or `out/`, or added one;
+    /// none if it never did. It looks at so many files at most, and blocks.
+    pub fn written_ago(&self) -> Option<Duration> {
+        let mut folders = vec![self.work(), self.out()];
+        let mut newest: Option<Duration> = None;
+        let mut looked = 0;
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+                looked += 1;
+                if looked > MOST_FILES {
+                    return newest;
+                }
+                let Ok(found) = entry.metadata() else { continue };
+                if found.is_dir() {
+                    folders.push(entry.path());
+                } else if let Ok(Ok(ago)) = found.modified().map(|at| at.elapsed()) {
+                    newest = Some(newest.map_or(ago, |newest| newest.min(ago)));
+                }
+            }
+        }
+        newest
+    }
+
     /// Tells the agent that it is to stop, and why. The file appears whole.
     pub(super) fn announce_stop(&self, reason: StopReason) -> io::Result<()> {
         let draft = self.root.join("control/stop");
@@ -234,6 +261,27 @@ mod tests {
         ");
         let dep = dir.root().join("deps/brief/doc/brief.md");
         assert_eq!(fs::read_to_string(dep).unwrap(), "Sheets for everyone.\n");
+    }
+
+    #[test]
+    fn what_is_written_is_a_sign_of_life_and_what_was_given_is_none() {
+        let parent = tempfile::tempdir().unwrap();
+        let dir = RunDir::at(parent.path().join("runs/1"));
+        dir.create(&testing::input(), parent.path()).unwrap();
+        assert_eq!(dir.written_ago(), None);
+
+        let hour = Duration::from_secs(3600);
+        let write = |path: &str, ago: Duration| {
+            fs::create_dir_all(dir.root().join(path).parent().unwrap()).unwrap();
+            let file = File::create(dir.root().join(path)).unwrap();
+            file.set_modified(std::time::SystemTime::now() - ago).unwrap();
+        };
+        write("work/deep/in/a", 3 * hour);
+        write("out/doc/b", 2 * hour);
+        let ago = dir.written_ago().unwrap();
+        assert!((2 * hour..3 * hour).contains(&ago), "{ago:?}");
+        write("work/deep/in/c", Duration::ZERO);
+        assert!(dir.written_ago().unwrap() < hour);
     }
 
     #[test]

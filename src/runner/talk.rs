@@ -28,7 +28,8 @@ use super::{
     report::{Evidence, Exit},
 };
 use crate::model::{
-    ArtifactKey, CommandLine, EventFormat, Placeholder, PromptBy, Resume, Session, Subagent, Usage,
+    ArtifactKey, CommandLine, EventFormat, Placeholder, Price, PromptBy, Resume, Session, Subagent,
+    Usage,
 };
 
 /// The longest text that is handed over as an argument: Linux takes 128 KiB.
@@ -54,6 +55,9 @@ pub(super) struct Talk {
     redactor: Arc<Redactor>,
     /// Whether anything is declared that could show that the work is done.
     declares: bool,
+    /// What its model costs. Claude Code tells what a conversation costs, at its end: what was
+    /// computed before would be counted with that.
+    price: Option<Price>,
     session: Option<Session>,
     /// Whether the call that is going on goes on with the conversation.
     resumes: bool,
@@ -80,7 +84,7 @@ impl Talk {
         dir: &RunDir,
         redactor: &Arc<Redactor>,
     ) -> io::Result<Option<(Self, Call)>> {
-        let Program::Subagent { subagent, carried } = &launch.program else {
+        let Program::Subagent { subagent, carried, price } = &launch.program else {
             return Ok(None);
         };
         let profile = &subagent.profile;
@@ -98,6 +102,7 @@ impl Talk {
             home,
             redactor: Arc::clone(redactor),
             declares: !launch.input.produces.is_empty(),
+            price: price.filter(|_| profile.events != EventFormat::Claude),
             session,
             resumes: false,
             calls: 0,
@@ -155,7 +160,13 @@ impl Talk {
             }
             _ => Before::default(),
         };
-        self.told.usage + told.used(before)
+        self.told.usage + self.priced(told.used(before))
+    }
+
+    /// What was used, with what that costs if the program did not tell.
+    fn priced(&self, used: Usage) -> Usage {
+        let price = self.price.filter(|_| used.cost.is_none() && !used.is_none());
+        Usage { cost: used.cost.or(price.map(|price| price.of(&used))), ..used }
     }
 
     /// Whether a call that goes on has used up what a run may cost. Programs that
@@ -224,13 +235,13 @@ impl Talk {
     }
 
     /// Adds to the evidence what is known, and puts the private folder away.
-    pub(super) fn finish(self, evidence: &mut Evidence) {
-        let Told { end, text, denied, usage } = self.told;
+    pub(super) fn finish(mut self, evidence: &mut Evidence) {
+        let Told { end, text, denied, usage } = std::mem::take(&mut self.told);
         evidence.end = Some(end.unwrap_or(End::Open));
         evidence.denied = denied;
         // What it wrote down itself counts where its events tell nothing.
         let written = evidence.usage;
-        let usage = if usage.is_none() { written } else { usage };
+        let usage = if usage.is_none() { self.priced(written) } else { usage };
         evidence.usage = Usage { cost: usage.cost.or(written.cost), ..usage };
         if evidence.summary.is_none() {
             evidence.summary = text.map(|text| {

@@ -48,7 +48,11 @@ fn plan() -> Plan {
 const CLAUDE: &str = "
     echo \"With $ANTHROPIC_API_KEY.\" >&2
     wavemark progress \"with $ANTHROPIC_API_KEY\"
-    [ \"$WAVEMARK_EPOCH\" -gt 2 ] || { setsid sleep 4712 & note \"waits $$\"; gate never; }
+    if [ \"$WAVEMARK_EPOCH\" -le 2 ]; then
+        tool=\"$WAVEMARK_DIR/tool\" setsid sh -c ': >\"$tool\"; exec sleep 4712' &
+        until [ -e \"$WAVEMARK_DIR/tool\" ]; do sleep 0.02; done
+        note \"waits $$\"; gate never
+    fi
     emit doc/draft.md \"Drafted in run $WAVEMARK_EPOCH.\"; replay claude-good";
 const CODEX: &str = "
     echo \"{\\\"type\\\":\\\"item.completed\\\",\\\"item\\\":{\\\"type\\\":\\\"agent_message\\\",\\\"text\\\":\\\"With $CODEX_API_KEY.\\\"}}\"

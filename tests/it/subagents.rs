@@ -216,6 +216,18 @@ fn a_program_that_gives_no_sign_of_life_is_stopped_and_tried_again() {
 }
 
 #[test]
+fn one_that_is_silent_and_writes_files_is_alive() {
+    let fields = "run: { codex: {} }, produces: [doc/a.md], retries: 0";
+    let script = "for i in $(seq 24); do echo x >>log; sleep 0.25; done; emit doc/a.md done; replay codex-good";
+    let plan = Plan::new().setting("stall_timeout: 3s").setting("lease: 3s");
+    let project = project_with(plan, "codex", fields, script);
+
+    project.run(&["run"]).ok();
+
+    assert_eq!(project.outcomes("vision"), "succeeded", "{}", detail(&project));
+}
+
+#[test]
 fn a_key_is_passed_on_and_never_seen_again() {
     let script = "echo \"key $ANTHROPIC_API_KEY\" >&2; replay claude-good; cat \"$CLAUDE_CONFIG_DIR/.credentials.json\" >&2";
     let mut project = project("claude", "run: { claude: {} }", script);
@@ -431,4 +443,28 @@ fn a_login_that_is_refused_without_an_event_is_not_tried_for_ever() {
     project.run(&["run"]).ok();
     assert_eq!(project.outcomes("vision"), "refused", "{}", detail(&project));
     assert!(detail(&project).contains("GEMINI_API_KEY"), "{}", detail(&project));
+}
+
+#[test]
+fn what_a_program_does_not_say_it_costs_follows_from_the_price_of_its_model() {
+    let fields =
+        "run: { codex: { model: big } }, budget_usd: 0.002, retries: 5, produces: [doc/a.md]";
+    let script = "[ $calls -le 2 ] || emit doc/a.md done; replay codex-good";
+    // 2000 tokens in, 400 of them cached, and 100 out, twice: it was sent round.
+    let plan = Plan::new().setting("prices: { big: { input: 1, cached: 0.5, output: 2 } }");
+    let project = project_with(plan, "codex", fields, script);
+
+    project.run(&["run"]).ok();
+
+    let cost = "select usage ->> 'cost' from runs order by epoch desc limit 1";
+    let told = project.sql(cost);
+    assert!(told.contains("\"computed\""), "{told}");
+    assert_eq!(calls(&project), 2, "{told}");
+    assert_eq!(project.outcomes("vision"), "failed");
+    let asked = project.sql("select feedback_text from feedback");
+    assert!(asked.contains("has used up its budget: $0.002"), "{asked}");
+
+    project.run(&["feedback", "resolve", "1"]).ok();
+    project.run(&["run"]).ok();
+    assert_eq!(project.status("vision"), "complete", "{}", detail(&project));
 }

@@ -62,8 +62,9 @@ struct Active {
     asked: bool,
     checkpoints: u32,
     usage: Option<Usage>,
-    /// Whose conversation may go on in another run, and where it is.
-    resumes: Option<(Box<Subagent>, RunDir)>,
+    dir: RunDir,
+    /// Whose conversation may go on in another run.
+    resumes: Option<Box<Subagent>>,
 }
 
 /// A run that ended and is not yet written down.
@@ -161,10 +162,9 @@ impl<'a> Fleet<'a> {
             checkpoints: 0,
             usage: None,
             token: begun.token.clone(),
+            dir: RunDir::at(equip::directory(self.cx, &begun)),
             resumes: definition.and_then(|definition| match &definition.run {
-                Runner::Subagent(subagent) if definition.run.resumes() => {
-                    Some((subagent.clone(), RunDir::at(equip::directory(self.cx, &begun))))
-                }
+                Runner::Subagent(subagent) if definition.run.resumes() => Some(subagent.clone()),
                 _ => None,
             }),
         };
@@ -355,6 +355,7 @@ impl<'a> Fleet<'a> {
         if self.active.is_empty() {
             return;
         }
+        self.look_for_files().await;
         let beats: Vec<Beat> = self
             .active
             .iter()
@@ -377,6 +378,22 @@ impl<'a> Fleet<'a> {
                 }
             }
             Err(err) => warn!("could not prolong the leases, trying again: {err}"),
+        }
+    }
+
+    /// Who is silent for long may still be writing files.
+    async fn look_for_files(&mut self) {
+        let long = self.cx.project.settings.stall_timeout / 2;
+        for active in self.active.values_mut() {
+            let silent = active.sign_of_life.elapsed();
+            if silent < long {
+                continue;
+            }
+            let dir = active.dir.clone();
+            let written = tokio::task::spawn_blocking(move || dir.written_ago()).await;
+            if let Some(ago) = written.ok().flatten().filter(|ago| *ago < silent) {
+                active.sign_of_life += silent - ago;
+            }
         }
     }
 
@@ -408,7 +425,7 @@ impl<'a> Fleet<'a> {
                 error!(agent.name = %agent, "another run of `{agent}` took over, this one does not count");
                 continue;
             }
-            if let Some((subagent, dir)) = &over.active.resumes {
+            if let (Some(subagent), dir) = (&over.active.resumes, &over.active.dir) {
                 match ending.outcome {
                     Outcome::Succeeded => sessions::forget(self.cx, &agent),
                     _ => {

@@ -185,6 +185,7 @@ fn settings(project: &Project) -> BTreeMap<String, String> {
         max_artifact_bytes,
         budget,
         budget_per_day,
+        prices,
         github: Manners { writes, pause, timeout },
     } = settings;
     let mut all = BTreeMap::from([
@@ -208,6 +209,7 @@ fn settings(project: &Project) -> BTreeMap<String, String> {
             .into_iter()
             .filter_map(|(key, usd)| Some((key.to_owned(), usd.as_ref()?.to_string()))),
     );
+    all.extend(prices.iter().map(|(model, price)| (format!("prices.{model}"), price.to_string())));
     all.extend(pools.iter().map(|(pool, cap)| (format!("pools.{pool}"), cap.to_string())));
     all
 }

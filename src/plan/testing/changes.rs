@@ -63,6 +63,7 @@ fn keys(path: &Path) -> Vec<&str> {
             "agents" => "z",
             "run" => "mine",
             "pools" => "gpu",
+            "prices" => "dear",
             "env" => "ONE_MORE",
             "files" => "one-more",
             _ => panic!("say what can be named in {path:?}"),
@@ -111,6 +112,7 @@ fn put(at: &mut Value, steps: &[&str], value: &Value) {
         "n8n" => json!({ "webhook": "https://x.org/a" }),
         "webhook" if !rest.is_empty() => json!({ "url": "https://x.org/a" }),
         "auth" => json!({ "header": "X-Secret", "secret": "SECRET" }),
+        "dear" => json!({ "input": 1, "cached": 1, "output": 1 }),
         "home" => json!({ "variable": "MY_HOME" }),
         _ => json!({}),
     };
@@ -157,7 +159,9 @@ fn values(path: &Path) -> Option<(Value, Value)> {
         "pools" | "writes" | "infra_retries" | "retries" | "priority" | "max_turns" => {
             [json!(76), json!(77)]
         }
-        "budget_usd" | "budget_usd_per_day" => [json!(0.76), json!(0.77)],
+        "budget_usd" | "budget_usd_per_day" | "input" | "cached" | "output" => {
+            [json!(0.76), json!(0.77)]
+        }
         "timeout" | "grace" | "stall_timeout" | "tick_every" | "lease" | "pause" | "backoff" => {
             [json!("26s"), json!("27s")]
         }

@@ -110,6 +110,7 @@ fn any_project() -> impl Strategy<Value = Value> {
         ("infra_retries", maybe((0..100).prop_map(Value::from))),
         ("budget_usd", maybe(any_money())),
         ("budget_usd_per_day", maybe(any_money())),
+        ("prices", maybe(mapping(vec![("big", any_price()), ("a/b:c.1", any_price())]))),
         ("trust", maybe(mapping(vec![("role", maybe(one_of(roles)))]))),
         ("github", maybe(github)),
     ])
@@ -169,6 +170,11 @@ fn any_title() -> BoxedStrategy<Value> {
 
 pub(super) fn any_duration() -> BoxedStrategy<Value> {
     one_of(["90s", "2h", "1h 30m", "3 days"])
+}
+
+fn any_price() -> BoxedStrategy<Value> {
+    let cached = maybe(one_of([json!(0), json!(0.125)]));
+    mapping(vec![("input", any_money()), ("cached", cached), ("output", any_money())])
 }
 
 pub(super) fn any_money() -> BoxedStrategy<Value> {
