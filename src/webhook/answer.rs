@@ -113,7 +113,9 @@ mod tests {
             (413, r#"{"message":"request entity too large"}"#),
             (429, ""),
             (500, r#"{"message":"Error in workflow"}"#),
-            (500, "There was a problem executing the workflow"),
+            // A request that is larger than it takes, too.
+            (500, r#"{"code":0,"message":"There was a problem executing the workflow"}"#),
+            (422, r#"{"code":422,"message":"Failed to parse request body","hint":"…"}"#),
             (502, ""),
             (504, ""),
             (301, ""),
@@ -135,7 +137,8 @@ mod tests {
         413: Refused("it takes no request as large as this (n8n: N8N_PAYLOAD_SIZE_MAX): request entity too large")
         429: NotNow("it answered 429: it is busy or not there")
         500: Failed("n8n answered 500: Error in workflow")
-        500: Failed("n8n answered 500")
+        500: Failed("n8n answered 500: There was a problem executing the workflow")
+        422: Refused("it answered 422: Failed to parse request body")
         502: NotNow("it answered 502: it is busy or not there")
         504: Unclear("a gateway gave up waiting for its answer")
         301: Refused("it answered 301: write the URL that it redirects to")

@@ -172,6 +172,20 @@ fn what_needs_a_person_is_not_tried_again() {
 }
 
 #[test]
+fn that_nobody_is_told_where_to_report_is_said() {
+    let mut stage = stage("", &[Unpublished]);
+    let words = "`vision` is told no address to report to: set SUPABASE_URL";
+    stage.project.env("WAVEMARK_API_URL", "");
+    let said = stage.project.run(&["run", "--poll", "100ms"]).ok();
+    assert_eq!(said.stderr.matches(words).count(), 1, "{said}");
+
+    stage.project.env("WAVEMARK_API_URL", "http://127.0.0.1:9");
+    stage.project.run(&["retry", "vision"]).ok();
+    let said = stage.project.run(&["tick"]).ok();
+    assert!(!said.stderr.contains(words), "{said}");
+}
+
+#[test]
 fn a_tick_launches_and_leaves_and_another_one_judges() {
     let stage = stage("", &[Waits]);
     stage.project.run(&["tick"]).ok();

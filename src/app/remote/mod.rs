@@ -74,6 +74,13 @@ impl<'a> Remote<'a> {
         let answer = |answer| Answered { run, agent: agent.clone(), answer };
         match self.prepare(begun) {
             Ok((caller, manners, post)) => {
+                if self.cx.settings.environment.api().is_none() {
+                    warn!(
+                        agent.name = %agent,
+                        "`{agent}` is told no address to report to: set SUPABASE_URL and \
+                         SUPABASE_PUBLISHABLE_KEY, unless it reports in SQL"
+                    );
+                }
                 let secret =
                     post.auth.as_ref().map(|(_, secret)| Digest::of(secret.expose_secret()));
                 self.cx.store.launching(run, secret).await?;
