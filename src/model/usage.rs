@@ -16,6 +16,12 @@ words! {
     }
 }
 
+impl Default for CostBasis {
+    fn default() -> Self {
+        Self::Reported
+    }
+}
+
 /// An amount of money: millionths of a US dollar, so that sums are exact.
 ///
 /// There is never more than [`MOST`](Self::MOST), whatever a program says or is added up: whoever
@@ -126,7 +132,9 @@ pub struct Cost {
     /// How much; in JSON, millionths of a US dollar.
     #[serde(rename = "usd_micros")]
     pub usd: Usd,
-    /// How it is known; of a sum, the weakest of its parts.
+    /// How it is known; of a sum, the weakest of its parts. Whoever just tells an
+    /// amount reports it.
+    #[serde(default)]
     pub basis: CostBasis,
 }
 

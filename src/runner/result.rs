@@ -133,12 +133,14 @@ mod tests {
     fn an_agent_says_what_it_used() {
         let told = [
             result(
-                r#"{"usage":{"output":9,"turns":1,"cost":{"usd_micros":250000,"basis":"reported"},"x":1}}"#,
+                r#"{"usage":{"output":9,"turns":1,"cost":{"usd_micros":250000,"basis":"computed"},"x":1}}"#,
             ),
+            result(r#"{"usage":{"cost":{"usd_micros":1000}}}"#),
             result(r#"{"status":"complete","usage":{"output":-1}}"#),
         ];
         insta::assert_snapshot!(told.join("\n"), @"
         None, None; $0.25, 1 turn, 0 tokens in and 9 out
+        None, None; <$0.01, 0 turns, 0 tokens in and 0 out
         Some(Complete), None; result.json has a usage that is none: invalid value: integer `-1`, expected u64
         ");
     }

@@ -152,7 +152,12 @@ impl Five {
         more: &[&str],
     ) -> Result<Value, (String, String)> {
         let url = self.project.database_url().replacen("://wavemark@", "://authenticator@", 1);
-        let places: String = (3..3 + more.len()).map(|place| format!(", ${place}")).collect();
+        let place = |place| match place {
+            // What was used, of `run_finish`.
+            5 => ", $5::jsonb".to_owned(),
+            place => format!(", ${place}"),
+        };
+        let places: String = (3..3 + more.len()).map(place).collect();
         let sql = format!("select public.{function}($1::uuid, $2{places})");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
@@ -246,7 +251,8 @@ fn five_kinds_of_agents_get_there_whatever_goes_wrong() {
     for _ in 0..2 {
         five.ask(&program, "run_checkpoint", &["doc/ledger.md", "All is entered."]).unwrap();
     }
-    five.ask(&program, "run_finish", &[]).unwrap();
+    let used = r#"{"output": 70, "turns": 1, "cost": {"usd_micros": 1120}}"#;
+    five.ask(&program, "run_finish", &["complete", "All is entered.", used]).unwrap();
     five.run(&["run", "--poll", "100ms", "-vv"]);
 
     is_done_once(&mut five);
@@ -315,16 +321,16 @@ fn is_done_once(five: &mut Five) {
     assert_eq!(executions.iter().filter(|one| away(&one.last)).count(), 1);
 
     // One good conversation of Claude, and two of Codex, of which one asked; each of
-    // Codex's three runs said one thing more.
+    // Codex's three runs said one thing more. The ledger says what it used itself.
     let used = json!({
         "uncached_input": 2000 + 2 * 2000, "cache_read": 600 + 2 * 400, "cache_write": 400,
-        "output": 80 + 2 * 80, "reasoning": 2 * 20, "turns": 2 + 2 * 2 + 3,
-        "cost": { "usd_micros": 8_880, "basis": "reported" },
+        "output": 80 + 2 * 80 + 70, "reasoning": 2 * 20, "turns": 2 + 2 * 2 + 3 + 1,
+        "cost": { "usd_micros": 8_880 + 1_120, "basis": "reported" },
     });
     assert_eq!(status["usage"], used);
     let each = "select string_agg(concat_ws(' ', name, runs.epoch, usage ->> 'output'), ', ' order by name, runs.epoch)
                 from runs join agents on agents.id = agent_id where usage ? 'output'";
-    assert_eq!(project.sql(each), "draft 3 80, review 1 0, review 2 80, review 3 80");
+    assert_eq!(project.sql(each), "draft 3 80, ledger 2 70, review 1 0, review 2 80, review 3 80");
 
     wait_until("nothing is left of any run", || project.alive() == 0);
 }
