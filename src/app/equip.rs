@@ -26,6 +26,7 @@ pub(super) fn launch(cx: &Context, begun: &Begun) -> Result<Launch, String> {
             let prices = &cx.project.settings.prices;
             Program::Subagent {
                 carried: carried(cx, begun, subagent),
+                left: definition.budget.map(|budget| budget.less(run.spent)),
                 price: subagent.model.as_deref().and_then(|model| prices.get(model).copied()),
                 subagent: subagent.clone(),
             }
