@@ -46,7 +46,7 @@ pub enum Program {
         /// Which, and how it is to go about its work.
         subagent: Box<Subagent>,
         /// The conversation to go on with, if it can be had.
-        carried: Option<Carried>,
+        carried: Option<Box<Carried>>,
         /// What is left of its agent's budget, if that has one.
         left: Option<Usd>,
         /// What its model costs, where the program does not tell.
