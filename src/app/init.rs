@@ -6,7 +6,6 @@
 //! was written before and edited since is not written again.
 
 use std::{
-    collections::BTreeSet,
     fs, io,
     io::Write as _,
     os::unix::fs::PermissionsExt as _,
@@ -24,7 +23,7 @@ use super::{
 };
 use crate::{
     archive::{Source, source_of},
-    model::Manners,
+    model::{EnvName, Manners},
     releases,
     report::{Fate, FileView, InitView, Labels, SecretView, count},
     scaffold::{self, Named, Release, Seed, Step, VERSION},
@@ -137,6 +136,9 @@ pub async fn init(settings: &Settings, beginning: &Beginning) -> anyhow::Result<
         steps: Vec::new(),
     };
     view.steps = steps(&ground, github.as_ref(), &view);
+    if (beginning.n8n, beginning.mode) == (N8n::Begin, Mode::Write) {
+        view.steps.push(step_for_n8n());
+    }
     Ok(view)
 }
 
@@ -157,7 +159,7 @@ fn begin_plan(writer: &mut Writer<'_>, github: Option<&OnGithub>) -> anyhow::Res
             writer.seed(&seed)?;
         }
         let agents = scaffold::FIRST_AGENTS.iter().map(|name| name.parse());
-        return Ok(Named { agents: agents.collect::<Result<_, _>>()?, secrets: BTreeSet::new() });
+        return Ok(Named { agents: agents.collect::<Result<_, _>>()?, ..Named::default() });
     }
     let plan = Workspace::find(root)?.plan()?;
     let plan = plan.map_err(|problems| anyhow::anyhow!(problems.to_lines()));
@@ -368,10 +370,32 @@ fn secrets(github: Option<&OnGithub>, named: &Named) -> Vec<SecretView> {
         ),
     ];
     secrets.extend(named.secrets.iter().map(|name| secret(name.as_str(), "an agent uses it", "")));
+    let others = named.webhooks.iter().map(|name| secret(name.as_str(), of_webhook(name), ""));
+    secrets.extend(others);
     secrets
 }
 
-/// The three steps after this one.
+/// What comes after the others where agents are to work in n8n.
+fn step_for_n8n() -> (String, String) {
+    let [(agent, _), (errors, _)] = webhook::templates();
+    (
+        format!("n8n import:workflow --input={errors} && n8n import:workflow --input={agent}"),
+        "or *Import from File* in its editor; the notes in them say what to change, and both have to \
+         be published. An agent with `run: { n8n: … }` and the URL of the Webhook node is built there"
+            .to_owned(),
+    )
+}
+
+/// What a variable is that asking others for work takes.
+fn of_webhook(name: &EnvName) -> &'static str {
+    match name.as_str() {
+        "SUPABASE_URL" => "where those behind a webhook report: on Supabase, the project's URL",
+        "SUPABASE_PUBLISHABLE_KEY" => "what lets them in there (dashboard, API Keys)",
+        _ => "a webhook of the plan uses it",
+    }
+}
+
+/// The steps after this one.
 fn steps(ground: &Ground, github: Option<&OnGithub>, view: &InitView) -> Vec<(String, String)> {
     let step = |command: &str, why: &str| (command.to_owned(), why.to_owned());
     let agents = match view.is_preview {

@@ -57,12 +57,19 @@ fn keep_parts(workspace: &Workspace, plan: &Plan) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Where those who are asked for work report it, on Supabase.
+const API: [&str; 2] = ["SUPABASE_URL", "SUPABASE_PUBLISHABLE_KEY"];
+
 /// What of a plan shows in the files of its repo.
 pub(super) fn named(plan: &Plan) -> Named {
-    let definitions = plan.agents.values().map(|agent| &agent.definition);
+    let definitions = || plan.agents.values().map(|agent| &agent.definition);
+    let webhooks = definitions().filter_map(|definition| definition.run.webhook());
+    let variables = webhooks.flat_map(|webhook| webhook.variables().chain(API));
     Named {
         agents: plan.agents.keys().cloned().collect(),
-        secrets: definitions.flat_map(|definition| definition.secrets.clone()).collect(),
+        secrets: definitions().flat_map(|definition| definition.secrets.clone()).collect(),
+        // What is never an agent's is no part of a URL's business, either.
+        webhooks: variables.filter_map(|name| name.parse().ok()).collect(),
     }
 }
 

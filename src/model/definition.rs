@@ -97,6 +97,14 @@ impl Runner {
         }
     }
 
+    /// Who is asked over HTTP, if anybody is.
+    pub fn webhook(&self) -> Option<&Webhook> {
+        match self {
+            Self::N8n(webhook) | Self::Webhook(webhook) => Some(webhook),
+            Self::Exec(_) | Self::Subagent(_) | Self::Manual {} => None,
+        }
+    }
+
     /// Whether a run may go on with the conversation of an earlier one.
     pub fn resumes(&self) -> bool {
         matches!(self, Self::Subagent(subagent) if subagent.resume == Resume::Session)

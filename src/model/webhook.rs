@@ -27,6 +27,15 @@ pub struct Webhook {
     pub stop: Option<UrlTemplate>,
 }
 
+impl Webhook {
+    /// The names of all variables that asking them takes.
+    pub fn variables(&self) -> impl Iterator<Item = &str> {
+        let secrets = self.auth.iter().map(|auth| &auth.secret).chain(&self.api_key);
+        let urls = std::iter::once(&self.url).chain(&self.stop);
+        secrets.map(EnvName::as_str).chain(urls.flat_map(UrlTemplate::variables))
+    }
+}
+
 /// A header with a secret in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -178,11 +187,12 @@ fn parts(template: &str) -> Result<Vec<Part<'_>>, BadUrlTemplate> {
         parts.extend([Part::Text(text), Part::Variable(name.ok_or_else(bad)?)]);
         rest = after;
     }
-    if rest.contains('}') {
-        return Err(BadUrlTemplate::Placeholder("}".to_owned()));
-    }
     parts.push(Part::Text(rest));
-    Ok(parts)
+    let stray = |part: &Part<'_>| matches!(part, Part::Text(text) if text.contains('}'));
+    match parts.iter().any(stray) {
+        true => Err(BadUrlTemplate::Placeholder("}".to_owned())),
+        false => Ok(parts),
+    }
 }
 
 /// What holds for a template as for a URL.

@@ -48,6 +48,9 @@ fn any_feedback() -> impl Strategy<Value = FeedbackView> {
 }
 
 fn any_reason() -> impl Strategy<Value = Reason> {
+    use crate::model::StopReason;
+    use proptest::sample::select;
+
     let need = (any_name(), any_status(), vec(any_feedback(), 0..3));
     prop_oneof![
         need.prop_map(|(agent, status, open)| Reason::Need {
@@ -60,15 +63,40 @@ fn any_reason() -> impl Strategy<Value = Reason> {
         (any_name(), any::<u32>()).prop_map(|(pool, cap)| Reason::PoolFull { pool, cap }),
         vec(any_name(), 0..4).prop_map(|agents| Reason::StaleInputs { agents }),
         any::<u32>().prop_map(|number| Reason::UnknownNeeds { number }),
+        any_feedback().prop_map(|feedback| Reason::Feedback(feedback.reference())),
+        ("the budget of wave [a-z][a-z0-9-]{0,62}", any_money())
+            .prop_map(|(budget, limit)| Reason::OverBudget { budget, limit }),
+        select(StopReason::ALL).prop_map(|why| Reason::Stopping { why }),
+        select(FeedbackKind::ALL).prop_map(|kind| Reason::Asked { kind }),
         Just(Reason::Backoff { until: now() }),
-        Just(Reason::Running),
+        select(vec![Reason::Running, Reason::Paused, Reason::NextTick, Reason::Retired]),
     ]
+}
+
+fn any_money() -> impl Strategy<Value = crate::model::Usd> {
+    any::<u64>().prop_map(crate::model::Usd::from_micros)
+}
+
+fn any_usage() -> impl Strategy<Value = crate::model::Usage> {
+    use crate::model::{Cost, CostBasis, Usage};
+
+    let basis = proptest::sample::select(CostBasis::ALL);
+    let cost = option::of((any_money(), basis).prop_map(|(usd, basis)| Cost { usd, basis }));
+    ([0..u64::MAX / 9, 0..u64::MAX / 9, 0..u64::MAX / 9], cost).prop_map(
+        |([uncached_input, output, turns], cost)| Usage {
+            uncached_input,
+            output,
+            turns,
+            cost,
+            ..Usage::default()
+        },
+    )
 }
 
 fn any_agent() -> impl Strategy<Value = AgentView> {
     let numbers = (any::<i32>(), any::<u32>(), any::<u32>(), 0..10_000_000_u64);
     let texts = (option::of(any_text()), option::of(any_text()));
-    let flags = (any::<bool>(), any::<bool>(), any::<bool>());
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>(), option::of(any_usage()));
     (any_name(), any_status(), numbers, texts, vec(any_reason(), 0..4), flags).prop_map(
         |(name, status, (number, attempt, checkpoints, ago), texts, waits_for, flags)| AgentView {
             name,
@@ -85,6 +113,7 @@ fn any_agent() -> impl Strategy<Value = AgentView> {
             summary: texts.1,
             stale_inputs: flags.1,
             retired: flags.2,
+            usage: flags.3,
             ..agent("echo")
         },
     )

@@ -59,6 +59,9 @@ pub struct Named {
     pub agents: BTreeSet<AgentName>,
     /// The secrets that they declare.
     pub secrets: BTreeSet<EnvName>,
+    /// What it takes to ask others for work, and for them to report it: the
+    /// variables in their URLs, their secrets, and where the database's API is.
+    pub webhooks: BTreeSet<EnvName>,
 }
 
 /// What is to be done about a file.
@@ -125,13 +128,18 @@ pub fn renew(path: &str, text: &str, named: &Named) -> String {
             if lines.is_empty() { None } else { part::refill(text, Part::Agents, &lines) }
         }
         TICK_PATH => {
-            let lines =
-                named.secrets.iter().map(|name| format!("{name}: ${{{{ secrets.{name} }}}}"));
-            part::refill(text, Part::Secrets, &lines.collect::<Vec<_>>())
+            let filled = part::refill(text, Part::Secrets, &handed_on(&named.secrets));
+            let text = filled.as_deref().unwrap_or(text);
+            part::refill(text, Part::Webhooks, &handed_on(&named.webhooks)).or(filled)
         }
         _ => None,
     };
     filled.unwrap_or_else(|| text.to_owned())
+}
+
+/// A line for each secret, as it stands in the environment of a step.
+fn handed_on(secrets: &BTreeSet<EnvName>) -> Vec<String> {
+    secrets.iter().map(|name| format!("{name}: ${{{{ secrets.{name} }}}}")).collect()
 }
 
 /// Whether a version is newer than the one that writes.

@@ -16,6 +16,9 @@ pub enum Part {
     Agents,
     /// The secrets of agents, in the environment of the job that builds them.
     Secrets,
+    /// What it takes to ask others for work, in the environment of the job that
+    /// ticks: that is where they are asked.
+    Webhooks,
 }
 
 impl Part {
@@ -24,6 +27,7 @@ impl Part {
         match self {
             Self::Agents => "# wavemark: agents",
             Self::Secrets => "# wavemark: secrets of agents",
+            Self::Webhooks => "# wavemark: secrets of webhooks",
         }
     }
 }

@@ -88,9 +88,15 @@ mod tests {
     }
 
     #[test]
-    fn the_workflow_that_builds_has_a_place_for_the_secrets_of_agents() {
-        let (_, tick) = WORKFLOW_TEXTS[0];
-        assert_eq!(tick.matches("# wavemark: secrets of agents").count(), 1);
+    fn the_workflow_that_ticks_and_builds_has_a_place_for_secrets_in_either_job() {
+        let (_, text) = WORKFLOW_TEXTS[0];
+        let (tick, build) = text.split_once("\n  build:\n").unwrap();
+        for (job, other, words) in [
+            (build, tick, "# wavemark: secrets of agents"),
+            (tick, build, "# wavemark: secrets of webhooks"),
+        ] {
+            assert_eq!((job.matches(words).count(), other.matches(words).count()), (1, 0));
+        }
         for (path, text) in WORKFLOW_TEXTS {
             assert!(text.contains("uses: ./.github/actions/wavemark"), "{path}");
         }

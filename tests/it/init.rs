@@ -163,7 +163,8 @@ fn workflows_for_n8n_are_written_where_they_are_asked_for_and_are_the_users_then
     project.run(&["init"]).ok();
     assert!(!project.path("waves/n8n").exists());
 
-    says(&project.run(&["init", "--n8n"]).ok(), &["waves/n8n/agent.json"]);
+    let said = project.run(&["init", "--n8n"]).ok();
+    says(&said, &["waves/n8n/agent.json", "n8n import:workflow", "have to be published"]);
 
     for name in ["agent", "error-workflow"] {
         let text = project.read(&format!("waves/n8n/{name}.json"));
@@ -280,6 +281,29 @@ fn secrets_of_agents_are_handed_on_and_kept_so_by_sync() {
     let tick = project.read(TICK);
     assert!(tick.contains("'11 * * * *'") && tick.contains("secrets.OTHER_TOKEN }}"), "{tick}");
     assert!(!tick.contains("SHEETS_TOKEN"), "{tick}");
+}
+
+#[test]
+fn what_webhooks_take_is_handed_on_to_the_job_that_asks_them() {
+    let project = blank();
+    project.run(&["init"]).ok();
+    let n8n = "n8n: { webhook: \"{env:N8N_URL}/webhook/summary\", api_key: N8N_API_KEY,
+               auth: { header: X-Wavemark-Secret, secret: N8N_SECRET } }";
+    let wave = project.read("waves/1-first.yaml");
+    let wave = wave.replace("exec: [waves/agents/summary.sh]", n8n);
+    fs::write(project.path("waves/1-first.yaml"), wave).unwrap();
+
+    project.run(&["sync"]).ok();
+
+    let text = project.read(TICK);
+    let (tick, build) = text.split_once("\n  build:\n").unwrap();
+    let said = project.run(&["init", "--dry-run"]).ok();
+    for name in ["N8N_URL", "N8N_SECRET", "N8N_API_KEY", "SUPABASE_URL", "SUPABASE_PUBLISHABLE_KEY"]
+    {
+        let line = format!("          {name}: ${{{{ secrets.{name} }}}}\n");
+        assert!(tick.contains(&line) && !build.contains(&line), "{name}: {text}");
+        says(&said, &[&format!("gh secret set {name}")]);
+    }
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use crate::support::{
     Grants, N8n, Plan, Project, Rest,
     Turn::{
-        self, AnswerLost, Crashes, DiesFirst, Fails, FailsSilently, ForgetsToFinish, Starting,
-        Twice, Unpublished, Waits,
+        self, AnswerLost, Crashes, DiesFirst, Fails, FailsSilently, ForgetsToFinish,
+        ForgetsToFinishAndIsSaved, Starting, Twice, Unpublished, Waits,
     },
     wait_until,
 };
@@ -32,7 +32,11 @@ struct Stage {
 }
 
 fn stage(more: &str, turns: &[Turn]) -> Stage {
-    let mut project = Project::on_supabase(&plan(more), Grants::Nothing);
+    stage_of(&plan(more), turns)
+}
+
+fn stage_of(plan: &Plan, turns: &[Turn]) -> Stage {
+    let mut project = Project::on_supabase(plan, Grants::Nothing);
     let n8n = N8n::start(turns);
     project.env("N8N_URL", n8n.url());
     project.env("N8N_SECRET", N8n::SECRET);
@@ -112,18 +116,27 @@ fn what_may_pass_is_tried_again() {
     insta::assert_snapshot!(built(&stage), @"
     lost: nobody saw it end: n8n is still starting: it answered 404 before it knew its workflows
     failed: n8n answered 200 with nothing in it: the workflow failed before its Respond node
-    failed: said that it failed: The sheet is gone
-    lost: nobody saw it end: n8n was cut off while it worked on it: Workflow did not finish
+    failed: said that it failed: Sheet: The sheet is gone
+    lost: nobody saw it end: n8n was cut off while it worked on it: Sheet: Workflow did not finish
     succeeded: everything declared is stored
     ");
 }
 
 #[test]
 fn what_n8n_says_counts_where_there_is_a_key() {
-    let stage = stage(", api_key: N8N_API_KEY", &[FailsSilently, ForgetsToFinish]);
+    let stage = stage(", api_key: N8N_API_KEY", &[FailsSilently, ForgetsToFinishAndIsSaved]);
     insta::assert_snapshot!(built(&stage), @"
     failed: n8n says that its workflow failed
     failed: n8n says that it succeeded, but it never called run_finish
+    succeeded: everything declared is stored
+    ");
+}
+
+#[test]
+fn an_execution_that_n8n_forgot_is_not_waited_for() {
+    let stage = stage_of(&plan(", api_key: N8N_API_KEY").setting("lease: 5s"), &[ForgetsToFinish]);
+    insta::assert_snapshot!(built(&stage), @"
+    lost: nobody saw it end: n8n does not know its execution any more, and it never called run_finish; or `api_key` belongs to somebody who cannot see it
     succeeded: everything declared is stored
     ");
 }

@@ -6,7 +6,7 @@ use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 use crate::support::{Plan, Project, wait_until};
 
 /// A project in which `program` is this shell script. It can replay a recorded
-/// file: `replay claude-good`.
+/// file: `replay claude-good`; `lose` replays one of what is said without an event.
 fn project(program: &str, fields: &str, script: &str) -> Project {
     project_with(Plan::new(), program, fields, script)
 }
@@ -19,7 +19,9 @@ fn project_with(plan: Plan, program: &str, fields: &str, script: &str) -> Projec
     let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/subagents");
     let text = format!(
         "#!/bin/sh
-replay() {{ cat '{}'/$1.jsonl; }}
+recorded='{}'
+replay() {{ cat \"$recorded/$1.jsonl\"; }}
+lose() {{ if [ -e \"$recorded/$1.err\" ]; then cat \"$recorded/$1.err\" >&2; else replay $1; fi; }}
 emit() {{ printf '%s\\n' \"$2\" >\"$WAVEMARK_OUT/.tmp/x\"; mv \"$WAVEMARK_OUT/.tmp/x\" \"$WAVEMARK_OUT/$1\"; }}
 printf '%s\\n' \"$@\" >>\"$WAVEMARK_REPO/said\"; echo call >>\"$WAVEMARK_REPO/calls\"
 calls=$(wc -l <\"$WAVEMARK_REPO/calls\")
@@ -168,20 +170,26 @@ fn a_conversation_goes_on_in_the_next_run_and_is_forgotten_when_it_is_done() {
 
 #[test]
 fn a_conversation_that_is_not_found_is_begun_anew() {
-    let fields = "run: { claude: { resume: session } }, produces: [doc/a.md]";
-    let script = "
-        case \"$*\" in *--resume*) replay claude-nosession; exit 1;; esac
-        if [ $calls = 1 ]; then
-            sessions=\"$CLAUDE_CONFIG_DIR/projects/$(pwd -P | tr -c 'A-Za-z0-9\\n' -)\"
-            mkdir -p \"$sessions\"; echo x >\"$sessions/it.jsonl\"; replay claude-turns; exit 1
-        fi
-        emit doc/a.md done; replay claude-good";
-    let project = project("claude", fields, script);
+    for (program, word, file) in CONVERSATIONS {
+        let fields = format!("run: {{ {program}: {{ resume: session }} }}, produces: [doc/a.md]");
+        // Of OpenCode, the conversation is first asked for to be brought here.
+        let script = format!(
+            "
+            case \" $* \" in ' export '*|*' {word} '*) lose {program}-nosession; exit 1;; esac
+            if [ $calls = 1 ]; then
+                it=\"{file}\"; mkdir -p \"$(dirname \"$it\")\"; echo x >\"$it\"; replay {program}-good; exit 1
+            fi
+            emit doc/a.md done; replay {program}-good"
+        );
+        let project = project(program, &fields, &script);
 
-    project.run(&["run"]).ok();
+        project.run(&["run"]).ok();
 
-    assert_eq!(project.outcomes("vision"), "failed, succeeded");
-    assert_eq!(calls(&project), 3);
+        assert_eq!(project.outcomes("vision"), "failed, succeeded", "{program}");
+        assert_eq!(calls(&project), 3, "{program}");
+        let log = project.sql("select log_tail from runs order by epoch desc limit 1");
+        assert!(log.contains("beginning a fresh one"), "{program}: {log}");
+    }
 }
 
 #[test]

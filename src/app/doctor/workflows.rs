@@ -1,7 +1,7 @@
 //! The files that make GitHub run all this: whether they are there, as this
 //! version would write them, and switched on.
 
-use std::fs;
+use std::{collections::BTreeSet, fs};
 
 use super::{Exam, github::Seen, listed};
 use crate::{
@@ -68,7 +68,8 @@ fn files(exam: &mut Exam<'_>, workspace: &Workspace, named: Option<&Named>) {
     }
 }
 
-/// Whether what agents declare as secrets is handed on to them.
+/// Whether what agents declare as secrets is handed on to them, and what webhooks
+/// take to whoever asks them.
 fn secrets(exam: &mut Exam<'_>, workspace: &Workspace, named: Option<&Named>) {
     const CHECK: &str = "secrets";
     let Some(named) = named else {
@@ -77,12 +78,13 @@ fn secrets(exam: &mut Exam<'_>, workspace: &Workspace, named: Option<&Named>) {
     let Ok(tick) = fs::read_to_string(workspace.root().join(TICK_PATH)) else {
         return exam.skip(AREA, CHECK, "not looked at: there is no tick.yml");
     };
-    if named.secrets.is_empty() {
+    if named.secrets.is_empty() && named.webhooks.is_empty() {
         return exam.ok(AREA, CHECK, "no agent declares any");
     }
     let is_handed_on =
         |name: &str| tick.lines().any(|line| line.contains(&format!("secrets.{name} ")));
-    let all: Vec<String> = named.secrets.iter().map(|name| name.as_str().to_owned()).collect();
+    let all: BTreeSet<String> =
+        named.secrets.union(&named.webhooks).map(|name| name.as_str().to_owned()).collect();
     let (there, missing): (Vec<String>, Vec<String>) =
         all.into_iter().partition(|name| is_handed_on(name));
     if missing.is_empty() {
@@ -92,12 +94,13 @@ fn secrets(exam: &mut Exam<'_>, workspace: &Workspace, named: Option<&Named>) {
         );
         exam.ok(AREA, CHECK, found);
     } else {
-        let found = format!("declared by an agent and not in tick.yml: {}", listed(&missing, 5));
+        let found = format!("used by an agent and not in tick.yml: {}", listed(&missing, 5));
         exam.fail(
             AREA,
             CHECK,
             found,
-            "`wavemark init`, or name them in the `env` of its step `Build`; then push",
+            "`wavemark init`, or name them in the `env` of its step `Build`, or `Tick` for those of \
+             webhooks; then push",
         );
     }
 }

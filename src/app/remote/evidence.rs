@@ -60,6 +60,7 @@ mod tests {
             reported: None,
             stop: None,
             had_its_time: false,
+            is_silent: false,
             asked: false,
             checkpoints: 0,
             usage: None,

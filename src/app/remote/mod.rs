@@ -207,6 +207,12 @@ impl<'a> Remote<'a> {
             let agent = &run.agent;
             match said {
                 Ok(Execution::GoesOn) => alive.push(run.run),
+                // With the settings of our template, n8n forgets what succeeded.
+                Ok(Execution::Unknown) if run.is_silent => {
+                    let why = "n8n does not know its execution any more, and it never called \
+                               run_finish; or `api_key` belongs to somebody who cannot see it";
+                    seen.insert(run.run, Exit::Unseen(why.to_owned()));
+                }
                 Ok(Execution::Unknown) => {}
                 Ok(Execution::Succeeded) => {
                     let why = "n8n says that it succeeded, but it never called run_finish";

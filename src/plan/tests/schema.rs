@@ -7,7 +7,7 @@ use proptest::{collection::vec, prelude::*, sample::Index};
 use serde_json::{Value as Json, json};
 
 use crate::{
-    model::{AgentName, ArtifactKey, EnvName, Need},
+    model::{AgentName, ArtifactKey, EnvName, HeaderName, Need, UrlTemplate},
     plan::{
         Facts, Plan, Problems, Source,
         agent::{AgentFields, Title},
@@ -17,9 +17,10 @@ use crate::{
         place::Span,
         policy::Policy,
         problem::Findings,
-        profile::Profiles,
+        profile::{InnerPath, Profiles},
         project::{Artifacts, Branch, ProjectFields, Trust},
         read, schema,
+        subagent::ShortText,
         suggest::Suggester,
         testing::{Style, any_files, written},
         units::Size,
@@ -313,7 +314,8 @@ proptest! {
     #[test]
     fn names_follow_one_rule_in_both(
         name in prop_oneof!["[a-z][a-z0-9-]{0,64}", "(wave:)?[a-zA-Z0-9_./:-]{0,6}", ".{0,4}",
-            "(doc|schema|prompt)/[A-Za-z0-9._ /-]{0,5}", "(WAVEMARK_|DATABASE_URL)[A-Z]?"],
+            "(doc|schema|prompt)/[A-Za-z0-9._ /-]{0,5}", "(WAVEMARK_|DATABASE_URL)[A-Z]?",
+            "[a./]{0,5}", "[A-Za-z][A-Za-z0-9-]{97,101}"],
     ) {
         fn agrees<T: Word>(name: &str) -> Result<(), TestCaseError> {
             let valid = compiled(&T::one()).is_valid(&name.into());
@@ -324,12 +326,15 @@ proptest! {
         agrees::<Need>(&name)?;
         agrees::<EnvName>(&name)?;
         agrees::<ArtifactKey>(&name)?;
+        agrees::<HeaderName>(&name)?;
+        agrees::<InnerPath>(&name)?;
     }
 
     #[test]
     fn a_text_that_is_read_is_valid(
         text in prop_oneof!["[0-9 ]{0,4}[smhdwKMiB]{0,3} ?[0-9]{0,2}[a-z]{0,2}", ".{0,6}",
-            "[a-zA-Z0-9/._-]{0,8}"],
+            "[a-zA-Z0-9/._-]{0,8}",
+            "(https://|http://localhost|\\{env:A\\})([a-z/?#@:.]|\\{env:_[A-Z0-9]\\}|[{}é -]){0,5}"],
     ) {
         fn holds<K: Kind>(text: &str) -> Result<(), TestCaseError> {
             let valid = compiled(&K::schema()).is_valid(&text.into());
@@ -340,5 +345,7 @@ proptest! {
         holds::<Size>(&text)?;
         holds::<Branch>(&text)?;
         holds::<Title>(&text)?;
+        holds::<UrlTemplate>(&text)?;
+        holds::<ShortText>(&text)?;
     }
 }

@@ -53,6 +53,8 @@ pub struct RemoteRun {
     pub stop: Option<StopReason>,
     /// Whether it had the time that it gets for that.
     pub had_its_time: bool,
+    /// Whether it gave no sign of life for the time of a lease.
+    pub is_silent: bool,
     /// Whether it asked people something.
     pub asked: bool,
     /// How many checkpoints it stored.
@@ -83,6 +85,7 @@ impl Store {
                              where t.run_id = r.id and t.created_at > r.stop_at
                          )
                      ) as had_its_time,
+                     r.progress_at + make_interval(secs => $3) < now() as is_silent,
                      exists (
                          select from public.feedback f
                          where f.run_id = r.id and f.kind = 'question'
@@ -108,6 +111,7 @@ impl Store {
             )
             .bind(project.id)
             .bind(project.settings.grace.as_secs_f64())
+            .bind(project.settings.lease.as_secs_f64())
             .fetch_all(tx.conn())
             .await?)
         })

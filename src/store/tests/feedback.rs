@@ -163,7 +163,6 @@ async fn agents_get_what_they_can_act_on() {
     review dismissed
     question completed
     question dismissed
-    question superseded
     failure completed
     refusal dismissed
     by the way

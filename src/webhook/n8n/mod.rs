@@ -84,6 +84,7 @@ mod tests {
         for (name, text) in templates() {
             let workflow: Value = serde_json::from_str(text).unwrap();
             let nodes = workflow["nodes"].as_array().unwrap();
+            let nodes: Vec<&Value> = nodes.iter().filter(|node| !is_note(node)).collect();
             let names: BTreeSet<&str> =
                 nodes.iter().map(|node| node["name"].as_str().unwrap()).collect();
             assert_eq!(names.len(), nodes.len(), "{name}: two nodes of one name");
@@ -100,6 +101,53 @@ mod tests {
             assert!(reached.is_subset(&names), "{name}");
             assert_eq!(reached.len() + 1, names.len(), "{name}: all but the trigger are reached");
         }
+    }
+
+    fn is_note(node: &Value) -> bool {
+        node["type"] == "n8n-nodes-base.stickyNote"
+    }
+
+    #[test]
+    fn a_template_says_what_to_change_and_holds_nothing_of_anybodys() {
+        for (name, text) in templates() {
+            let workflow: Value = serde_json::from_str(text).unwrap();
+            let nodes = workflow["nodes"].as_array().unwrap();
+            let notes: String = nodes
+                .iter()
+                .filter(|node| is_note(node))
+                .filter_map(|node| node["parameters"]["content"].as_str())
+                .collect();
+            for word in ["X-Wavemark-Secret", "*Publish*", "Error workflow"] {
+                assert!(notes.contains(word), "{name}: no note says {word}");
+            }
+            // What n8n gives to what it imports, and what only one n8n knows.
+            assert!(workflow.get("id").is_none(), "{name}");
+            assert!(nodes.iter().all(|node| node.get("credentials").is_none()), "{name}");
+            assert!(workflow["settings"].get("errorWorkflow").is_none(), "{name}");
+            // It would be kept with the token in it.
+            assert_eq!(workflow["settings"]["saveDataSuccessExecution"], "none", "{name}");
+        }
+    }
+
+    #[test]
+    fn a_call_of_a_template_is_made_again_and_a_run_is_claimed_and_ended_once() {
+        let mut calls = BTreeSet::new();
+        for (name, text) in templates() {
+            let workflow: Value = serde_json::from_str(text).unwrap();
+            for node in workflow["nodes"].as_array().unwrap() {
+                let Some(url) = node["parameters"]["url"].as_str() else { continue };
+                let function = url.rsplit('/').next().unwrap().to_owned();
+                assert_eq!(node["retryOnFail"], true, "{name}: {function}");
+                assert!(node["maxTries"].as_u64() >= Some(3), "{name}: {function}");
+                // However many items the nodes before it give.
+                let once = node["executeOnce"] == true;
+                let many = function == "run_checkpoint" || function == "run_fail_by_ref";
+                assert_eq!(once, !many, "{name}: {function}");
+                calls.insert(function);
+            }
+        }
+        let known = ["run_checkpoint", "run_claim", "run_fail_by_ref", "run_finish", "run_inputs"];
+        assert_eq!(calls, known.map(ToOwned::to_owned).into());
     }
 
     #[test]

@@ -2,7 +2,10 @@
 //! and works on, executions that can be looked at, an error workflow, and no
 //! memory of what it was asked before.
 //!
-//! Its one workflow is the template: claim, inputs, checkpoint, finish.
+//! Its one workflow is the template: claim, inputs, checkpoint, finish. As its
+//! settings say, an execution that succeeded is forgotten. What went wrong
+//! reaches the error workflow in words of n8n's own, with those of whoever
+//! refused after them; after a crash, it does so at every start.
 
 use std::{
     collections::VecDeque,
@@ -38,6 +41,9 @@ pub(crate) enum Turn {
     FailsSilently,
     /// The workflow ends well, and never says so.
     ForgetsToFinish,
+    /// The same, where executions that succeed are saved, which is how n8n is
+    /// unless its settings say otherwise.
+    ForgetsToFinishAndIsSaved,
     /// It goes on until the test lets it.
     Waits,
 }
@@ -50,6 +56,7 @@ pub(crate) struct Execution {
     pub(crate) input: Value,
     /// The last answer of the database.
     pub(crate) last: String,
+    is_saved: bool,
 }
 
 #[derive(Default)]
@@ -166,8 +173,10 @@ fn answer(state: &Arc<State>, request: &Request) -> Option<Answer> {
         }
         let id: usize = rest.split(' ').next()?.parse().ok()?;
         return match state.executions.lock().unwrap().get(id - 1) {
+            Some(Execution { status: "success", is_saved: false, .. }) | None => {
+                json(404, json!({ "message": "Not Found" }))
+            }
             Some(execution) => json(200, json!({ "id": id, "status": execution.status })),
-            None => json(404, json!({ "message": "Not Found" })),
         };
     }
     if request.header("x-wavemark-secret") != Some(N8n::SECRET) {
@@ -182,11 +191,18 @@ fn answer(state: &Arc<State>, request: &Request) -> Option<Answer> {
     let turn = state.turns.lock().unwrap().pop_front();
     match turn {
         Some(Turn::Starting) => {
-            return Some((404, "text/html", "<pre>Cannot POST /webhook/vision</pre>".to_owned()));
+            let page = "<!DOCTYPE html>\n<html lang=\"en\">\n<body>\n<pre>Cannot POST \
+                        /webhook/vision</pre>\n</body>\n</html>\n";
+            return Some((404, "text/html; charset=utf-8", page.to_owned()));
         }
         Some(Turn::Unpublished) => {
             let message = "The requested webhook \"POST vision\" is not registered.";
-            return json(404, json!({ "code": 404, "message": message }));
+            let hint = "The workflow must be active for a production URL to run successfully.";
+            let stack = format!("ResponseError: {message}\n    at LiveWebhooks.findWebhook");
+            return json(
+                404,
+                json!({ "code": 404, "message": message, "hint": hint, "stacktrace": stack }),
+            );
         }
         Some(Turn::DiesFirst) => return Some((200, "application/json", String::new())),
         _ => {}
@@ -205,7 +221,12 @@ fn answer(state: &Arc<State>, request: &Request) -> Option<Answer> {
 fn begin(state: &Arc<State>, input: Value, turn: Option<Turn>) -> usize {
     let id = {
         let mut executions = state.executions.lock().unwrap();
-        executions.push(Execution { status: "running", input: input.clone(), last: String::new() });
+        executions.push(Execution {
+            status: "running",
+            input: input.clone(),
+            last: String::new(),
+            is_saved: turn == Some(Turn::ForgetsToFinishAndIsSaved),
+        });
         executions.len()
     };
     let state = Arc::clone(state);
@@ -227,13 +248,12 @@ fn work(state: &State, id: usize, input: &Value, turn: Option<Turn>) -> (&'stati
     };
     let report = |cause: &str, message: &str| {
         let body = json!({ "reference": format!("n8n:{id}"), "message": message, "cause": cause });
-        post(&format!("{rest}/run_fail_by_ref"), &body, N8n::SECRET)
+        post(&format!("{rest}/run_fail_by_ref"), &body, N8n::SECRET).unwrap();
     };
     let steps = || -> Result<String, String> {
         call("run_claim", json!({ "reference": format!("n8n:{id}") }))?;
         match turn {
-            Some(Turn::Fails | Turn::FailsSilently) => return Err("The sheet is gone".to_owned()),
-            Some(Turn::Crashes) => return Err("crash".to_owned()),
+            Some(Turn::Fails | Turn::FailsSilently | Turn::Crashes) => return Err(String::new()),
             Some(Turn::Waits) => {
                 wait_until("the test lets it go", || *state.let_go.lock().unwrap())
             }
@@ -242,7 +262,7 @@ fn work(state: &State, id: usize, input: &Value, turn: Option<Turn>) -> (&'stati
         let inputs: Value = serde_json::from_str(&call("run_inputs", json!({}))?).unwrap();
         let content = format!("Built on: {}", inputs["deps"][0]["content"].as_str().unwrap());
         call("run_checkpoint", json!({ "key": "doc/summary.md", "content": content }))?;
-        if turn == Some(Turn::ForgetsToFinish) {
+        if matches!(turn, Some(Turn::ForgetsToFinish | Turn::ForgetsToFinishAndIsSaved)) {
             return Ok("forgot".to_owned());
         }
         call("run_finish", json!({ "summary": "Built by n8n." }))
@@ -250,15 +270,27 @@ fn work(state: &State, id: usize, input: &Value, turn: Option<Turn>) -> (&'stati
     match steps() {
         Ok(last) => ("success", last),
         Err(last) => {
-            let told = match turn {
-                Some(Turn::FailsSilently) => Ok(last.clone()),
-                Some(Turn::Crashes) => report("WorkflowCrashedError", "Workflow did not finish"),
-                _ => report("NodeOperationError", &last),
-            };
-            told.unwrap();
+            match turn {
+                Some(Turn::FailsSilently) => {}
+                Some(Turn::Crashes) => {
+                    for _start in 0..2 {
+                        report("WorkflowCrashedError", "Sheet: Workflow did not finish");
+                    }
+                }
+                Some(Turn::Fails) => report("NodeOperationError", "Sheet: The sheet is gone"),
+                _ => report("NodeApiError", &refused(&last)),
+            }
             (if turn == Some(Turn::Crashes) { "crashed" } else { "error" }, last)
         }
     }
+}
+
+/// What n8n makes of a refusal: the words of whoever refused are in the
+/// `description` of its error.
+fn refused(said: &str) -> String {
+    let said: Value = serde_json::from_str(said).unwrap_or_default();
+    let description = said["message"].as_str().unwrap_or_default();
+    format!("Call: Your request is invalid or could not be processed by the service: {description}")
 }
 
 /// What was answered, or why that was a refusal.
