@@ -25,7 +25,8 @@ pub(super) fn launch(cx: &Context, begun: &Begun) -> Result<Launch, String> {
         Runner::Subagent(subagent) => {
             let prices = &cx.project.settings.prices;
             Program::Subagent {
-                carried: carried(cx, begun, subagent),
+                carried: carried(cx, begun, subagent).map(Box::new),
+                left: definition.budget.map(|budget| budget.less(run.spent)),
                 price: subagent.model.as_deref().and_then(|model| prices.get(model).copied()),
                 subagent: subagent.clone(),
             }

@@ -65,6 +65,12 @@ impl Usd {
         fits.then(|| Self::from_micros((dollars * 1e6).round() as u64))
     }
 
+    /// What is left of it when so much is spent.
+    #[must_use]
+    pub const fn less(self, spent: Self) -> Self {
+        Self(self.0.saturating_sub(spent.0))
+    }
+
     /// To the cent, as people say it; `<$0.01` for less than that.
     pub fn to_cents(self) -> String {
         match self.0.saturating_add(5_000) / 10_000 {

@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, ffi::OsString, path::PathBuf, time::Duration};
 use secrecy::SecretString;
 
 use super::contract::Input;
-use crate::model::{EnvName, Price, Session, Subagent};
+use crate::model::{EnvName, Price, Session, Subagent, Usd};
 
 /// Everything needed to start a run of a program.
 #[derive(Clone, Debug)]
@@ -46,7 +46,9 @@ pub enum Program {
         /// Which, and how it is to go about its work.
         subagent: Box<Subagent>,
         /// The conversation to go on with, if it can be had.
-        carried: Option<Carried>,
+        carried: Option<Box<Carried>>,
+        /// What is left of its agent's budget, if that has one.
+        left: Option<Usd>,
         /// What its model costs, where the program does not tell.
         price: Option<Price>,
     },

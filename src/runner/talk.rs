@@ -29,7 +29,7 @@ use super::{
 };
 use crate::model::{
     ArtifactKey, CommandLine, EventFormat, Placeholder, Price, PromptBy, Resume, Session, Subagent,
-    Usage,
+    Usage, Usd,
 };
 
 /// The longest text that is handed over as an argument: Linux takes 128 KiB.
@@ -55,6 +55,8 @@ pub(super) struct Talk {
     redactor: Arc<Redactor>,
     /// Whether anything is declared that could show that the work is done.
     declares: bool,
+    /// What is left of the agent's own budget.
+    left: Option<Usd>,
     /// What its model costs. Claude Code tells what a conversation costs, at its end: what was
     /// computed before would be counted with that.
     price: Option<Price>,
@@ -84,7 +86,7 @@ impl Talk {
         dir: &RunDir,
         redactor: &Arc<Redactor>,
     ) -> io::Result<Option<(Self, Call)>> {
-        let Program::Subagent { subagent, carried, price } = &launch.program else {
+        let Program::Subagent { subagent, carried, left, price } = &launch.program else {
             return Ok(None);
         };
         let profile = &subagent.profile;
@@ -101,6 +103,7 @@ impl Talk {
             repo: launch.repo.clone(),
             home,
             redactor: Arc::clone(redactor),
+            left: *left,
             declares: !launch.input.produces.is_empty(),
             price: price.filter(|_| profile.events != EventFormat::Claude),
             session,
@@ -299,11 +302,24 @@ impl Talk {
         Ok(Call { command, stdin: by_stdin.then_some(file) })
     }
 
+    /// What is left of the agent's budget, as a limit of the whole conversation: a
+    /// program that counts on when it goes on compares with all of it.
+    fn left_for_conversation(&self) -> Option<Usd> {
+        let money = |usage: &Usage| usage.cost.map(|cost| cost.usd).unwrap_or_default();
+        let session = self.session.as_ref().filter(|_| self.resumes);
+        let before = session.map(|session| money(&session.counted)).unwrap_or_default();
+        self.left.map(|left| left.less(money(&self.told.usage)) + before)
+    }
+
     fn setting(&self, word: Placeholder) -> Option<String> {
         match word {
             Placeholder::Model => self.subagent.model.clone(),
             Placeholder::MaxTurns => self.subagent.max_turns.map(|turns| turns.to_string()),
-            Placeholder::BudgetUsd => self.subagent.budget.map(|budget| budget.plain()),
+            // A program that knows its limit stops in time; others are stopped when they told.
+            Placeholder::BudgetUsd => {
+                let limits = self.subagent.budget.into_iter().chain(self.left_for_conversation());
+                limits.min().map(Usd::plain)
+            }
             _ => None,
         }
     }

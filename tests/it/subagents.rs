@@ -476,3 +476,21 @@ fn what_a_program_does_not_say_it_costs_follows_from_the_price_of_its_model() {
     project.run(&["run"]).ok();
     assert_eq!(project.status("vision"), "complete", "{}", detail(&project));
 }
+
+#[test]
+fn a_program_that_knows_limits_is_told_what_is_left_of_its_agents_budget() {
+    let fields = "run: { claude: {} }, budget_usd: 1, produces: [doc/a.md]";
+    let script = "[ $calls -lt 3 ] || emit doc/a.md done; replay claude-good";
+    let project = project("claude", fields, script);
+
+    project.run(&["run"]).ok();
+
+    assert_eq!(project.outcomes("vision"), "failed, succeeded", "{}", detail(&project));
+    let said = project.read("said");
+    let limits: Vec<&str> = said.split("--max-budget-usd\n").skip(1).collect();
+    let limits: Vec<&str> = limits.iter().filter_map(|it| it.lines().next()).collect();
+    // The second goes on with a conversation that has cost what it cost.
+    let spent = project.sql("select usage #>> '{cost,usd_micros}' from runs where epoch = 1");
+    let left = (1_000_000 - spent.parse::<u64>().unwrap()) as f64 / 1e6;
+    assert_eq!(limits, ["1", "1", &left.to_string()]);
+}

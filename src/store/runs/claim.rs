@@ -5,7 +5,7 @@ use sqlx::types::Json;
 use crate::{
     model::{
         AgentId, AgentName, Definition, Epoch, Generation, Instant, PoolName, ProjectId, RunId,
-        RunToken, Runner, Status, WaveName,
+        RunToken, Runner, Status, Usd, WaveName,
     },
     store::{
         Project, Result,
@@ -66,6 +66,8 @@ pub struct Claimed {
     pub gets_artifacts: bool,
     /// Whether anything was ever said about it.
     pub gets_threads: bool,
+    /// What its earlier runs cost since it was last asked to be built or tried again.
+    pub spent: Usd,
 }
 
 impl Claimed {
@@ -223,7 +225,15 @@ async fn begun(tx: &mut Tx, claims: &[Claim]) -> Result<Vec<Claimed>> {
                  select from public.artifacts t
                  where t.agent_id = a.id or t.agent_id = any (a.dependencies)
              ) as gets_artifacts,
-             exists (select from public.feedback f where f.agent_id = a.id) as gets_threads
+             exists (select from public.feedback f where f.agent_id = a.id) as gets_threads,
+             (
+                 select least(coalesce(sum((cost.usage #>> '{cost,usd_micros}')::numeric), 0), $2)::bigint
+                 from public.runs cost
+                 where cost.agent_id = a.id and cost.epoch > a.attempts_since
+                     and cost.generation = a.generation
+                     and jsonb_typeof(cost.usage #> '{cost,usd_micros}') = 'number'
+                     and (cost.usage #>> '{cost,usd_micros}')::numeric >= 0
+             ) as spent
          from public.runs r join public.agents a on a.id = r.agent_id
          left join public.waves w on w.id = a.wave_id
          left join wavemark.definitions d on d.sha256 = r.definition_sha256
@@ -231,6 +241,7 @@ async fn begun(tx: &mut Tx, claims: &[Claim]) -> Result<Vec<Claimed>> {
          order by array_position($1, r.id)",
     )
     .bind(claims.iter().map(|claim| claim.run).collect::<Vec<_>>())
+    .bind(Usd::MOST)
     .fetch_all(tx.conn())
     .await?)
 }
