@@ -61,6 +61,15 @@ pub fn read(files: &BTreeMap<String, Source>) -> Draft {
     // First the profiles: waves name them.
     let (profiles, others): (Vec<_>, Vec<_>) =
         files.iter().partition(|(path, _)| path.starts_with(profile::FOLDER));
+    let mut named = BTreeMap::new();
+    for (path, _) in &profiles {
+        let name = path.rsplit_once('.').map_or(path.as_str(), |(name, _)| name);
+        if let Some(first) = named.insert(name, path) {
+            let what = format!("{} is this profile, too", harmless(first));
+            let place = Span::START.within(&harmless(path).into());
+            draft.findings.error(place, what).hint("keep one of them");
+        }
+    }
     for (path, source) in profiles.into_iter().chain(others) {
         draft.read_file(&harmless(path).into(), source);
     }

@@ -405,6 +405,10 @@ start: ["{prompt}"]
 --- waves/profiles/none.yaml
 --- waves/profiles/old.toml
 start = ["old"]
+--- waves/profiles/twice.yaml
+start: [twice, "{prompt}"]
+--- waves/profiles/twice.yml
+start: [two, "{prompt}"]
 --- waves/w.yaml
 wave: w
 agents: { a: { run: { old: {} } } }
@@ -427,6 +431,7 @@ agents: { a: { run: { old: {} } } }
         waves/profiles/other.yaml:1:8: error: nothing here names `{prompt}` (with `prompt: arg`, the program gets its task by it)
         waves/profiles/other.yaml:2:9: error: nothing here names `{session}` (without it, the program cannot know which conversation to go on with)
         waves/profiles/third.yaml:2:9: error: nobody knows the id of the conversation (name `{session}` in `start`, or say what the `events` are)
+        waves/profiles/twice.yml:1:1: error: waves/profiles/twice.yaml is this profile, too (keep one of them)
         ");
     }
 }

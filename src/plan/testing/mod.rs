@@ -31,7 +31,7 @@ pub(crate) fn check(text: &str) -> Result<Plan, Problems> {
         match header.trim().split_once(' ') {
             Some((path, "+x")) => drop(facts.programs.insert(path.to_owned(), Program::Executable)),
             Some((path, _)) => drop(facts.programs.insert(path.to_owned(), Program::NotExecutable)),
-            None if header.trim().ends_with(".yaml") || header.trim().ends_with(".toml") => {
+            None if [".yaml", ".yml", ".toml"].iter().any(|it| header.trim().ends_with(it)) => {
                 drop(files.insert(header.trim().to_owned(), content.as_bytes().into()));
             }
             None => {
