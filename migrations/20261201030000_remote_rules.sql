@@ -1,8 +1,9 @@
--- What runs elsewhere are held to, more closely: what is left out is said to be
--- missing, and what one of them says can be shown to another.
+-- What runs elsewhere are held to, more closely; and they say what they used of
+-- language models, in the words of `model::Usage`.
 --
--- A REST API puts the message of an error in the first line of its answer, so
--- nothing in a message may end that line.
+-- **Invariant:** nothing in the message of an error ends its line, as a REST API
+-- puts it in the first line of its answer. `runs.usage` is only ever written in
+-- its shape, so that whoever reads it can.
 
 -- A migration gives up rather than make everybody wait.
 set local lock_timeout = '30s';
@@ -24,6 +25,53 @@ begin
             message = format('%s has the token of the run in it', what),
             hint = 'leave it out: many can read this';
     end if;
+end $$;
+
+-- A count that was said; nothing said is 0.
+create function wavemark.counted(usage jsonb, field text) returns bigint
+language plpgsql immutable set search_path = '' as $$
+declare
+    said constant text := usage ->> field;
+begin
+    -- Below 10^15, so that no sum of them overflows.
+    if said is not null
+        and (jsonb_typeof(usage -> field) <> 'number' or said !~ '^[0-9]{1,15}$') then
+        raise sqlstate 'PT422' using
+            message = format('%s is not a count: %s', field, wavemark.in_a_line(said)),
+            hint = 'use a whole number from 0 to 999999999999999';
+    end if;
+    return coalesce(said::bigint, 0);
+end $$;
+
+-- A usage as it is stored; null if nothing was said.
+create function wavemark.usage_said(usage jsonb) returns jsonb
+language plpgsql immutable set search_path = '' as $$
+declare
+    cost constant jsonb := nullif(usage -> 'cost', 'null');
+    basis constant text := coalesce(cost ->> 'basis', 'reported');
+    told jsonb;
+begin
+    if usage is null or usage = 'null' then
+        return null;
+    elsif jsonb_typeof(usage) <> 'object' or jsonb_typeof(cost) <> 'object' then
+        raise sqlstate 'PT422' using
+            message = 'a usage is an object, and so is its cost',
+            hint = 'write {"output": 1200, "turns": 3, "cost": {"usd_micros": 250000}}';
+    elsif basis not in ('reported', 'computed') then
+        raise sqlstate 'PT422' using
+            message = format('%L is not the basis of a cost', wavemark.in_a_line(basis)),
+            hint = 'use reported or computed, or leave it out';
+    end if;
+    select jsonb_object_agg(field, wavemark.counted(usage, field)) into told
+    from unnest(array[
+        'uncached_input', 'cache_read', 'cache_write', 'output', 'reasoning', 'turns'
+    ]) field;
+    if cost ? 'usd_micros' then
+        told := told || jsonb_build_object('cost', jsonb_build_object(
+            'usd_micros', wavemark.counted(cost, 'usd_micros'), 'basis', basis
+        ));
+    end if;
+    return told;
 end $$;
 
 -- A run, locked, for one that has its token.
@@ -78,6 +126,11 @@ begin
         and p.cap > (
             select count(*) from public.runs live
             where live.project_id = r.project_id and live.pool = r.pool and live.finished_at is null
+        )
+        and not exists (
+            select from public.feedback f
+            where f.agent_id = r.agent_id and f.applied_at > r.claimed_at
+                and f.kind in ('comment', 'question') and f.resolution = 'completed'
         );
     if not found then
         raise sqlstate 'PT409' using
@@ -334,7 +387,18 @@ begin
     return inputs || wavemark.run_lives(found_run);
 end $$;
 
-create or replace function wavemark.run_progress(run uuid, token text, message text, usage jsonb)
+-- One argument more, which nobody has to give: two functions of one name would be
+-- ambiguous to a REST API.
+-- squawk-ignore ban-drop-function
+drop function public.run_progress(uuid, text, text);
+-- squawk-ignore ban-drop-function
+drop function wavemark.run_progress(uuid, text, text);
+-- squawk-ignore ban-drop-function
+drop function public.run_finish(uuid, text, text, text);
+-- squawk-ignore ban-drop-function
+drop function wavemark.run_finish(uuid, text, text, text);
+
+create function wavemark.run_progress(run uuid, token text, message text, usage jsonb)
 returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -351,7 +415,7 @@ begin
     return wavemark.run_lives(found_run);
 end $$;
 
-create or replace function wavemark.run_finish(
+create function wavemark.run_finish(
     run uuid, token text, status text, summary text, usage jsonb
 ) returns jsonb
 language plpgsql security definer set search_path = '' as $$
@@ -400,51 +464,6 @@ begin
     );
 end $$;
 
-create or replace function wavemark.counted(usage jsonb, field text) returns bigint
-language plpgsql immutable set search_path = '' as $$
-declare
-    said constant text := usage ->> field;
-begin
-    -- Below 10^15, so that no sum of them overflows.
-    if said is not null
-        and (jsonb_typeof(usage -> field) <> 'number' or said !~ '^[0-9]{1,15}$') then
-        raise sqlstate 'PT422' using
-            message = format('%s is not a count: %s', field, wavemark.in_a_line(said)),
-            hint = 'use a whole number from 0 to 999999999999999';
-    end if;
-    return coalesce(said::bigint, 0);
-end $$;
-
-create or replace function wavemark.usage_said(usage jsonb) returns jsonb
-language plpgsql immutable set search_path = '' as $$
-declare
-    cost constant jsonb := nullif(usage -> 'cost', 'null');
-    basis constant text := coalesce(cost ->> 'basis', 'reported');
-    told jsonb;
-begin
-    if usage is null or usage = 'null' then
-        return null;
-    elsif jsonb_typeof(usage) <> 'object' or jsonb_typeof(cost) <> 'object' then
-        raise sqlstate 'PT422' using
-            message = 'a usage is an object, and so is its cost',
-            hint = 'write {"output": 1200, "turns": 3, "cost": {"usd_micros": 250000}}';
-    elsif basis not in ('reported', 'computed') then
-        raise sqlstate 'PT422' using
-            message = format('%L is not the basis of a cost', wavemark.in_a_line(basis)),
-            hint = 'use reported or computed, or leave it out';
-    end if;
-    select jsonb_object_agg(field, wavemark.counted(usage, field)) into told
-    from unnest(array[
-        'uncached_input', 'cache_read', 'cache_write', 'output', 'reasoning', 'turns'
-    ]) field;
-    if cost ? 'usd_micros' then
-        told := told || jsonb_build_object('cost', jsonb_build_object(
-            'usd_micros', wavemark.counted(cost, 'usd_micros'), 'basis', basis
-        ));
-    end if;
-    return told;
-end $$;
-
 -- What is left out is missing, as null is: a REST API knows no function for it.
 create or replace function public.run_claim(
     run uuid default null, token text default null, reference text default null
@@ -456,11 +475,13 @@ create or replace function public.run_heartbeat(
 ) returns jsonb
 language sql set search_path = '' as $$ select wavemark.run_heartbeat(run, token) $$;
 
-create or replace function public.run_progress(
+create function public.run_progress(
     run uuid default null, token text default null, message text default null,
     usage jsonb default null
 ) returns jsonb
 language sql set search_path = '' as $$ select wavemark.run_progress(run, token, message, usage) $$;
+comment on function public.run_progress is
+'Wavemark: says in a line what is being done, and what was used of a language model so far';
 
 create or replace function public.run_checkpoint(
     run uuid default null, token text default null, key text default null,
@@ -478,28 +499,38 @@ language sql set search_path = '' as $$
     select wavemark.run_ask(run, token, question, idempotency_key)
 $$;
 
-create or replace function public.run_finish(
+create function public.run_finish(
     run uuid default null, token text default null, status text default 'complete',
     summary text default null, usage jsonb default null
 ) returns jsonb
 language sql set search_path = '' as $$
     select wavemark.run_finish(run, token, status, summary, usage)
 $$;
+comment on function public.run_finish is
+'Wavemark: says how it ended: complete, failed, refused, deferred or feedback';
 
 create or replace function public.run_inputs(
     run uuid default null, token text default null
 ) returns jsonb
 language sql set search_path = '' as $$ select wavemark.run_inputs(run, token) $$;
 
+-- Whoever has a token may call, and the token says what that is good for.
 do $$
 declare
     private constant text :=
-        'wavemark.in_a_line(text), wavemark.check_public(text, text, text)';
+        'wavemark.in_a_line(text), wavemark.check_public(text, text, text), '
+        'wavemark.counted(jsonb, text), wavemark.usage_said(jsonb)';
+    open constant text :=
+        'public.run_progress(uuid, text, text, jsonb), '
+        'wavemark.run_progress(uuid, text, text, jsonb), '
+        'public.run_finish(uuid, text, text, text, jsonb), '
+        'wavemark.run_finish(uuid, text, text, text, jsonb)';
     role text;
 begin
-    execute format('revoke all on function %s from public', private);
+    execute format('revoke all on function %s, %s from public', private, open);
     foreach role in array array['anon', 'authenticated', 'service_role'] loop
         continue when not exists (select from pg_roles where rolname = role);
-        execute format('revoke all on function %s from %I', private, role);
+        execute format('revoke all on function %s, %s from %I', private, open, role);
+        execute format('grant execute on function %s to %I', open, role);
     end loop;
 end $$;
