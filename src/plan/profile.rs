@@ -202,6 +202,10 @@ impl ProfileFields {
                 .collect(),
             home: self.home.and_then(HomeFields::finish),
         };
+        if profile.files.contains_key(".") {
+            cx.error(root.span, "`files` has content for the folder itself")
+                .hint("name a file in it: `config.json`");
+        }
         let twice = profile.secrets.intersection(&profile.inherit).next();
         let twice =
             twice.or_else(|| profile.secrets.iter().find(|it| profile.env.contains_key(it)));
@@ -402,6 +406,9 @@ start: [n8n, "{prompt}"]
 start: ["{prompt}"]
 --- waves/profiles/list.yaml
 - a
+--- waves/profiles/dot.yaml
+start: [dot, "{prompt}"]
+files: { ".": x }
 --- waves/profiles/none.yaml
 --- waves/profiles/old.toml
 start = ["old"]
@@ -414,6 +421,7 @@ wave: w
 agents: { a: { run: { old: {} } } }
 "#), @"
         waves/profiles/My_Own.yaml:1:1: error: `My_Own` cannot name a profile: use 1 to 63 of a-z, 0-9 and `-`, starting with a letter (did you mean `my-own`?)
+        waves/profiles/dot.yaml:1:1: error: `files` has content for the folder itself (name a file in it: `config.json`)
         waves/profiles/list.yaml:1:1: error: expected a profile, as `key: value` lines, found a list
         waves/profiles/mine.yaml:1:15: error: `{promt}` is not a placeholder (did you mean `{prompt}`?)
         waves/profiles/mine.yaml:1:30: error: `{modle}` is not a placeholder (did you mean `{model}`?)

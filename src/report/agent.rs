@@ -97,6 +97,7 @@ impl AgentView {
                 let said = run.last_output.as_deref().unwrap_or_default();
                 match run.attempt {
                     0 | 1 => said.to_owned(),
+                    attempt if said.is_empty() => format!("try {attempt}"),
                     attempt => format!("try {attempt}: {said}"),
                 }
             }

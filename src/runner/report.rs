@@ -102,6 +102,8 @@ pub enum Exit {
     Signal(i32),
     /// It never started: why, and what to do.
     NotStarted(String),
+    /// It did not start this time: why.
+    NotYet(String),
     /// Nobody saw it end: why.
     Unseen(String),
     /// It ended elsewhere: what is known of that.

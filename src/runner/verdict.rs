@@ -45,6 +45,7 @@ pub fn verdict(evidence: &Evidence, missing: &[ArtifactKey], asked: bool) -> Ver
         (Some(_), ..) if ended_well => (Succeeded, "finished while it was being stopped".into()),
         (Some(reason), ..) => of_stop(reason),
         (.., Exit::NotStarted(why)) => (Refused, why.clone()),
+        (.., Exit::NotYet(why)) => (Lost, format!("not started: {why}")),
         _ if asked => (Paused, "asked a question".into()),
         _ if ended_well => (Succeeded, "everything declared is stored".into()),
         (_, Some(Finish::Failed), _) => (Failed, with_summary("said that it failed", evidence)),
@@ -106,7 +107,10 @@ fn ended(evidence: &Evidence) -> String {
         (_, Some(Finish::Complete)) => "said that it finished".into(),
         (Exit::Code(code), _) => format!("exited {code}"),
         (Exit::Signal(signal), _) => format!("died of {}", signal_name(*signal)),
-        (Exit::NotStarted(why) | Exit::Unseen(why) | Exit::Elsewhere(why), _) => why.clone(),
+        (
+            Exit::NotStarted(why) | Exit::NotYet(why) | Exit::Unseen(why) | Exit::Elsewhere(why),
+            _,
+        ) => why.clone(),
     }
 }
 
@@ -390,6 +394,9 @@ mod tests {
         let verdict = verdict(&Evidence::of(Exit::Unseen("gone".into())), &[], false);
         assert_eq!(verdict.outcome, Outcome::Lost);
         assert_eq!(verdict.detail, "nobody saw it end: gone");
+        let verdict = super::verdict(&Evidence::of(Exit::NotYet("busy".into())), &[], false);
+        assert_eq!(verdict.outcome, Outcome::Lost);
+        assert_eq!(verdict.detail, "not started: busy");
     }
 
     #[test]

@@ -114,7 +114,7 @@ fn an_answer_that_is_lost_is_not_waited_for() {
 fn what_may_pass_is_tried_again() {
     let stage = stage("", &[Starting, DiesFirst, Fails, Crashes]);
     insta::assert_snapshot!(built(&stage), @"
-    lost: nobody saw it end: n8n is still starting: it answered 404 before it knew its workflows
+    lost: not started: n8n is still starting: it answered 404 before it knew its workflows
     failed: n8n answered 200 with nothing in it: the workflow failed before its Respond node
     failed: said that it failed: Sheet: The sheet is gone
     lost: nobody saw it end: n8n was cut off while it worked on it: Sheet: Workflow did not finish

@@ -121,7 +121,7 @@ fn what_was_sent_is_shown_nowhere_though_it_comes_back() {
     a202: failed: said that it failed: ***, ***, ***
     a403: refused: it answered 403: is `auth` in the plan, and its secret, what it asks for?: not *** at POST /a403?key=*** HTTP/1.1 with ***
     a500: failed: it answered 500: not *** at POST /a500?key=*** HTTP/1.1 with ***
-    a503: lost: nobody saw it end: it answered 503: it is busy or not there: not *** at POST /a503?key=*** HTTP/1.1 with ***
+    a503: lost: not started: it answered 503: it is busy or not there: not *** at POST /a503?key=*** HTTP/1.1 with ***
     ");
     for args in [&["status"][..], &["events"], &["feedback", "list"], &["why", "a403"]] {
         said += &seen(project.run(args).ok());
@@ -200,7 +200,7 @@ fn a_callee_may_have_any_habits() {
 
     insta::assert_snapshot!(outcomes(&project), @"
     broken: goes on
-    busy: lost: nobody saw it end: it answered 429: it is busy or not there
+    busy: lost: not started: it answered 429: it is busy or not there
     endless: goes on
     moved: refused: it answered 307: write the URL that it redirects to
     odd: goes on

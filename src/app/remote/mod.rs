@@ -144,7 +144,7 @@ impl<'a> Remote<'a> {
                 warn!(agent.name = %agent, "`{agent}` may have been started elsewhere, or not: {why}");
                 return Ok(Vec::new());
             }
-            Answer::NotNow(why) => Exit::Unseen(why),
+            Answer::NotNow(why) => Exit::NotYet(why),
             Answer::Refused(why) => Exit::NotStarted(why),
             Answer::Failed(why) => Exit::Elsewhere(why),
         };
@@ -323,7 +323,7 @@ pub(super) fn ending(
             Exit::Code(code) => Some(code),
             // As a shell shows it.
             Exit::Signal(signal) => Some(128 + signal),
-            Exit::NotStarted(_) | Exit::Unseen(_) | Exit::Elsewhere(_) => None,
+            Exit::NotStarted(_) | Exit::NotYet(_) | Exit::Unseen(_) | Exit::Elsewhere(_) => None,
         },
         log_tail: evidence.log_tail.clone(),
         summary: (verdict.outcome == Outcome::Succeeded)
