@@ -16,8 +16,8 @@ words! {
     }
 }
 
-impl Default for CostBasis {
-    fn default() -> Self {
+impl CostBasis {
+    const fn reported() -> Self {
         Self::Reported
     }
 }
@@ -140,7 +140,7 @@ pub struct Cost {
     pub usd: Usd,
     /// How it is known; of a sum, the weakest of its parts. Whoever just tells an
     /// amount reports it.
-    #[serde(default)]
+    #[serde(default = "CostBasis::reported")]
     pub basis: CostBasis,
 }
 
