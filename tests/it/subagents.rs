@@ -55,10 +55,12 @@ fn each_program_is_complete_when_it_ends_well_and_its_outputs_are_stored() {
         let script = format!("emit doc/a.md done; replay {program}-good");
         let project = project(program, &fields, &script);
 
-        project.run(&["run"]).ok();
+        let ran = project.run(&["run"]).ok();
 
         assert_eq!(project.status("vision"), "complete", "{program}: {}", detail(&project));
         assert_eq!(calls(&project), 1);
+        let says_nothing = |line: &str| line.trim_end().ends_with('|');
+        assert!(!ran.stderr.lines().any(says_nothing), "{ran}");
         let said = project.read("said");
         assert!(said.contains("Do it.") && said.contains("\nbig\n"), "{said}");
         assert_eq!(project.sql("select output_summary from agents"), "All done.");

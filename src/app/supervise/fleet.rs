@@ -262,8 +262,11 @@ impl<'a> Fleet<'a> {
         active.sign_of_life = Instant::now();
         match report {
             Report::Output { line } => {
-                active.last_line.clone_from(&line);
-                observe(Progress::Printed(agent, line));
+                // An event that says nothing to people is a sign of life all the same.
+                if line != active.last_line {
+                    active.last_line.clone_from(&line);
+                    observe(Progress::Printed(agent, line));
+                }
                 News::Nothing
             }
             Report::Progress { line } => {
