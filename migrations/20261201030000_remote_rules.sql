@@ -66,12 +66,64 @@ begin
     from unnest(array[
         'uncached_input', 'cache_read', 'cache_write', 'output', 'reasoning', 'turns'
     ]) field;
-    if cost ? 'usd_micros' then
+    if cost ->> 'usd_micros' is not null then
         told := told || jsonb_build_object('cost', jsonb_build_object(
             'usd_micros', wavemark.counted(cost, 'usd_micros'), 'basis', basis
         ));
     end if;
     return told;
+end $$;
+
+-- What a run used so far, after it said `used`: no figure gets less, because an
+-- older call can come late, and one that is left out was not said to be 0.
+create function wavemark.used_so_far(before jsonb, used jsonb) returns jsonb
+language sql immutable set search_path = '' as $$
+    with said as (
+        select field, (used ->> field)::numeric as figure,
+            -- Whoever may write rows may write anything there.
+            case jsonb_typeof(before -> field) when 'number' then
+                least(trunc((before ->> field)::numeric), 999999999999999)
+            end as known
+        from unnest(array[
+            'uncached_input', 'cache_read', 'cache_write', 'output', 'reasoning', 'turns'
+        ]) field
+    ), money as (
+        select (used #>> '{cost,usd_micros}')::numeric as figure,
+            case jsonb_typeof(before #> '{cost,usd_micros}') when 'number' then
+                least(trunc((before #>> '{cost,usd_micros}')::numeric), 999999999999999)
+            end as known
+    )
+    select case when used is null then before else
+        (select jsonb_object_agg(field, greatest(figure, known)) from said)
+        || (select case when coalesce(figure, known) is null then '{}' else
+            jsonb_build_object('cost', jsonb_build_object(
+                'usd_micros', greatest(figure, known),
+                'basis', case when 'computed' = coalesce(
+                    case when known > figure then null else used #>> '{cost,basis}' end,
+                    before #>> '{cost,basis}'
+                ) then 'computed' else 'reported' end
+            ))
+        end from money)
+    end
+$$;
+
+-- Whether people said something since a run began that was acted on: it cannot
+-- know of that, and nobody else would be told.
+create function wavemark.missed_news(it public.runs) returns boolean
+language sql stable set search_path = '' as $$
+    select exists (
+        select from public.feedback f
+        where f.agent_id = it.agent_id and f.applied_at > it.claimed_at
+            and f.kind in ('comment', 'question') and f.resolution = 'completed'
+    )
+$$;
+
+create function wavemark.refuse_given_up() returns void
+language plpgsql immutable set search_path = '' as $$
+begin
+    raise sqlstate 'PT409' using
+        message = 'the run was silent for too long and was given up',
+        hint = 'stop; what is stored stays stored, and the next run goes on from it';
 end $$;
 
 -- A run, locked, for one that has its token.
@@ -118,6 +170,11 @@ begin
     if found_run.finished_at is null then
         return;
     end if;
+    -- It is locked already, unless the run was given up just now. Waiting for it
+    -- would be out of order: such a call fails, and can be made again.
+    perform from wavemark.pools p
+    where p.project_id = found_run.project_id and p.name = found_run.pool
+    for update nowait;
     update public.runs r
     set finished_at = null, outcome = null, detail = null, lease_until = now() + interval '1 minute'
     from wavemark.pools p
@@ -127,15 +184,9 @@ begin
             select count(*) from public.runs live
             where live.project_id = r.project_id and live.pool = r.pool and live.finished_at is null
         )
-        and not exists (
-            select from public.feedback f
-            where f.agent_id = r.agent_id and f.applied_at > r.claimed_at
-                and f.kind in ('comment', 'question') and f.resolution = 'completed'
-        );
+        and not wavemark.missed_news(r);
     if not found then
-        raise sqlstate 'PT409' using
-            message = 'the run was silent for too long and was given up',
-            hint = 'stop; what is stored stays stored, and the next run goes on from it';
+        perform wavemark.refuse_given_up();
     end if;
     -- Somebody may have been asked to do its work meanwhile.
     update public.feedback f
@@ -157,7 +208,7 @@ begin
             hint = 'call what works on the run something of its own, such as n8n:1234';
     end if;
     perform wavemark.check_public(named, token, 'the reference');
-    if found_run.reference <> named then
+    if btrim(found_run.reference, E' \t\r\n') <> named then
         raise sqlstate 'PT409' using
             message = format(
                 'another one works on this run: %s', wavemark.in_a_line(found_run.reference)
@@ -198,6 +249,7 @@ declare
     newest public.artifacts;
     answer jsonb;
 begin
+    perform wavemark.check_public(key, token, 'the key');
     if parts is null then
         raise sqlstate 'PT422' using
             message = format('%L is not an artifact', wavemark.in_a_line(key)),
@@ -317,9 +369,9 @@ declare
     found_run constant public.runs := wavemark.run_of_token(run, token);
     inputs jsonb;
 begin
-    if found_run.finished_at is not null and found_run.outcome <> 'lost' then
+    if found_run.reported is not null then
         raise sqlstate 'PT409' using
-            message = format('the run has ended: %s', found_run.outcome),
+            message = format('the run has said that it ended: %s', found_run.reported ->> 'status'),
             hint = 'stop: its work is done';
     end if;
     perform wavemark.run_revive(found_run);
@@ -403,14 +455,14 @@ returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare
     found_run constant public.runs := wavemark.run_to_write(run, token);
-    used constant jsonb := wavemark.usage_said(usage);
+    used constant jsonb := wavemark.usage_said(replace(usage::text, token, '***')::jsonb);
 begin
     perform wavemark.run_revive(found_run);
     update public.runs r
     set progress = case when message is null then r.progress else nullif(left(btrim(regexp_replace(
             replace(message, token, '***'), '[\x01-\x1f\x7f-\x9f\u2028\u2029]+', ' ', 'g'
         )), 500), '') end,
-        usage = coalesce(used, r.usage)
+        usage = wavemark.used_so_far(r.usage, used)
     where r.id = found_run.id;
     return wavemark.run_lives(found_run);
 end $$;
@@ -421,16 +473,20 @@ create function wavemark.run_finish(
 language plpgsql security definer set search_path = '' as $$
 declare
     found_run constant public.runs := wavemark.run_of_token(run, token);
-    used constant jsonb := wavemark.usage_said(usage);
+    used constant jsonb := wavemark.usage_said(replace(usage::text, token, '***')::jsonb);
     said constant jsonb := jsonb_build_object(
         'status', status,
         'summary', nullif(btrim(replace(coalesce(summary, ''), token, '***'), E' \t\r\n'), '')
     ) || case when used is null then '{}' else jsonb_build_object('usage', used) end;
+    -- What it said is kept without what is secret in it, and compared as it was.
+    sha256 constant text := wavemark.digest(said::text);
     missing jsonb;
 begin
     if status is null or status not in ('complete', 'failed', 'refused', 'deferred', 'feedback') then
         raise sqlstate 'PT422' using
-            message = format('%L is not a way to end', wavemark.in_a_line(status)),
+            message = format(
+                '%L is not a way to end', wavemark.in_a_line(replace(status, token, '***'))
+            ),
             hint = 'use complete, failed, refused, deferred or feedback';
     elsif octet_length(summary) > 65536 then
         raise sqlstate 'PT413' using
@@ -441,10 +497,14 @@ begin
     elsif found_run.reference is null then
         raise sqlstate 'PT409' using
             message = 'nobody claimed the run yet', hint = 'call run_claim first';
-    elsif found_run.reported <> said then
+    elsif sha256 <> coalesce(
+        found_run.reported ->> 'sha256', wavemark.digest(found_run.reported::text)
+    ) then
         raise sqlstate 'PT409' using
             message = format('the run has said that it ended: %s', found_run.reported ->> 'status'),
             hint = 'a run ends once';
+    elsif found_run.outcome = 'lost' and wavemark.missed_news(found_run) then
+        perform wavemark.refuse_given_up();
     end if;
     select coalesce(jsonb_agg(declared order by declared), '[]') into missing
     from wavemark.definitions d, jsonb_array_elements_text(d.body -> 'produces') declared
@@ -454,8 +514,8 @@ begin
             and t.artifact_type || '/' || t.name = declared
     );
     update public.runs r
-    set reported = said, reported_at = now(), progress_at = now(),
-        usage = coalesce(used, r.usage),
+    set reported = said || jsonb_build_object('sha256', sha256), reported_at = now(),
+        progress_at = now(), usage = wavemark.used_so_far(r.usage, used),
         -- Whoever ticks next judges it, and need not hurry.
         lease_until = case when r.finished_at is null then now() + interval '1 day' end
     where r.id = found_run.id and r.reported is null;
@@ -519,7 +579,9 @@ do $$
 declare
     private constant text :=
         'wavemark.in_a_line(text), wavemark.check_public(text, text, text), '
-        'wavemark.counted(jsonb, text), wavemark.usage_said(jsonb)';
+        'wavemark.counted(jsonb, text), wavemark.usage_said(jsonb), '
+        'wavemark.used_so_far(jsonb, jsonb), wavemark.missed_news(public.runs), '
+        'wavemark.refuse_given_up()';
     open constant text :=
         'public.run_progress(uuid, text, text, jsonb), '
         'wavemark.run_progress(uuid, text, text, jsonb), '

@@ -29,7 +29,7 @@ pub async fn attend(
     observe: &mut dyn FnMut(Progress),
     interrupt: watch::Receiver<u32>,
 ) -> anyhow::Result<Session> {
-    let is_tick = !matches!(options.until, Until::Built(_));
+    let is_tick = options.until.is_tick();
     let began = Instant::now();
     let mut result = with_mail(cx, options, observe, interrupt).await;
     if is_tick {
@@ -72,10 +72,7 @@ async fn with_mail(
     interrupt: watch::Receiver<u32>,
 ) -> anyhow::Result<Session> {
     // What one agent's machine does for it alone is told by the next tick.
-    let mail = match options.until {
-        Until::Built(_) => Ok(None),
-        _ => cx.mail(),
-    };
+    let mail = if options.until.is_tick() { cx.mail() } else { Ok(None) };
     match mail {
         Ok(Some(mail)) => converse(cx, &mail, options, observe, interrupt).await,
         Ok(None) => supervise(cx, options, observe, interrupt).await,

@@ -90,6 +90,18 @@ impl Environment {
         Some(Api { url, key })
     }
 
+    /// What programs elsewhere are not told of that, if anything: Supabase turns away
+    /// whoever sends no key.
+    pub(super) fn missing_for_api(&self) -> Option<&'static str> {
+        match self.api() {
+            None => Some("address to report to"),
+            Some(Api { key: None, .. }) if self.word("WAVEMARK_API_URL").is_none() => {
+                Some("key to report with")
+            }
+            Some(_) => None,
+        }
+    }
+
     /// Who speaks on GitHub.
     pub(super) fn github_auth(&self) -> anyhow::Result<Option<Auth>> {
         if let Some((id, key)) = self.github_app() {

@@ -124,6 +124,9 @@ impl fmt::Display for Generation {
 pub struct RunToken(SecretString);
 
 impl RunToken {
+    /// How many hexadecimal digits a token has.
+    pub const DIGITS: usize = 64;
+
     /// The token made of 32 random bytes.
     pub fn from_random(bytes: [u8; 32]) -> Self {
         Self(SecretString::from(hex::encode(bytes)))

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::model::{ArtifactKey, Digest, FeedbackNumber, Finish};
 
-/// How long an answer may take: the database may be far away, or away for a
+/// How long a command may take: the database may be far away, or away for a
 /// moment.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -56,6 +56,11 @@ pub enum ClientError {
     /// The answer takes too long.
     #[error("no answer within {} s: the database may be away, try again", .0.as_secs())]
     NoAnswer(Duration),
+    /// Other commands have this name all the time.
+    #[error(
+        "other commands are storing out/{0}, and this one did not have its turn: store it again"
+    )]
+    Busy(ArtifactKey),
     /// It was not taken.
     #[error("not taken: {0}")]
     Refused(String),
@@ -100,14 +105,16 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`ClientError`] says what to do. The file stays in `out/` and is taken
-    /// at the end of the run at the latest, unless it was refused.
+    /// [`ClientError`] says what to do. Unless it was refused or never was its
+    /// turn, the file stays in `out/` and is taken at the end of the run at the
+    /// latest.
     pub fn checkpoint(&self, key: &ArtifactKey, content: &[u8]) -> Result<Stored, ClientError> {
-        let _turn = self.turn(key)?;
+        let begun = Instant::now();
+        let _turn = self.turn(key, begun)?;
         let draft = self.dir.tmp().join(Uuid::new_v4().to_string());
         fs::write(&draft, content)?;
         fs::rename(draft, self.dir.out().join(key.to_string()))?;
-        match self.request(&Request::Checkpoint { key: key.clone() })? {
+        match self.request_since(begun, &Request::Checkpoint { key: key.clone() })? {
             Answer::Stored(stored) if stored.sha256 == Digest::of(content) => Ok(stored),
             Answer::Stored(_) => Err(ClientError::Overwritten(key.clone())),
             other => Err(unexpected(&other)),
@@ -116,10 +123,9 @@ impl Client {
 
     /// Keeps other commands off this name until it is dropped: each of them is
     /// to have its own content stored.
-    fn turn(&self, key: &ArtifactKey) -> Result<File, ClientError> {
+    fn turn(&self, key: &ArtifactKey, begun: Instant) -> Result<File, ClientError> {
         let name = format!("{}-{}.turn", key.kind, key.name);
         let file = File::create(self.dir.tmp().join(name))?;
-        let begun = Instant::now();
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(file),
@@ -128,7 +134,7 @@ impl Client {
                     return Err(ClientError::SupervisorGone);
                 }
                 Err(TryLockError::WouldBlock) if begun.elapsed() >= self.patience => {
-                    return Err(ClientError::NoAnswer(self.patience));
+                    return Err(ClientError::Busy(key.clone()));
                 }
                 Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(5)),
             }
@@ -181,13 +187,18 @@ impl Client {
     }
 
     fn request(&self, request: &Request) -> Result<Answer, ClientError> {
+        self.request_since(Instant::now(), request)
+    }
+
+    /// Asks, and waits for as long as a command may take that began then.
+    fn request_since(&self, begun: Instant, request: &Request) -> Result<Answer, ClientError> {
         let id = Uuid::new_v4().to_string();
         let draft = self.dir.tmp().join(&id);
         let sent = self.dir.control().join(format!("{id}{REQUEST}"));
         fs::write(&draft, serde_json::to_vec(request).map_err(io::Error::from)?)?;
         fs::rename(draft, &sent)?;
 
-        let answer = self.wait(&self.dir.control().join(format!("{id}{ANSWER}")));
+        let answer = self.wait(begun, &self.dir.control().join(format!("{id}{ANSWER}")));
         if answer.is_err() {
             // Nobody should take it after this command has said that it failed.
             drop(fs::remove_file(sent));
@@ -198,8 +209,7 @@ impl Client {
         }
     }
 
-    fn wait(&self, path: &Path) -> Result<Answer, ClientError> {
-        let begun = Instant::now();
+    fn wait(&self, begun: Instant, path: &Path) -> Result<Answer, ClientError> {
         let mut pause = Duration::from_millis(2);
         loop {
             // Asked before the look: an answer given last is not missed.
@@ -259,5 +269,17 @@ mod tests {
         let client = Client { patience, ..client(folder.path()) };
         let _followed = RunDir::at(folder.path()).follow().unwrap();
         assert!(matches!(client.finish(Finish::Complete, None), Err(ClientError::NoAnswer(_))));
+    }
+
+    #[test]
+    fn a_command_whose_turn_never_comes_stores_nothing_and_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let patience = Duration::from_millis(20);
+        let client = Client { patience, ..client(folder.path()) };
+        let _followed = RunDir::at(folder.path()).follow().unwrap();
+        let key: ArtifactKey = "doc/a.md".parse().unwrap();
+        let _turn = client.turn(&key, Instant::now()).unwrap();
+        assert!(matches!(client.checkpoint(&key, b"Hi."), Err(ClientError::Busy(_))));
+        assert!(!folder.path().join("out/doc/a.md").exists());
     }
 }

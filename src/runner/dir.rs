@@ -183,7 +183,8 @@ impl RunDir {
     }
 
     /// How long ago the agent wrote to a file in `work/` or `out/`, or added one;
-    /// none if it never did. It looks at so many files at most, and blocks.
+    /// none if it never did. Of more files than are looked at, one is taken as just
+    /// written: nobody who works is to be taken for stalled. It blocks.
     pub fn written_ago(&self) -> Option<Duration> {
         let mut folders = vec![self.work(), self.out()];
         let mut newest: Option<Duration> = None;
@@ -192,7 +193,7 @@ impl RunDir {
             for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
                 looked += 1;
                 if looked > MOST_FILES {
-                    return newest;
+                    return Some(Duration::ZERO);
                 }
                 let Ok(found) = entry.metadata() else { continue };
                 if found.is_dir() {

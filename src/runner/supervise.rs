@@ -268,7 +268,7 @@ impl Run {
             tokio::join!(lead, reading.follow(printed, reports, reading_ends));
         let Reading { events, error, .. } = reading;
         if let (Some(talk), Some(events)) = (&mut self.talk, events) {
-            talk.ended(events.transcript(), &exit, self.log.tail());
+            talk.ended(events.transcript(), &exit);
         }
         Round { exit, stopped, left, log_error: error }
     }

@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use super::{
     dir::RunDir,
-    events::{Before, End, Events, Fault, Transcript, fault},
+    events::{Before, End, Events, Fault, Transcript},
     home::{self, Home},
     launch::{Carried, Launch, Program},
     prompt,
@@ -180,10 +180,9 @@ impl Talk {
             && self.subagent.budget.zip(cost).is_some_and(|(most, cost)| cost >= most)
     }
 
-    /// Takes in how a call ended. `said` is the end of what it printed beside
-    /// its events.
-    pub(super) fn ended(&mut self, told: &Transcript, exit: &Exit, said: &str) {
-        let end = self.judge(told, exit, said);
+    /// Takes in how a call ended.
+    pub(super) fn ended(&mut self, told: &Transcript, exit: &Exit) {
+        let end = self.judge(told, exit);
         self.told.usage = self.used(told);
         self.told.denied.extend(told.denied.iter().cloned());
         self.told.text = told.text.clone().or(self.told.text.take());
@@ -302,13 +301,18 @@ impl Talk {
         Ok(Call { command, stdin: by_stdin.then_some(file) })
     }
 
-    /// What is left of the agent's budget, as a limit of the whole conversation: a
-    /// program that counts on when it goes on compares with all of it.
-    fn left_for_conversation(&self) -> Option<Usd> {
+    /// The most that this run may cost, by whichever limit is the lower.
+    fn most(&self) -> Option<Usd> {
+        self.subagent.budget.into_iter().chain(self.left).min()
+    }
+
+    /// What the run may still cost, as a limit of the whole conversation: a program
+    /// that counts on when it goes on compares with all of it.
+    fn most_for_conversation(&self) -> Option<Usd> {
         let money = |usage: &Usage| usage.cost.map(|cost| cost.usd).unwrap_or_default();
         let session = self.session.as_ref().filter(|_| self.resumes);
         let before = session.map(|session| money(&session.counted)).unwrap_or_default();
-        self.left.map(|left| left.less(money(&self.told.usage)) + before)
+        self.most().map(|most| most.less(money(&self.told.usage)) + before)
     }
 
     fn setting(&self, word: Placeholder) -> Option<String> {
@@ -316,10 +320,7 @@ impl Talk {
             Placeholder::Model => self.subagent.model.clone(),
             Placeholder::MaxTurns => self.subagent.max_turns.map(|turns| turns.to_string()),
             // A program that knows its limit stops in time; others are stopped when they told.
-            Placeholder::BudgetUsd => {
-                let limits = self.subagent.budget.into_iter().chain(self.left_for_conversation());
-                limits.min().map(Usd::plain)
-            }
+            Placeholder::BudgetUsd => self.most_for_conversation().map(Usd::plain),
             _ => None,
         }
     }
@@ -335,7 +336,7 @@ impl Talk {
         }
     }
 
-    fn judge(&self, told: &Transcript, exit: &Exit, said: &str) -> End {
+    fn judge(&self, told: &Transcript, exit: &Exit) -> End {
         let profile = &self.subagent.profile;
         let good_exit = matches!(exit, Exit::Code(code) if profile.good_exits.contains(code));
         let has_events = profile.events != EventFormat::None;
@@ -361,16 +362,16 @@ impl Talk {
                     .bad(Fault::Other, &format!("it said that all went well, and exited {code}")),
                 _ => End::Open,
             },
-            Some(End::Open) | None => match fault(said, None) {
-                Fault::Other => End::Open,
-                fault => self.bad(fault, said.trim().lines().next_back().unwrap_or_default()),
+            Some(End::Open) | None => match &told.complaint {
+                Some((fault, said)) => self.bad(*fault, said),
+                None => End::Open,
             },
         }
     }
 
     /// What went wrong, and what to do.
     fn bad(&self, fault: Fault, said: &str) -> End {
-        let Subagent { name, profile, max_turns, budget, .. } = &self.subagent;
+        let Subagent { name, profile, max_turns, .. } = &self.subagent;
         let said = self.redactor.redact(said.trim());
         let rest = "what it stored is kept, and it goes on from there";
         let what = match fault {
@@ -391,13 +392,19 @@ impl Talk {
                     "reached its limit of {turns}turns: raise `max_turns`, or make the task smaller; {rest}"
                 )
             }
-            Fault::Budget => {
-                let limit = budget.map(|money| format!(" of {money}")).unwrap_or_default();
-                format!(
-                    "spent the budget{limit} of a run: tried again, it may spend as much; or raise \
-                     its `budget_usd`, or make the task smaller; {rest}"
-                )
-            }
+            Fault::Budget => match self.most() {
+                Some(left) if self.subagent.budget != Some(left) => format!(
+                    "spent the {left} that were left of its budget: raise its `budget_usd`, or \
+                     make the task smaller; {rest}"
+                ),
+                most => {
+                    let limit = most.map(|money| format!(" of {money}")).unwrap_or_default();
+                    format!(
+                        "spent the budget{limit} of a run: tried again, it may spend as much; or \
+                         raise its `budget_usd`, or make the task smaller; {rest}"
+                    )
+                }
+            },
             Fault::Denied => format!(
                 "was denied {said}, and declares nothing that shows that its work is done without: \
                  name what it needs in `allow`, or what it makes in `produces`"

@@ -307,7 +307,10 @@ async fn surroundings(tx: &mut Tx, project: &Project, whose: Whose) -> Result<Su
              (select coalesce(json_agg(json_build_array(name, cap)), '[]')
                  from wavemark.pools where project_id = $1) as pools,
              (select coalesce(json_agg(t), '[]') from (
-                 select agent_id, id, epoch, pool, lease_until, deadline_at, progress_at, stop
+                 select agent_id, id, epoch, pool, deadline_at, progress_at, stop,
+                     -- One that said how it ended is to be judged, and not lost.
+                     case when reported is null then lease_until
+                         else greatest(lease_until, now()) end as lease_until
                  from public.runs where project_id = $1 and finished_at is null
              ) t) as runs,
              (select coalesce(json_agg(t), '[]') from (
@@ -387,6 +390,7 @@ async fn surroundings(tx: &mut Tx, project: &Project, whose: Whose) -> Result<Su
                      and (r.finished_at is null or r.outcome = 'lost')
                      -- Given up, and heard of after all.
                      and (r.finished_at is null or r.reported_at > r.finished_at)
+                     and (r.finished_at is null or not wavemark.missed_news(r))
              ) as any_elsewhere
          from (
              -- Those that left the plan while they run still need looking after.

@@ -197,8 +197,11 @@ fn a_conversation_that_is_not_found_is_begun_anew() {
 #[test]
 fn nothing_is_left_of_a_program_that_is_stopped() {
     // The tool has a session of its own, and the leader ignores SIGINT.
-    let script = "trap '' INT; setsid sleep 4711 & replay claude-good; wait; sleep 4711";
-    let project = project("claude", "run: { claude: {} }, timeout: 2s, retries: 0", script);
+    // No other test of this machine sleeps for so long.
+    let length = format!("4711.{}", std::process::id());
+    let script =
+        format!("trap '' INT; setsid sleep {length} & replay claude-good; wait; sleep {length}");
+    let project = project("claude", "run: { claude: {} }, timeout: 2s, retries: 0", &script);
 
     project.run(&["run"]);
 
@@ -206,7 +209,7 @@ fn nothing_is_left_of_a_program_that_is_stopped() {
     let alive = || {
         let all = fs::read_dir("/proc").unwrap().flatten();
         all.filter_map(|entry| fs::read(entry.path().join("cmdline")).ok())
-            .any(|line| line == b"sleep\x004711\0")
+            .any(|line| line == format!("sleep\0{length}\0").as_bytes())
     };
     wait_until("its tool is gone", || !alive());
 }
@@ -226,10 +229,12 @@ fn a_program_that_gives_no_sign_of_life_is_stopped_and_tried_again() {
 }
 
 #[test]
-fn one_that_is_silent_and_writes_files_is_alive() {
+fn one_that_is_silent_and_writes_files_is_alive_and_so_is_one_that_talks() {
     let fields = "run: { codex: {} }, produces: [doc/a.md], retries: 0";
-    let script = "for i in $(seq 24); do echo x >>log; sleep 0.25; done; emit doc/a.md done; replay codex-good";
-    let plan = Plan::new().setting("stall_timeout: 3s").setting("lease: 3s");
+    let script = "for i in $(seq 28); do echo x >>log; sleep 0.25; done
+                  for i in $(seq 28); do echo x >&2; sleep 0.25; done
+                  emit doc/a.md done; replay codex-good";
+    let plan = Plan::new().setting("stall_timeout: 5s");
     let project = project_with(plan, "codex", fields, script);
 
     project.run(&["run"]).ok();
@@ -488,11 +493,61 @@ fn a_program_that_knows_limits_is_told_what_is_left_of_its_agents_budget() {
     project.run(&["run"]).ok();
 
     assert_eq!(project.outcomes("vision"), "failed, succeeded", "{}", detail(&project));
-    let said = project.read("said");
-    let limits: Vec<&str> = said.split("--max-budget-usd\n").skip(1).collect();
-    let limits: Vec<&str> = limits.iter().filter_map(|it| it.lines().next()).collect();
     // The second goes on with a conversation that has cost what it cost.
-    let spent = project.sql("select usage #>> '{cost,usd_micros}' from runs where epoch = 1");
-    let left = (1_000_000 - spent.parse::<u64>().unwrap()) as f64 / 1e6;
-    assert_eq!(limits, ["1", "1", &left.to_string()]);
+    assert_eq!(limits(&project), [1_000_000, 1_000_000, 1_000_000 - spent(&project)]);
+}
+
+#[test]
+fn the_budget_of_a_run_is_told_beside_what_its_conversation_cost_before() {
+    let fields = "run: { claude: { budget_usd: 1, resume: session } }, produces: [doc/a.md]";
+    let (_, _, file) = CONVERSATIONS[0];
+    let script = format!(
+        "if [ $calls = 1 ]; then
+            it=\"{file}\"; mkdir -p \"$(dirname \"$it\")\"; echo x >\"$it\"; replay claude-good; exit 3
+        fi
+        emit doc/a.md done; replay claude-resumed"
+    );
+    let project = project("claude", fields, &script);
+
+    project.run(&["run"]).ok();
+
+    assert_eq!(project.outcomes("vision"), "failed, succeeded", "{}", detail(&project));
+    assert_eq!(
+        limits(&project),
+        [1_000_000, 1_000_000 + spent(&project)],
+        "{}",
+        project.read("said")
+    );
+}
+
+/// The limits that Claude Code was told, in millionths of a dollar.
+fn limits(project: &Project) -> Vec<u64> {
+    let said = project.read("said");
+    let limits = said.split("--max-budget-usd\n").skip(1).filter_map(|it| it.lines().next());
+    limits.map(|limit| (limit.parse::<f64>().unwrap() * 1e6).round() as u64).collect()
+}
+
+/// What the first run cost, in millionths of a dollar.
+fn spent(project: &Project) -> u64 {
+    let spent = "select usage #>> '{cost,usd_micros}' from runs where epoch = 1";
+    project.sql(spent).parse().unwrap()
+}
+
+#[test]
+fn what_a_model_says_is_no_complaint_of_its_program() {
+    for (program, event) in [
+        ("codex", r#"{"type":"item.completed","item":{"type":"agent_message","text":"#),
+        ("gemini", r#"{"type":"message","role":"assistant","content":"#),
+    ] {
+        let event = format!(r#"{event}"The budget: 401 Unauthorized."}}"#);
+        let event = if program == "codex" { event + "}" } else { event };
+        let fields = format!("run: {{ {program}: {{}} }}, retries: 0");
+        let project = project(program, &fields, &format!("echo '{event}'; kill -9 $$"));
+
+        project.run(&["run"]);
+
+        let detail = detail(&project);
+        assert!(detail.starts_with("died of SIGKILL"), "{program}: {detail}");
+        assert!(project.sql("select log_tail from runs").contains("401 Unauthorized"));
+    }
 }

@@ -81,12 +81,7 @@ fn secrets(exam: &mut Exam<'_>, workspace: &Workspace, named: Option<&Named>) {
     if named.secrets.is_empty() && named.webhooks.is_empty() {
         return exam.ok(AREA, CHECK, "no agent declares any");
     }
-    let is_handed_on =
-        |name: &str| tick.lines().any(|line| line.contains(&format!("secrets.{name} ")));
-    let all: BTreeSet<String> =
-        named.secrets.union(&named.webhooks).map(|name| name.as_str().to_owned()).collect();
-    let (there, missing): (Vec<String>, Vec<String>) =
-        all.into_iter().partition(|name| is_handed_on(name));
+    let (there, missing) = handed_on(&tick, named);
     if missing.is_empty() {
         let found = format!(
             "{} are handed on by tick.yml; whether they are set is told to nobody",
@@ -103,6 +98,22 @@ fn secrets(exam: &mut Exam<'_>, workspace: &Workspace, named: Option<&Named>) {
              webhooks; then push",
         );
     }
+}
+
+/// The variables that `tick.yml` hands on to where they are used, and those that it
+/// does not: what agents take goes to the job that builds, the rest to the tick.
+fn handed_on(tick: &str, named: &Named) -> (Vec<String>, Vec<String>) {
+    let (ticks, builds) = tick.split_once("\n  build:").unwrap_or((tick, tick));
+    let agents = named.secrets.iter().map(|name| (name.as_str(), builds));
+    let webhooks = named.webhooks.iter().map(|name| (name.as_str(), ticks));
+    let used: BTreeSet<(&str, &str)> = agents.chain(webhooks).collect();
+    let (there, missing): (Vec<_>, Vec<_>) =
+        used.into_iter().partition(|(name, job)| job.contains(&format!("secrets.{name} ")));
+    let names = |some: Vec<(&str, &str)>| {
+        let names: BTreeSet<&str> = some.into_iter().map(|(name, _)| name).collect();
+        names.into_iter().map(ToOwned::to_owned).collect()
+    };
+    (names(there), names(missing))
 }
 
 /// Whether GitHub knows them, and runs them.
@@ -149,5 +160,31 @@ fn enabled(exam: &mut Exam<'_>, repo: &Seen) {
         exam.fail(AREA, CHECK, found, format!("commit them, and push them to {branch}"));
     } else {
         exam.ok(AREA, CHECK, format!("all of them, on {branch}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_handed_on_where_it_is_used() {
+        let named = Named {
+            secrets: ["BOTH", "KEY"].map(|name| name.parse().unwrap()).into(),
+            webhooks: ["BOTH", "HOOK"].map(|name| name.parse().unwrap()).into(),
+            ..Named::default()
+        };
+        let handed = |ticks: &str, builds: &str| {
+            let env = |names: &str| {
+                let line = |name| format!("          {name}: ${{{{ secrets.{name} }}}}\n");
+                names.split(' ').map(line).collect::<String>()
+            };
+            let tick = format!("jobs:\n  tick:\n{}  build:\n{}", env(ticks), env(builds));
+            let (there, missing) = handed_on(&tick, &named);
+            format!("{}; not {}", there.join(" "), missing.join(" "))
+        };
+        assert_eq!(handed("BOTH HOOK", "BOTH KEY"), "BOTH HOOK KEY; not ");
+        assert_eq!(handed("KEY", "BOTH HOOK KEY"), "BOTH KEY; not BOTH HOOK");
+        assert_eq!(handed("HOOKS", "KEY"), "KEY; not BOTH HOOK");
     }
 }

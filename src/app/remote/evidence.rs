@@ -30,7 +30,8 @@ fn of_report(reported: &Reported) -> Evidence {
     let said = summary.clone().unwrap_or_default();
     if reported.cause.as_deref() == Some(CRASHED) {
         let why = format!("n8n was cut off while it worked on it: {said}");
-        return Evidence::of(Exit::Unseen(why.trim_end_matches([':', ' ']).to_owned()));
+        let exit = Exit::Unseen(why.trim_end_matches([':', ' ']).to_owned());
+        return Evidence { summary, ..Evidence::of(exit) };
     }
     let exit = Exit::Elsewhere(format!("reported {}", reported.status));
     let log_tail = if reported.status == Finish::Complete { String::new() } else { said };

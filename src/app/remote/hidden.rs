@@ -54,16 +54,19 @@ fn parts(value: &str) -> impl Iterator<Item = &str> {
 /// run began.
 pub(super) fn without_token(text: &str, token: Digest) -> String {
     let mut clean = String::with_capacity(text.len());
-    let is_part = |c: char| c.is_ascii_alphanumeric();
-    let mut rest = text;
-    while let Some(start) = rest.find(is_part) {
-        let (before, word) = rest.split_at(start);
-        let (word, after) = word.split_at(word.find(|c| !is_part(c)).unwrap_or(word.len()));
-        clean += before;
-        clean += if Digest::of(word) == token { "***" } else { word };
-        rest = after;
+    let (mut kept, mut start) = (0, 0);
+    while let Some(digits) = text.as_bytes().get(start..start + RunToken::DIGITS) {
+        match digits.iter().rposition(|byte| !byte.is_ascii_hexdigit()) {
+            Some(other) => start += other + 1,
+            None if Digest::of(digits) == token => {
+                clean = clean + &text[kept..start] + "***";
+                start += RunToken::DIGITS;
+                kept = start;
+            }
+            None => start += 1,
+        }
     }
-    clean + rest
+    clean + &text[kept..]
 }
 
 #[cfg(test)]
@@ -76,6 +79,10 @@ mod tests {
         let text = format!("POST {{\"token\":\"{}\"}} gave 409: ä", token.expose());
         let clean = without_token(&text, token.digest());
         assert_eq!(clean, "POST {\"token\":\"***\"} gave 409: ä");
+        // In a URL, what is before it are digits, too.
+        let text = format!("%22token%22%3A%22{0}%22 {0}", token.expose());
+        let clean = without_token(&text, token.digest());
+        assert_eq!(clean, "%22token%22%3A%22***%22 ***");
         assert_eq!(without_token("", token.digest()), "");
         assert_eq!(without_token("No word of it.", token.digest()), "No word of it.");
     }

@@ -13,7 +13,7 @@ use std::{collections::HashMap, time::Duration};
 
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::{task::JoinSet, time::Instant};
-use tracing::warn;
+use tracing::{debug, warn};
 
 pub use self::call::{Call, Called, call};
 use self::{
@@ -25,7 +25,7 @@ use super::{apply::Begun, context::Context, supervise::Ended};
 use crate::{
     model::{AgentName, ArtifactKey, Digest, Outcome, RunId},
     runner::{Evidence, Exit, verdict},
-    store::{Ending, RemoteRun},
+    store::{Ending, RemoteRun, Reported},
     webhook::{Answer, Caller, Execution, Manners, Post},
 };
 
@@ -50,6 +50,10 @@ pub(super) struct Answered {
 /// The launches that are underway here, and what follows runs.
 pub(super) struct Remote<'a> {
     cx: &'a Context,
+    /// Whether runs are judged here of whose webhook not all variables are known:
+    /// nothing of them can be hidden, and nobody be told to stop. A job that builds
+    /// one agent leaves them to the next tick.
+    judges_any: bool,
     caller: Option<Caller>,
     launches: JoinSet<Answered>,
     /// When each execution was last asked about.
@@ -57,8 +61,9 @@ pub(super) struct Remote<'a> {
 }
 
 impl<'a> Remote<'a> {
-    pub(super) fn new(cx: &'a Context) -> Self {
-        Self { cx, caller: None, launches: JoinSet::new(), looked_at: HashMap::new() }
+    pub(super) fn new(cx: &'a Context, judges_any: bool) -> Self {
+        let (launches, looked_at) = (JoinSet::new(), HashMap::new());
+        Self { cx, judges_any, caller: None, launches, looked_at }
     }
 
     /// Whether no launch is underway.
@@ -74,10 +79,10 @@ impl<'a> Remote<'a> {
         let answer = |answer| Answered { run, agent: agent.clone(), answer };
         match self.prepare(begun) {
             Ok((caller, manners, post)) => {
-                if self.cx.settings.environment.api().is_none() {
+                if let Some(missing) = self.cx.settings.environment.missing_for_api() {
                     warn!(
                         agent.name = %agent,
-                        "`{agent}` is told no address to report to: set SUPABASE_URL and \
+                        "`{agent}` is told no {missing}: set SUPABASE_URL and \
                          SUPABASE_PUBLISHABLE_KEY, unless it reports in SQL"
                     );
                 }
@@ -165,6 +170,7 @@ impl<'a> Remote<'a> {
         }
         let over: Vec<(RemoteRun, Evidence)> = runs
             .into_iter()
+            .filter(|run| self.judges_any || self.knows_webhook(run))
             .map(|run| self.without_secrets(run))
             .filter_map(|run| {
                 let evidence = evidence(&run, seen.get(&run.run).cloned())?;
@@ -185,6 +191,13 @@ impl<'a> Remote<'a> {
             }
         }
         Ok(judged)
+    }
+
+    /// Whether all is known here that its webhook is called with.
+    fn knows_webhook(&self, run: &RemoteRun) -> bool {
+        let webhook = run.definition.as_ref().and_then(|definition| asked(&definition.0));
+        let variables = webhook.into_iter().flat_map(|(_, webhook)| webhook.variables());
+        variables.into_iter().all(|name| self.cx.settings.environment.word(name).is_some())
     }
 
     /// A run whose report holds nothing that was sent when it was launched.
@@ -274,9 +287,11 @@ impl<'a> Remote<'a> {
         let mut judged = Vec::new();
         for ((run, _), ending) in over.into_iter().zip(endings) {
             if !counted.contains(&run.run) {
-                warn!(agent.name = %run.agent, run.id = %run.run, "the run of `{}` was judged by somebody else", run.agent);
+                // By somebody else, or it just said itself how it ended.
+                debug!(agent.name = %run.agent, run.id = %run.run, "the run of `{}` is judged anew", run.agent);
                 continue;
             }
+            let usage = run.used();
             let took = (run.taken_at - run.claimed_at).to_std().unwrap_or_default();
             judged.push(Judged {
                 ended: Ended {
@@ -284,7 +299,7 @@ impl<'a> Remote<'a> {
                     outcome: ending.outcome,
                     took,
                     checkpoints: u32::try_from(run.checkpoints).unwrap_or(u32::MAX),
-                    usage: ending.usage,
+                    usage,
                 },
                 detail: ending.detail,
             });
@@ -302,8 +317,11 @@ fn of_remote(run: &RemoteRun, evidence: &Evidence, stored: &[(RunId, ArtifactKey
     let has = |key: &ArtifactKey| stored.iter().any(|(id, have)| *id == run.run && have == key);
     let missing: Vec<ArtifactKey> =
         produces.into_iter().flatten().filter(|key| !has(key)).cloned().collect();
-    let usage = run.usage.map(|usage| usage.0);
-    Ending { usage, ..ending((run.run, run.token), evidence, &missing, run.asked) }
+    let reported = run.reported.as_ref();
+    let reported =
+        reported.map(|said| Reported { summary: evidence.summary.clone(), ..said.0.clone() });
+    let usage = run.used();
+    Ending { usage, reported, ..ending((run.run, run.token), evidence, &missing, run.asked) }
 }
 
 /// How a run ended, from what is known of it.
@@ -330,5 +348,6 @@ pub(super) fn ending(
             .then(|| evidence.summary.clone())
             .flatten(),
         usage: None,
+        reported: None,
     }
 }

@@ -25,6 +25,8 @@ use crate::{
 /// How soon what an agent says about its progress and what it cost is in the
 /// database, where `wavemark status` reads it and budgets are kept.
 const SOON: Duration = Duration::from_millis(500);
+/// How often it is looked at most whether silent agents write files.
+const LOOK: Duration = Duration::from_secs(60);
 
 /// What a report came to; the weightiest last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -86,6 +88,8 @@ pub(super) struct Fleet<'a> {
     last_end: Option<Instant>,
     /// When the next heartbeat is due for what agents said, if they said anything.
     tells_at: Option<Instant>,
+    /// When it was last looked whether silent agents write files.
+    looked_at: Option<Instant>,
 }
 
 impl<'a> Fleet<'a> {
@@ -101,6 +105,7 @@ impl<'a> Fleet<'a> {
             first_start: None,
             last_end: None,
             tells_at: None,
+            looked_at: None,
         }
     }
 
@@ -384,17 +389,26 @@ impl<'a> Fleet<'a> {
         }
     }
 
-    /// Who is silent for long may still be writing files.
+    /// Who is silent for long may still be writing files. That is looked at now and
+    /// then, because they can be many.
     async fn look_for_files(&mut self) {
-        let long = self.cx.project.settings.stall_timeout / 2;
-        for active in self.active.values_mut() {
+        let stall = self.cx.project.settings.stall_timeout;
+        if self.looked_at.is_some_and(|at| at.elapsed() < (stall / 8).min(LOOK)) {
+            return;
+        }
+        self.looked_at = Some(Instant::now());
+        let silent = self.active.iter().filter(|(_, one)| one.sign_of_life.elapsed() >= stall / 2);
+        let looks: Vec<_> = silent
+            .map(|(&run, active)| {
+                let dir = active.dir.clone();
+                (run, tokio::task::spawn_blocking(move || dir.written_ago()))
+            })
+            .collect();
+        for (run, look) in looks {
+            let written = look.await.ok().flatten();
+            let Some(active) = self.active.get_mut(&run) else { continue };
             let silent = active.sign_of_life.elapsed();
-            if silent < long {
-                continue;
-            }
-            let dir = active.dir.clone();
-            let written = tokio::task::spawn_blocking(move || dir.written_ago()).await;
-            if let Some(ago) = written.ok().flatten().filter(|ago| *ago < silent) {
+            if let Some(ago) = written.filter(|ago| *ago < silent) {
                 active.sign_of_life += silent - ago;
             }
         }

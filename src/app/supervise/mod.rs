@@ -72,7 +72,7 @@ pub(super) async fn supervise(
         cx,
         known: Known::default(),
         fleet: Fleet::new(cx, options.budget),
-        remote: Remote::new(cx),
+        remote: Remote::new(cx, options.until.is_tick()),
         pusher: Pusher::new(cx.publisher()?),
         launched: false,
         told: 0,
@@ -144,7 +144,9 @@ struct Round {
 
 impl Supervisor<'_> {
     async fn run(mut self, observe: &mut dyn FnMut(Progress)) -> anyhow::Result<Session> {
-        let mut beat = tokio::time::interval(self.cx.project.settings.lease / 6);
+        let settings = &self.cx.project.settings;
+        // Signs of life are to be known before they are missed.
+        let mut beat = tokio::time::interval((settings.lease / 6).min(settings.stall_timeout / 4));
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut failing: Option<Instant> = None;
         loop {

@@ -22,6 +22,14 @@ pub enum Until {
     Built(AgentName),
 }
 
+impl Until {
+    /// Whether it looks after the whole project, and not after one agent, on a
+    /// machine that may have no more than that one needs.
+    pub(in crate::app) fn is_tick(&self) -> bool {
+        !matches!(self, Self::Built(_))
+    }
+}
+
 /// How to go about it.
 #[derive(Clone, Debug)]
 pub struct Options {

@@ -67,8 +67,10 @@ fn completed(told: &mut Transcript, item: &Json) -> Option<String> {
         _ => {
             told.call.turns = told.call.turns.saturating_add(1);
             told.answered = true;
-            let said = [text(item, "/status"), text(item, "/error/message")];
-            if said.into_iter().flatten().any(is_denial) {
+            // What a tool of a server says itself can be about anything.
+            let unapproved =
+                text(item, "/error/message").is_some_and(|said| said.contains("approval"));
+            if unapproved || text(item, "/status").is_some_and(is_denial) {
                 told.denied.extend(tool(item));
             }
             None

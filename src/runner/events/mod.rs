@@ -19,15 +19,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 
-pub(super) use self::words::fault;
 use self::{
     figures::{count, dollars},
     lines::Lines,
+    words::fault,
 };
 use crate::model::{EventFormat, Usage};
 
 /// How often in a row a login may be refused before it is hopeless.
 const HOPELESS: u32 = 3;
+/// The longest complaint that is kept, in bytes.
+const COMPLAINT: usize = 1024;
 
 /// What went wrong with a conversation, by what can be done about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,8 +80,14 @@ pub(super) struct Transcript {
     /// What the program counts for the conversation, which may have begun in an
     /// earlier call.
     counted: Option<Usage>,
+    /// What it last complained of beside its events, since the model last did
+    /// anything.
+    pub(super) complaint: Option<(Fault, String)>,
     /// How often in a row the login was refused.
     refusals: u32,
+    /// How often it was, by what is printed beside the events: often the same
+    /// refusals.
+    complaints: u32,
 }
 
 /// What a program had counted for a conversation when a call begins.
@@ -94,7 +102,7 @@ pub(super) struct Before {
 impl Transcript {
     /// Whether the program tries a login again and again that is refused.
     pub(super) fn is_hopeless(&self) -> bool {
-        self.refusals >= HOPELESS
+        self.refusals.max(self.complaints) >= HOPELESS
     }
 
     /// What this call used. `before` is what the program had counted for the
@@ -148,10 +156,13 @@ impl Transcript {
         self.call = self.call.since(before) + used;
     }
 
-    /// It says beside its events that its login is refused.
-    fn complained(&mut self) {
-        // Where the model answered, it is about something else.
-        self.refusals += u32::from(!self.answered);
+    /// A line that is no event; returns what it complains of, if it does.
+    fn complained(&mut self, line: &[u8]) -> Option<Fault> {
+        let line = String::from_utf8_lossy(line);
+        let fault = Some(fault(&line, None)).filter(|fault| *fault != Fault::Other)?;
+        let line = line.trim();
+        self.complaint = Some((fault, line[..line.floor_char_boundary(COMPLAINT)].to_owned()));
+        Some(fault)
     }
 
     fn refused(&mut self, status: Option<u64>) {
@@ -161,10 +172,16 @@ impl Transcript {
         };
     }
 
-    /// The model said something.
-    fn said(&mut self, text: &str) -> Option<String> {
+    /// The model did something: what was complained of is past.
+    fn acted(&mut self) {
         self.answered = true;
         self.refusals = 0;
+        self.complaint = None;
+    }
+
+    /// The model said something.
+    fn said(&mut self, text: &str) -> Option<String> {
+        self.acted();
         let text = text.trim();
         if text.is_empty() {
             return None;
@@ -175,8 +192,7 @@ impl Transcript {
 
     /// The model used a tool.
     fn tool(&mut self, name: &str, input: &Json) -> Option<String> {
-        self.answered = true;
-        self.refusals = 0;
+        self.acted();
         let known = ["command", "file_path", "path", "pattern", "url", "query", "description"];
         let detail = known.iter().find_map(|key| input.get(key)?.as_str());
         let line = detail.and_then(|detail| detail.trim().lines().next()).unwrap_or_default();
@@ -220,21 +236,22 @@ impl Events {
 
     /// Takes the last line, which may have no end.
     pub(super) fn finish(&mut self) -> Vec<String> {
-        let rest = self.lines.finish();
+        let (rest, aside) = (self.lines.finish(), self.aside.finish());
+        if let Some(line) = aside {
+            self.transcript.complained(&line);
+        }
         rest.iter().filter_map(|line| hear_line(self.format, &mut self.transcript, line)).collect()
     }
 
     /// Takes what was printed beside the events.
     pub(super) fn push_aside(&mut self, bytes: &[u8]) {
-        if self.format == EventFormat::None {
-            return;
-        }
-        let about_login =
-            |line: &Vec<u8>| fault(&String::from_utf8_lossy(line), None) == Fault::Login;
-        // One complaint can have many lines.
-        if self.aside.push(bytes).iter().any(about_login) {
-            self.transcript.complained();
-        }
+        let Self { format, aside, transcript, .. } = self;
+        let faults: Vec<Fault> =
+            aside.push(bytes).iter().filter_map(|line| transcript.complained(line)).collect();
+        // One complaint can have many lines; and where the model answered, it is
+        // about something else.
+        let counts = *format != EventFormat::None && !transcript.answered;
+        transcript.complaints += u32::from(counts && faults.contains(&Fault::Login));
     }
 
     /// What was told so far.
@@ -252,6 +269,9 @@ fn hear_line(format: EventFormat, transcript: &mut Transcript, line: &[u8]) -> O
     // No event: for people, as it is.
     let text = String::from_utf8_lossy(line);
     let torn = format != EventFormat::None && text.trim_start().starts_with('{');
+    if !torn {
+        transcript.complained(line);
+    }
     (!torn && !text.trim().is_empty()).then(|| text.trim_end().to_owned())
 }
 

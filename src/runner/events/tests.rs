@@ -310,6 +310,57 @@ fn a_login_that_is_refused_beside_the_events_is_hopeless_in_the_end() {
 }
 
 #[test]
+fn a_refusal_that_is_told_twice_counts_once() {
+    let mut events = Events::new(EventFormat::Codex);
+    for tries in 1..=3 {
+        assert!(!events.transcript().is_hopeless(), "{tries}");
+        events.push(b"{\"type\":\"error\",\"message\":\"401 Unauthorized\"}\n");
+        events.push_aside(b"ERROR: 401 Unauthorized\n");
+    }
+    assert!(events.transcript().is_hopeless());
+}
+
+#[test]
+fn a_complaint_counts_until_the_model_does_something() {
+    let complaint = |lines: &[&str]| {
+        let mut events = Events::new(EventFormat::Gemini);
+        for line in lines {
+            match line.strip_prefix("2> ") {
+                Some(aside) => events.push_aside(aside.as_bytes()),
+                None => drop(events.push(format!("{line}\n").as_bytes())),
+            }
+        }
+        events.finish();
+        events.transcript().complaint.as_ref().map(|(fault, said)| format!("{fault:?}: {said}"))
+    };
+    let said = r#"{"type":"message","role":"assistant","content":"401 unauthorized"}"#;
+    let aside = "2> Error: max session turns reached";
+    assert_eq!(complaint(&[said]), None);
+    assert_eq!(complaint(&["2> over budget\n", "2> thinking.budget_tokens is too small"]), None);
+    // Without an end, too, and on standard output.
+    let turns = Some("Turns: Error: max session turns reached".to_owned());
+    assert_eq!(complaint(&[said, aside]), turns);
+    assert_eq!(complaint(&[said, aside.strip_prefix("2> ").unwrap()]), turns);
+    assert_eq!(complaint(&["2> Error: 401 Unauthorized\n", said]), None);
+    assert_eq!(complaint(&[&format!("{{ torn: {aside}")]), None);
+    let long = complaint(&[&format!("2> not logged in {}", "ä".repeat(3000))]).unwrap();
+    assert!(long.len() < 1100, "{}", long.len());
+}
+
+#[test]
+fn a_tool_that_fails_by_itself_was_not_denied() {
+    let event = |message: &str| {
+        format!(
+            r#"{{"type":"item.completed","item":{{"type":"mcp_tool_call","server":"files","tool":"read","error":{{"message":"{message}"}},"status":"failed"}}}}"#
+        )
+    };
+    let denied = |message: &str| heard(EventFormat::Codex, event(message).as_bytes()).0.denied;
+    assert!(denied("open /etc/shadow: Permission denied (os error 13)").is_empty());
+    let told = denied("MCP tool call requires approval, but approval policy is never");
+    assert_eq!(Vec::from_iter(told), ["files.read"]);
+}
+
+#[test]
 fn what_is_said_without_an_event_is_understood_too() {
     for name in ["codex-nosession", "gemini-nosession", "opencode-nosession"] {
         let said = String::from_utf8(recorded(&format!("{name}.err"))).unwrap();

@@ -4,7 +4,7 @@
 use super::Fault;
 
 /// By what people can do about it, the more special first.
-const SAID: [(Fault, &[&str]); 4] = [
+const SAID: [(Fault, &[&str]); 3] = [
     (
         Fault::NoSession,
         &[
@@ -38,11 +38,10 @@ const SAID: [(Fault, &[&str]); 4] = [
         ],
     ),
     (Fault::Turns, &["maximum number of turns", "max session turns", "turn limit"]),
-    (Fault::Budget, &["budget"]),
 ];
 
 /// What a complaint is about; `status` is what the provider answered.
-pub(in crate::runner) fn fault(said: &str, status: Option<u64>) -> Fault {
+pub(super) fn fault(said: &str, status: Option<u64>) -> Fault {
     if matches!(status, Some(401 | 403)) {
         return Fault::Login;
     }

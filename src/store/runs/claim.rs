@@ -227,12 +227,15 @@ async fn begun(tx: &mut Tx, claims: &[Claim]) -> Result<Vec<Claimed>> {
              ) as gets_artifacts,
              exists (select from public.feedback f where f.agent_id = a.id) as gets_threads,
              (
-                 select least(coalesce(sum((cost.usage #>> '{cost,usd_micros}')::numeric), 0), $2)::bigint
+                 select least(coalesce(sum(
+                     -- Whoever may write rows may write anything there.
+                     case jsonb_typeof(cost.usage #> '{cost,usd_micros}') when 'number' then
+                         greatest((cost.usage #>> '{cost,usd_micros}')::numeric, 0)
+                     end
+                 ), 0), $2)::bigint
                  from public.runs cost
                  where cost.agent_id = a.id and cost.epoch > a.attempts_since
                      and cost.generation = a.generation
-                     and jsonb_typeof(cost.usage #> '{cost,usd_micros}') = 'number'
-                     and (cost.usage #>> '{cost,usd_micros}')::numeric >= 0
              ) as spent
          from public.runs r join public.agents a on a.id = r.agent_id
          left join public.waves w on w.id = a.wave_id

@@ -2,6 +2,7 @@
 
 use sqlx::types::Json;
 
+use super::Reported;
 use crate::{
     model::{Digest, Outcome, ProjectId, RunId, Usage},
     store::{
@@ -29,13 +30,17 @@ pub struct Ending {
     pub summary: Option<String>,
     /// What it used of a language model, if it is known to have used one.
     pub usage: Option<Usage>,
+    /// What it said itself about its end, if it did and this follows from it, with
+    /// nothing secret in it. It takes the place of what was said.
+    pub reported: Option<Reported>,
 }
 
 impl Store {
     /// Ends runs, each provided nobody took over; returns those that counted.
     ///
     /// A run that was declared lost and finishes after all still counts, as
-    /// long as its agent was not claimed again.
+    /// long as its agent was not claimed again. One that said meanwhile how it
+    /// ended is to be judged by that.
     pub async fn finish(&self, project: ProjectId, endings: &[Ending]) -> Result<Vec<RunId>> {
         self.tx(async |tx| finish(tx, project, endings).await).await
     }
@@ -49,25 +54,28 @@ async fn finish(tx: &mut Tx, project: ProjectId, endings: &[Ending]) -> Result<V
         "with ending as (
              select * from unnest(
                  $1::uuid[], $2::text[], $3::text[], $4::text[], $5::int[], $6::text[], $7::text[],
-                 $9::jsonb[], $10::text[]
-             ) as ending (run, token, outcome, detail, exit_code, log_tail, summary, usage, used)
+                 $9::jsonb[], $10::text[], $11::jsonb[]
+             ) as ending (
+                 run, token, outcome, detail, exit_code, log_tail, summary, usage, used, reported
+             )
          ), ended as (
              update public.runs r
              set finished_at = now(), lease_until = null, outcome = ending.outcome,
                  detail = nullif(ending.detail, ''), exit_code = ending.exit_code,
                  log_tail = nullif(ending.log_tail, ''), progress = null,
-                 usage = coalesce(ending.usage, r.usage)
+                 -- What goes on elsewhere tells that itself.
+                 usage = case when r.remote then r.usage
+                     else coalesce(ending.usage, r.usage) end,
+                 reported = r.reported || ending.reported
              from ending, public.agents a
              where r.id = ending.run and r.token_sha256 = ending.token
                  and a.id = r.agent_id and a.epoch = r.epoch
-                 and (r.finished_at is null or (r.outcome = 'lost' and not exists (
-                     -- It cannot know what was acted on after it began.
-                     select from public.feedback f
-                     where f.agent_id = r.agent_id and f.applied_at > r.claimed_at
-                         and f.kind in ('comment', 'question') and f.resolution = 'completed'
-                 )))
+                 and (r.reported is null) = (ending.reported is null)
+                 and (r.finished_at is null or (
+                     r.outcome = 'lost' and not wavemark.missed_news(r)
+                 ))
              returning r.id, r.agent_id, r.generation, r.work_sha256, r.inputs,
-                 ending.*
+                 ending.outcome, ending.detail, ending.summary, ending.used
          ), built as (
              update public.agents a
              set built_generation = ended.generation, built_work_sha256 = ended.work_sha256,
@@ -109,6 +117,7 @@ async fn finish(tx: &mut Tx, project: ProjectId, endings: &[Ending]) -> Result<V
     .bind(
         endings.iter().map(|ending| ending.usage.map(|used| used.to_string())).collect::<Vec<_>>(),
     )
+    .bind(endings.iter().map(|ending| ending.reported.as_ref().map(Json)).collect::<Vec<_>>())
     .fetch_all(tx.conn())
     .await?;
     if counted.len() < endings.len() {

@@ -117,11 +117,7 @@ async fn revive(tx: &mut Tx, project: ProjectId, lease: Duration, beats: &[Beat]
                      where live.project_id = r.project_id and live.pool = r.pool
                          and live.finished_at is null
                  )
-                 and not exists (
-                     select from public.feedback f
-                     where f.agent_id = r.agent_id and f.applied_at > r.claimed_at
-                         and f.kind in ('comment', 'question') and f.resolution = 'completed'
-                 )",
+                 and not wavemark.missed_news(r)",
         )
         .bind(run)
         .bind(lease.as_secs_f64())
@@ -131,7 +127,8 @@ async fn revive(tx: &mut Tx, project: ProjectId, lease: Duration, beats: &[Beat]
     Ok(())
 }
 
-/// Declares runs lost whose lease ran out; returns their agents.
+/// Declares runs lost whose lease ran out; returns their agents. One that said how
+/// it ended is to be judged by that, however late.
 pub(crate) async fn expire(tx: &mut Tx, runs: &[RunId]) -> Result<Vec<(RunId, AgentId)>> {
     if runs.is_empty() {
         return Ok(Vec::new());
@@ -141,6 +138,7 @@ pub(crate) async fn expire(tx: &mut Tx, runs: &[RunId]) -> Result<Vec<(RunId, Ag
          set finished_at = now(), outcome = 'lost', lease_until = null,
              detail = 'nothing was heard from ' || case host when '' then 'its machine' else host end
          where id = any ($1) and finished_at is null and lease_until < now()
+             and reported is null
          returning id, agent_id",
     )
     .bind(runs)

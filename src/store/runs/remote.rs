@@ -3,7 +3,7 @@
 //! They say by calls what they do and how they ended; the functions that they
 //! call stand in the migrations, and only ever add facts.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize, de::IgnoredAny};
 use sqlx::types::Json;
 
 use super::{Claim, Claimed, lock_pools};
@@ -18,14 +18,38 @@ use crate::{
 };
 
 /// What a run said about its end, or what was said about it.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+///
+/// Anything is read as one: whoever may write rows may write anything there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "AnyReport")]
 pub struct Reported {
     /// How it ended.
     pub status: Finish,
     /// What it did, or why it could not.
     pub summary: Option<String>,
     /// What kind of failure it was, in the words of whoever noticed.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum AnyReport {
+    Known { status: Finish, summary: Option<String>, cause: Option<String> },
+    Unknown(IgnoredAny),
+}
+
+impl From<AnyReport> for Reported {
+    fn from(report: AnyReport) -> Self {
+        match report {
+            AnyReport::Known { status, summary, cause } => Self { status, summary, cause },
+            AnyReport::Unknown(IgnoredAny) => Self {
+                status: Finish::Failed,
+                summary: Some("what it reported cannot be read".to_owned()),
+                cause: None,
+            },
+        }
+    }
 }
 
 /// A run that goes on elsewhere, or went on until it said how it ended.
@@ -59,10 +83,17 @@ pub struct RemoteRun {
     pub asked: bool,
     /// How many checkpoints it stored.
     pub checkpoints: i64,
-    /// What it says it used of a language model so far.
-    pub usage: Option<Json<Usage>>,
+    /// What it says it used of a language model so far, which may be anything.
+    pub usage: Option<Json<serde_json::Value>>,
     /// What its agent does, as it was when it began.
     pub definition: Option<Json<Definition>>,
+}
+
+impl RemoteRun {
+    /// What it says it used of a language model so far, as far as that can be read.
+    pub fn used(&self) -> Option<Usage> {
+        Usage::deserialize(&self.usage.as_ref()?.0).ok()
+    }
 }
 
 impl Store {
@@ -107,6 +138,7 @@ impl Store {
                      and (r.finished_at is null or r.outcome = 'lost')
                      -- Given up, and heard of after all.
                      and (r.finished_at is null or r.reported_at > r.finished_at)
+                     and (r.finished_at is null or not wavemark.missed_news(r))
                  order by r.claimed_at, a.name",
             )
             .bind(project.id)

@@ -4,11 +4,12 @@ mod server;
 
 use std::{ops::Deref, time::Duration};
 
-use sqlx::{AssertSqlSafe, Decode, Postgres, Row as _, Type};
+use sqlx::{AssertSqlSafe, Decode, Postgres, Row as _, Type, types::Json};
 
 pub(crate) use self::server::Database;
 use super::{
-    Beat, Claim, Claimed, Ending, Error, Kept, Maker, Project, Result, Retire, Store, Tx, runs,
+    Beat, Claim, Claimed, Ending, Error, Kept, Maker, Project, Reported, Result, Retire, Store, Tx,
+    runs,
 };
 use crate::{
     engine::{Agent, Snapshot},
@@ -70,6 +71,7 @@ impl Running {
             log_tail: String::new(),
             usage: None,
             summary: None,
+            reported: None,
         }
     }
 }
@@ -163,9 +165,12 @@ impl TestStore {
         wish(self.id(agent).await, &self.facts(agent).await)
     }
 
-    /// Ends a run; says whether that counted.
+    /// Ends a run, by what it reported if it did; says whether that counted.
     pub(crate) async fn end(&self, run: &Running, outcome: Outcome) -> bool {
-        self.ends(run.ending(outcome)).await
+        let reported = format!("select reported from runs where id = '{}'", run.id);
+        let reported: Option<Json<Reported>> = self.value(&reported).await;
+        let reported = reported.map(|reported| reported.0);
+        self.ends(Ending { reported, ..run.ending(outcome) }).await
     }
 
     /// Ends a run; says whether that counted.

@@ -387,19 +387,19 @@ async fn progress_is_one_line_that_a_terminal_can_show() {
 #[tokio::test]
 async fn a_run_says_what_it_used_so_far_and_at_its_end() {
     let (store, run) = claimed().await;
-    let used = async || store.remote_runs(&store.project).await.unwrap().remove(0).usage;
+    let used = async || store.remote_runs(&store.project).await.unwrap().remove(0).used();
     let progress =
         r#"run_progress($, usage => '{"output": 7, "cost": {"usd_micros": 250000}, "mine": [1]}')"#;
     called(&store, "anon", &with(&run, "run_progress($, 'halfway')")).await;
     called(&store, "anon", &with(&run, progress)).await;
     let cost = Some(Cost { usd: "0.25".parse().unwrap(), basis: CostBasis::Reported });
     let told = Usage { output: 7, cost, ..Usage::default() };
-    assert_eq!(used().await.unwrap().0, told);
+    assert_eq!(used().await, Some(told));
     assert_eq!(store.facts("echo").await.spent, told.cost.unwrap().usd);
     // Neither takes back what the other said.
     called(&store, "anon", &with(&run, "run_progress($, 'on')")).await;
     called(&store, "anon", &with(&run, "run_progress($)")).await;
-    assert_eq!(used().await.unwrap().0, told);
+    assert_eq!(used().await, Some(told));
     assert_eq!(store.value::<String>("select progress from runs").await, "on");
 
     let finish = r#"run_finish($, usage => '{"output": 9, "cost": {"usd_micros": 300000}}')"#;
@@ -408,8 +408,7 @@ async fn a_run_says_what_it_used_so_far_and_at_its_end() {
     let other =
         called(&store, "anon", &with(&run, "run_finish($, usage => '{\"output\": 8}')")).await;
     assert_eq!(other, "PT409 the run has said that it ended: complete");
-    let runs = store.remote_runs(&store.project).await.unwrap();
-    assert_eq!(runs[0].usage.as_ref().unwrap().0.output, 9);
+    assert_eq!(used().await.unwrap().output, 9);
 }
 
 #[tokio::test]
@@ -454,6 +453,6 @@ async fn what_cannot_be_a_usage_is_refused_and_nothing_is_written() {
         store.remote_runs(&store.project).await.unwrap();
     }
     let Usage { turns, output, .. } =
-        store.remote_runs(&store.project).await.unwrap()[0].usage.unwrap().0;
+        store.remote_runs(&store.project).await.unwrap()[0].used().unwrap();
     assert_eq!((turns, output), (999_999_999_999_999, 1_000));
 }

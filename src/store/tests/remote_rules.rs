@@ -3,7 +3,7 @@
 
 use super::remote::{CALLS, called, claimed, launched, token, with};
 use crate::{
-    model::{Outcome, StopReason},
+    model::{Finish, Outcome, StopReason},
     store::{Store, feedback, testing::Running},
 };
 
@@ -72,7 +72,7 @@ async fn a_finish_whose_answer_was_lost_is_answered_after_the_verdict_too() {
     insta::assert_snapshot!(told.join("\n"), @"
     PT409 the run has said that it ended: failed
     PT409 the run has said that it ended: failed
-    PT409 the run has ended: failed
+    PT409 the run has said that it ended: failed
     PT409 the run has said that it ended: failed
     ");
     assert_eq!(store.value::<String>("select outcome from runs where epoch = 1").await, "failed");
@@ -81,10 +81,82 @@ async fn a_finish_whose_answer_was_lost_is_answered_after_the_verdict_too() {
 #[tokio::test]
 async fn a_finish_that_nobody_judged_before_another_run_took_over_does_not_count() {
     let (store, run) = claimed().await;
-    finishes(&store, &run).await;
     store.lose(&run).await;
+    finishes(&store, &run).await;
     store.claim("echo").await;
     assert_eq!(finishes(&store, &run).await, "PT409 another run of this agent took over");
+}
+
+#[tokio::test]
+async fn a_run_that_said_how_it_ended_is_not_lost_however_late_it_is_judged() {
+    let (store, run) = claimed().await;
+    finishes(&store, &run).await;
+    for call in ["run_inputs($)", "run_heartbeat($)", "run_progress($)", "run_claim($, 'me')"] {
+        let answer = called(&store, "anon", &with(&run, call)).await;
+        assert_eq!(answer, "PT409 the run has said that it ended: failed", "{call}");
+    }
+    let lease = "select lease_until > now() + interval '23 hours' from runs";
+    assert!(store.value::<bool>(lease).await);
+
+    store.lose(&run).await;
+    assert!(store.facts("echo").await.run.is_some_and(|run| run.lease_until >= run.progress_at));
+    // Whoever did not hear of it does not judge it.
+    assert!(!store.ends(run.ending(Outcome::TimedOut)).await);
+    assert!(store.end(&run, Outcome::Failed).await);
+}
+
+#[tokio::test]
+async fn a_report_of_a_run_that_missed_news_is_refused_and_nobody_waits_for_it() {
+    let (store, run) = claimed().await;
+    store.lose(&run).await;
+    store.given_feedback("kind, resolved, applied_at", "'comment', true, now()").await;
+    let given_up = "PT409 the run was silent for too long and was given up";
+    assert_eq!(finishes(&store, &run).await, given_up);
+    assert!(store.remote_runs(&store.project).await.unwrap().is_empty());
+}
+
+/// Figures come in any order, and whoever may write rows may write anything.
+#[tokio::test]
+async fn what_a_run_used_never_gets_less() {
+    let (store, run) = claimed().await;
+    let mut told = vec![];
+    for (given, usage) in [
+        ("null", r#"{"turns": 3, "cost": {"usd_micros": 250000, "basis": "computed"}}"#),
+        ("usage", r#"{"turns": 2, "output": 7}"#),
+        ("usage", r#"{"cost": {"usd_micros": null}}"#),
+        ("usage", r#"{"cost": {"usd_micros": 1}}"#),
+        (r#"'{"turns": "many", "cost": 7}'"#, r#"{"turns": 1}"#),
+        (r#"'{"turns": 1e300, "cost": {"usd_micros": 1e300}}'"#, r#"{"turns": 1}"#),
+        (r#"'{"turns": -1.5, "cost": {"usd_micros": 0.5}}'"#, r#"{"turns": 1}"#),
+    ] {
+        store.sql(&format!("update runs set usage = {given}")).await;
+        let call = with(&run, &format!("run_progress($, usage => '{usage}')"));
+        assert!(called(&store, "anon", &call).await.starts_with('{'), "{usage}");
+        let used = store.remote_runs(&store.project).await.unwrap()[0].used();
+        told.push(used.map_or("unreadable".to_owned(), |used| used.to_string()));
+    }
+    insta::assert_snapshot!(told.join("\n"), @"
+    $0.25, 3 turns, 0 tokens in and 0 out
+    $0.25, 3 turns, 0 tokens in and 7 out
+    $0.25, 3 turns, 0 tokens in and 7 out
+    $0.25, 3 turns, 0 tokens in and 7 out
+    1 turn, 0 tokens in and 0 out
+    $1000000000.00, 999999999999999 turns, 0 tokens in and 0 out
+    $0.00, 1 turn, 0 tokens in and 0 out
+    ");
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_stops_nobody() {
+    let (store, _) = claimed().await;
+    for anything in ["7", r#"{"status": "splendid"}"#, r#"[{"summary": 7}]"#] {
+        let usage = r#"{"output": -1, "cost": 5}"#;
+        let set = format!("reported = '{anything}', reported_at = now(), usage = '{usage}'");
+        store.sql(&format!("update runs set {set}")).await;
+        let run = store.remote_runs(&store.project).await.unwrap().remove(0);
+        assert_eq!(run.used(), None);
+        assert_eq!(run.reported.unwrap().0.status, Finish::Failed, "{anything}");
+    }
 }
 
 /// An API in front of the database puts the message into the first line of its
@@ -128,8 +200,12 @@ async fn the_token_of_a_run_is_in_nothing_that_it_leaves() {
         "run_claim($, 'by #')",
         "run_claim($, 'me')",
         "run_checkpoint($, 'doc/a.md', '{\"token\": \"#\"}')",
+        "run_checkpoint($, 'doc/#', 'x')",
+        "run_checkpoint($, '#', 'x')",
         "run_ask($, 'Is # right?')",
         "run_progress($, 'I am #')",
+        "run_progress($, usage => '{\"output\": \"#\"}')",
+        "run_finish($, '#')",
         "run_finish($, 'complete', 'I was #')",
         "run_finish($, 'complete', 'I was #')",
     ] {
@@ -141,8 +217,12 @@ async fn the_token_of_a_run_is_in_nothing_that_it_leaves() {
     PT422 the reference has the token of the run in it
     done
     PT422 doc/a.md has the token of the run in it
+    PT422 the key has the token of the run in it
+    PT422 the key has the token of the run in it
     PT422 the question has the token of the run in it
     done
+    PT422 output is not a count: ***
+    PT422 '***' is not a way to end
     done
     done
     ");

@@ -10,6 +10,7 @@ mod model;
 use std::cell::{Cell, RefCell};
 
 use proptest::{
+    bool,
     collection::vec,
     option,
     prelude::*,
@@ -26,7 +27,10 @@ use self::model::{
 use super::remote::{called, token};
 use crate::{
     model::{Digest, Outcome},
-    store::testing::{self, Running, TestStore},
+    store::{
+        Ending, Reported,
+        testing::{self, Running, TestStore},
+    },
 };
 
 /// One thing that happens. Runs are counted from the newest.
@@ -38,8 +42,9 @@ enum Step {
     Begin(usize),
     /// Nothing was heard of a run for too long.
     Lose(usize),
-    /// Whoever ticks judges a run, or tries to with another secret.
-    Judge(usize, Outcome, Secret),
+    /// Whoever ticks judges a run, or tries to with another secret, or did not hear
+    /// whether it said how it ended.
+    Judge(usize, Outcome, Secret, bool),
     /// A person answers everything that an agent asked, and that is acted on.
     Answer(usize),
     Call(usize, Secret, Call),
@@ -62,6 +67,7 @@ fn any_call() -> impl Strategy<Value = Call> {
         2 => select(vec!["me", "me", "another"]).prop_map(Call::Claim),
         2 => Just(Call::Heartbeat),
         1 => select(vec!["on it", "nearly"]).prop_map(Call::Progress),
+        1 => (0..9_u64, option::of(0..9_u64)).prop_map(|(turns, usd)| Call::Used(turns, usd)),
         4 => (select(vec!["doc/a", "schema/b"]), select(vec!["one", "two"]), request())
             .prop_map(|(key, content, request)| Call::Checkpoint(key, content, request)),
         3 => (select(vec!["Which?", "Why?"]), request())
@@ -83,7 +89,8 @@ fn any_step() -> impl Strategy<Value = Step> {
         1 => (0..2_usize).prop_map(Step::Launch),
         3 => (0..2_usize).prop_map(Step::Begin),
         3 => (0..3_usize).prop_map(Step::Lose),
-        1 => (0..3_usize, outcome, secret()).prop_map(|(run, how, by)| Step::Judge(run, how, by)),
+        1 => (0..3_usize, outcome, secret(), bool::weighted(0.2))
+            .prop_map(|(run, how, by, outdated)| Step::Judge(run, how, by, outdated)),
         3 => (0..2_usize).prop_map(Step::Answer),
         1 => (select(vec!["me", "me", "another"]), secret()).prop_map(|(who, by)| Step::Fail(who, by)),
         12 => (0..3_usize, secret(), any_call()).prop_map(|(run, by, call)| Step::Call(run, by, call)),
@@ -112,14 +119,23 @@ impl Days<'_> {
                     return Ok(());
                 };
                 self.store.lose(&self.runs[at]).await;
-                self.model.runs[at].outcome = Some(Outcome::Lost);
+                self.model.lose(at);
             }
-            Step::Judge(run, outcome, by) => {
+            Step::Judge(run, outcome, by, outdated) => {
                 let Some(at) = at(*run) else { return Ok(()) };
-                let token = Digest::of(self.secret(at, *by));
-                let run = Running { token, ..self.runs[at].clone() };
-                let counted = self.store.end(&run, *outcome).await;
-                let expected = *by == Secret::ItsOwn && self.model.judge(at, *outcome);
+                let reported = self.model.runs[at].reported();
+                let by_report = reported.is_some() != *outdated;
+                let ending = Ending {
+                    token: Digest::of(self.secret(at, *by)),
+                    reported: by_report.then(|| Reported {
+                        status: reported.unwrap_or("complete").parse().unwrap(),
+                        summary: Some("nothing secret".to_owned()),
+                        cause: None,
+                    }),
+                    ..self.runs[at].ending(*outcome)
+                };
+                let counted = self.store.ends(ending).await;
+                let expected = *by == Secret::ItsOwn && self.model.judge(at, *outcome, by_report);
                 prop_assert_eq!(counted, expected);
             }
             Step::Answer(agent) => {

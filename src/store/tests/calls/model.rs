@@ -14,6 +14,8 @@ pub(super) enum Call {
     Claim(&'static str),
     Heartbeat,
     Progress(&'static str),
+    /// So many turns so far, and so much money, if any.
+    Used(u64, Option<u64>),
     /// What, its content, and the key of the request.
     Checkpoint(&'static str, &'static str, Option<&'static str>),
     Ask(&'static str, Option<&'static str>),
@@ -29,6 +31,10 @@ impl Call {
             Self::Claim(by) => format!("run_claim($, '{by}')"),
             Self::Heartbeat => "run_heartbeat($)".to_owned(),
             Self::Progress(said) => format!("run_progress($, '{said}')"),
+            Self::Used(turns, usd) => {
+                let usage = json!({ "turns": turns, "cost": { "usd_micros": usd } });
+                format!("run_progress($, usage => '{usage}')")
+            }
             Self::Checkpoint(key, content, request) => {
                 format!("run_checkpoint($, '{key}', '{content}'{})", more(request))
             }
@@ -51,6 +57,7 @@ pub(super) struct ModelRun {
     /// Whether somebody else said so, in other words.
     is_hearsay: bool,
     progress: Option<&'static str>,
+    used: Option<(u64, Option<u64>)>,
     /// What its keys were used for, and the version that came of it.
     requests: BTreeMap<&'static str, (String, usize)>,
     /// Whether what people said was acted on since it began.
@@ -58,6 +65,10 @@ pub(super) struct ModelRun {
 }
 
 impl ModelRun {
+    pub(super) fn reported(&self) -> Option<&'static str> {
+        self.reported
+    }
+
     fn is_lost(&self) -> bool {
         self.outcome == Some(Outcome::Lost)
     }
@@ -119,12 +130,22 @@ impl Model {
         true
     }
 
-    /// Whether it counts, or did before.
-    pub(super) fn judge(&mut self, at: usize, outcome: Outcome) -> bool {
+    /// Nothing was heard of it for too long.
+    pub(super) fn lose(&mut self, at: usize) {
+        let run = &mut self.runs[at];
+        // What it said is still to be judged.
+        if run.reported.is_none() {
+            run.outcome = Some(Outcome::Lost);
+        }
+    }
+
+    /// Whether it counts, or did before. What is known of it may be outdated:
+    /// whether it said how it ended.
+    pub(super) fn judge(&mut self, at: usize, outcome: Outcome, by_report: bool) -> bool {
         let is_newest = self.is_newest(at);
         let run = &mut self.runs[at];
         let is_open = run.outcome.is_none() || run.is_lost() && !run.is_deaf;
-        if is_newest && is_open {
+        if is_newest && is_open && run.reported.is_some() == by_report {
             run.outcome = Some(outcome);
             run.progress = None;
             self.built[run.agent] |= outcome == Outcome::Succeeded;
@@ -188,25 +209,34 @@ impl Model {
         {
             return Refused("PT409 another one works on this run");
         }
-        if run.reported.is_some()
-            && !matches!(call, Call::Inputs)
-            && !matches!(call, Call::Finish(status) if run.has_said(status))
-        {
+        if run.reported.is_some() && !matches!(call, Call::Finish(status) if run.has_said(status)) {
             return Refused("PT409 the run has said that it ended");
         }
+        let given_up = Refused("PT409 the run was silent for too long and was given up");
+        if matches!(call, Call::Finish(_)) && run.is_lost() && run.is_deaf {
+            return given_up;
+        }
         let revives = match call {
-            Call::Claim(_) | Call::Heartbeat | Call::Progress(_) | Call::Inputs => true,
+            Call::Claim(_)
+            | Call::Heartbeat
+            | Call::Progress(_)
+            | Call::Used(..)
+            | Call::Inputs => true,
             Call::Checkpoint(..) | Call::Ask(..) | Call::Finish(_) => false,
         };
         if revives && run.is_lost() {
             if !has_room || run.is_deaf {
-                return Refused("PT409 the run was silent for too long and was given up");
+                return given_up;
             }
             run.outcome = None;
         }
         match *call {
             Call::Claim(by) => run.reference = Some(by),
             Call::Progress(said) => run.progress = Some(said),
+            Call::Used(turns, usd) => {
+                let (before, money) = run.used.unwrap_or_default();
+                run.used = Some((turns.max(before), usd.max(money)));
+            }
             Call::Finish(status) => run.reported = Some(status),
             Call::Checkpoint(key, content, request) => {
                 return self.checkpoint(at, (key, content), request);
@@ -271,6 +301,8 @@ impl Model {
                 run.reference,
                 run.reported,
                 run.progress,
+                run.used.map(|(turns, _)| turns),
+                run.used.and_then(|(_, usd)| usd),
                 run.outcome.is_none()
             ])
         });
@@ -293,7 +325,7 @@ pub(super) const STORED: &str = "select json_build_object(
     'runs', (
         select coalesce(json_agg(json_build_array(
             a.name, r.epoch, r.outcome, r.reference, r.reported ->> 'status', r.progress,
-            r.lease_until is not null
+            r.usage -> 'turns', r.usage #> '{cost,usd_micros}', r.lease_until is not null
         ) order by r.claimed_at), '[]')
         from runs r join agents a on a.id = r.agent_id where a.project_id = '$'
     ),
