@@ -252,7 +252,7 @@ mod tests {
     fn every_step_is_told_as_curl_and_as_sql() {
         let script = said(&began(), None);
         let told = script.lines().skip(4).collect::<Vec<_>>().join("\n");
-        insta::assert_snapshot!(told, @r##"
+        insta::assert_snapshot!(told, @r#"
         # for curl, set SUPABASE_URL and SUPABASE_PUBLISHABLE_KEY
 
         # claim the run; when that is refused, another program works on it: stop
@@ -288,7 +288,7 @@ mod tests {
         #   \getenv run WAVEMARK_RUN
         #   \getenv token WAVEMARK_TOKEN
         #   select public.run_inputs(run => $1, token => $2) \bind :run :token \g
-        "##);
+        "#);
     }
 
     #[test]

@@ -186,22 +186,22 @@ mod tests {
             passed_over: " (there is 14.9 in /usr/bin)".into(),
             source,
         }), @"
-            no PostgreSQL 15 or newer is installed (there is 14.9 in /usr/bin), and it could not be downloaded
-            install PostgreSQL 15 or newer, or set DATABASE_URL
-            ");
+        no PostgreSQL 15 or newer is installed (there is 14.9 in /usr/bin), and it could not be downloaded
+        install PostgreSQL 15 or newer, or set DATABASE_URL
+        ");
         let source = DownloadError::Archive { major: 16, reason: "no network".into() };
         insta::assert_snapshot!(told(&Error::NoServer {
             wanted: Wanted::MakerOf { data: "/p/.wavemark/postgres/data".into(), major: 16 },
             passed_over: String::new(),
             source,
         }), @"
-            no PostgreSQL 16, which made the data in /p/.wavemark/postgres/data, is installed, and it could not be downloaded
-            install that version, or set DATABASE_URL, or move the data away to start afresh
-            ");
+        no PostgreSQL 16, which made the data in /p/.wavemark/postgres/data, is installed, and it could not be downloaded
+        install that version, or set DATABASE_URL, or move the data away to start afresh
+        ");
         let full = io::ErrorKind::StorageFull.into();
         insta::assert_snapshot!(told(&Error::file("write", "/p/.wavemark")(full)), @"
-            cannot write /p/.wavemark
-            free some disk space, or set DATABASE_URL
-            ");
+        cannot write /p/.wavemark
+        free some disk space, or set DATABASE_URL
+        ");
     }
 }

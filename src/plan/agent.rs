@@ -314,7 +314,7 @@ secrets: [B, GITHUB_TOKEN, 1]
         insta::assert_snapshot!(agent(r#"
 run: { manual: }
 produces: [doc/a.md, doc/A.md, ../x, doc/.git, image/a, doc/a/b, "doc/a\\b", "doc/a\nb", doc/x, doc/x, doc/CON.md, doc/lpt1, schema/aux, doc/com, doc/a.]
-"#), @r#"
+"#), @r"
         waves/w.yaml:5:16: error: `doc/a.md` and `doc/A.md` differ only in case (some machines would take them for the same file: rename one)
         waves/w.yaml:5:36: error: `..` is not an artifact type: use schema, prompt or doc
         waves/w.yaml:5:42: error: `.git` cannot name an artifact: use 1 to 100 of A-Z, a-z, 0-9, `.`, `_` and `-`, starting with a letter or a digit
@@ -327,7 +327,7 @@ produces: [doc/a.md, doc/A.md, ../x, doc/.git, image/a, doc/a/b, "doc/a\\b", "do
         waves/w.yaml:5:120: error: Windows can have no file called `lpt1` (artifacts are committed to git, and people check that out: rename it)
         waves/w.yaml:5:130: error: Windows can have no file called `aux` (artifacts are committed to git, and people check that out: rename it)
         waves/w.yaml:5:151: error: Windows can have no file called `a.` (artifacts are committed to git, and people check that out: rename it)
-        "#);
+        ");
     }
 
     #[test]

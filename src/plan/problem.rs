@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn what_a_terminal_might_obey_is_made_visible() {
-        insta::assert_snapshot!(harmless("a\u{1b}[31m\n\u{9b}\u{202e}b"), @r#"a\u{1b}[31m\n\u{9b}\u{202e}b"#);
+        insta::assert_snapshot!(harmless("a\u{1b}[31m\n\u{9b}\u{202e}b"), @r"a\u{1b}[31m\n\u{9b}\u{202e}b");
         assert_eq!(harmless(&"ä".repeat(2000)).chars().count(), 602);
     }
 

@@ -376,6 +376,7 @@ wave: \"x\\r\\n::error::%25\\u2028::warning::\"
         let agents: String = (0..150).map(|n| format!("  A{n}: {{}}\n")).collect();
         let text = shown(&format!("--- waves/w.yaml\nwave: w\nagents:\n{agents}"));
         insta::assert_snapshot!(text[text.len() - 30..], @"
+
         ... and 200 more
 
         300 errors

@@ -121,8 +121,6 @@ mod tests {
 
     #[test]
     fn no_events_is_said_in_words() {
-        insta::assert_snapshot!(plain(&EventsView { events: vec![] }.render(60)), @"
-        Nothing happened yet.
-        ");
+        insta::assert_snapshot!(plain(&EventsView { events: vec![] }.render(60)), @"Nothing happened yet.");
     }
 }

@@ -226,16 +226,12 @@ mod tests {
             sequential: Duration::ZERO,
             usage: None,
         };
-        insta::assert_snapshot!(plain(&view.render(80)), @"
-        No agent was completed.
-        ");
+        insta::assert_snapshot!(plain(&view.render(80)), @"No agent was completed.");
     }
 
     #[test]
     fn json_has_seconds() {
         let json = serde_json::to_string(&completed("echo", 3_050, 3)).unwrap();
-        insta::assert_snapshot!(json, @r#"
-        {"agent":"echo","took_seconds":3.05,"checkpoints":3}
-        "#);
+        insta::assert_snapshot!(json, @r#"{"agent":"echo","took_seconds":3.05,"checkpoints":3}"#);
     }
 }

@@ -242,10 +242,10 @@ mod tests {
         insta::assert_snapshot!(
             redactor.redact("a first line b\nsecond line\n{\"x\": \"first line\\nsecond line\\n\"}"),
             @r#"
-            a *** b
-            ***
-            {"x": "***\n"}
-            "#
+        a *** b
+        ***
+        {"x": "***\n"}
+        "#
         );
     }
 

@@ -56,13 +56,13 @@ fn what_a_server_says_is_told_apart() {
         said += &format!("{status}: {kind}\n");
     }
     insta::assert_snapshot!(said, @"
-        401: Unauthorized
-        403: Forbidden
-        404: NoRepository
-        429: Unreachable
-        500: Unreachable
-        503: Unreachable
-        ");
+    401: Unauthorized
+    403: Forbidden
+    404: NoRepository
+    429: Unreachable
+    500: Unreachable
+    503: Unreachable
+    ");
 
     world.http.works();
     archive.publish_all(&entries(0..1), None).unwrap();

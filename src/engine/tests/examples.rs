@@ -86,9 +86,7 @@ mod status {
             wave second after first
             vision: complete wave=first
             pixel:  draft wave=second
-        "), @"
-        pixel: launch
-        ");
+        "), @"pixel: launch");
     }
 
     #[test]
@@ -134,9 +132,7 @@ mod status {
             wave second after first
             vision: building wave=first retired
             pixel:  draft wave=second
-        "), @"
-        pixel: launch
-        ");
+        "), @"pixel: launch");
     }
 }
 
@@ -164,9 +160,7 @@ mod feedback {
     fn a_note_holds_nobody_back() {
         insta::assert_snapshot!(tick("
             echo: ready note!7
-        "), @"
-        echo: launch
-        ");
+        "), @"echo: launch");
     }
 
     #[test]
@@ -451,9 +445,7 @@ mod failure {
     fn a_finished_agent_has_not_failed() {
         insta::assert_snapshot!(tick("
             echo: building built failed=9
-        "), @"
-        echo: building -> complete
-        ");
+        "), @"echo: building -> complete");
     }
 }
 
@@ -531,9 +523,7 @@ mod runs {
     fn a_run_is_asked_to_stop_only_once() {
         insta::assert_snapshot!(tick("
             echo: building stop=feedback !7 paused deadline=passed
-        "), @"
-        echo: stopping (feedback)
-        ");
+        "), @"echo: stopping (feedback)");
     }
 }
 
