@@ -306,13 +306,11 @@ impl Talk {
         self.subagent.budget.into_iter().chain(self.left).min()
     }
 
-    /// What the run may still cost, as a limit of the whole conversation: a program
-    /// that counts on when it goes on compares with all of it.
-    fn most_for_conversation(&self) -> Option<Usd> {
-        let money = |usage: &Usage| usage.cost.map(|cost| cost.usd).unwrap_or_default();
-        let session = self.session.as_ref().filter(|_| self.resumes);
-        let before = session.map(|session| money(&session.counted)).unwrap_or_default();
-        self.most().map(|most| most.less(money(&self.told.usage)) + before)
+    /// The most that the next call may cost: the cost that Claude Code tells is of the
+    /// whole conversation, but its limit is one of each call.
+    fn most_of_call(&self) -> Option<Usd> {
+        let before = self.told.usage.cost.map(|cost| cost.usd).unwrap_or_default();
+        self.most().map(|most| most.less(before))
     }
 
     fn setting(&self, word: Placeholder) -> Option<String> {
@@ -320,7 +318,7 @@ impl Talk {
             Placeholder::Model => self.subagent.model.clone(),
             Placeholder::MaxTurns => self.subagent.max_turns.map(|turns| turns.to_string()),
             // A program that knows its limit stops in time; others are stopped when they told.
-            Placeholder::BudgetUsd => self.most_for_conversation().map(Usd::plain),
+            Placeholder::BudgetUsd => self.most_of_call().map(Usd::plain),
             _ => None,
         }
     }
