@@ -119,7 +119,7 @@ language sql stable set search_path = '' as $$
 $$;
 
 create function wavemark.refuse_given_up() returns void
-language plpgsql immutable set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 begin
     raise sqlstate 'PT409' using
         message = 'the run was silent for too long and was given up',

@@ -36,6 +36,12 @@ const OFTEN: Duration = Duration::from_secs(2);
 /// The same where there are no events.
 const VERY_OFTEN: Duration = Duration::from_millis(250);
 
+/// How long what an agent leaves is offered again while it cannot be stored, from
+/// the end of the agent on.
+const OUTAGE: Duration = Duration::from_secs(5 * 60);
+/// How long is waited before that is tried again.
+const PAUSE: Duration = Duration::from_secs(1);
+
 /// The largest request that is read, in bytes.
 const REQUEST_BYTES: u64 = 1024 * 1024;
 
@@ -113,7 +119,7 @@ impl Collector {
                 _ = &mut ended => break,
                 Some(reply) = asked.recv() => {
                     self.requests().await;
-                    self.sweep(Sweep::Last).await;
+                    self.take_all().await;
                     let said = self.finish.or_else(|| result::read(&self.dir).finish);
                     // Whoever asked may have been told to stop meanwhile.
                     let _gone = reply.send(said);
@@ -121,6 +127,7 @@ impl Collector {
                 seen = next_seen(&mut self.watch) => self.on(seen).await,
                 () = tokio::time::sleep_until(next.into()) => {
                     self.requests().await;
+                    // What cannot be stored now is due again.
                     self.sweep(Sweep::Quiet).await;
                     super::processes::reap_orphans();
                     look = Instant::now() + period;
@@ -129,7 +136,7 @@ impl Collector {
         }
         self.watch = None;
         self.requests().await;
-        self.sweep(Sweep::Last).await;
+        self.take_all().await;
         self.said().await;
         self.tell_rejected().await;
         let rejected = self.outbox.rejected().into_iter();
@@ -157,7 +164,7 @@ impl Collector {
         let took = self.outbox.take(Some(kind), OsStr::new(name), Instant::now());
         self.tell_rejected().await;
         match took {
-            Took::New(new) => self.offer(vec![new]).await,
+            Took::New(new) => drop(self.offer(vec![new]).await),
             Took::Same => {}
             Took::Rejected(why) => return Err(why),
             Took::NotYet => return Err("is not there, or somebody is writing to it".into()),
@@ -165,14 +172,30 @@ impl Collector {
         Ok(())
     }
 
-    async fn sweep(&mut self, sweep: Sweep) {
+    async fn sweep(&mut self, sweep: Sweep) -> bool {
         let new = self.outbox.sweep(sweep, Instant::now());
-        self.offer(new).await;
+        self.offer(new).await
+    }
+
+    /// Takes everything that is left by an agent that writes no more.
+    async fn take_all(&mut self) {
+        let since = Instant::now();
+        while !self.sweep(Sweep::Last).await && self.may_try_again(since).await {}
+    }
+
+    /// Whether what could not be stored is worth another try, after a while.
+    async fn may_try_again(&self, since: Instant) -> bool {
+        let goes_on = since.elapsed() < OUTAGE && !self.reports.is_closed();
+        if goes_on {
+            tokio::time::sleep(PAUSE).await;
+        }
+        goes_on
     }
 
     /// Offers what is new for storing, all of it, and then waits for the
-    /// answers: a supervisor may store many in one go.
-    async fn offer(&mut self, new: Vec<New>) {
+    /// answers: a supervisor may store many in one go. False if there are not all
+    /// of them.
+    async fn offer(&mut self, new: Vec<New>) -> bool {
         self.tell_rejected().await;
         let mut offered = Vec::with_capacity(new.len());
         for New { key, content, sha256 } in new {
@@ -185,14 +208,17 @@ impl Collector {
             // Nobody listens: then the answer is missing, too.
             drop(self.reports.send(report).await);
         }
+        let mut are_all_there = true;
         for (number, key, sha256, answer) in offered {
             let reply = answer.await.ok();
+            are_all_there &= reply.is_some();
             let is_stored = matches!(reply, Some(Reply::Stored { .. } | Reply::Same { .. }));
             self.outbox.settled(&key, sha256, reply, Instant::now());
             if is_stored {
                 self.progress.send_modify(|progress| progress.stored = number);
             }
         }
+        are_all_there
     }
 
     async fn tell_rejected(&mut self) {
@@ -309,20 +335,25 @@ impl Collector {
     }
 
     async fn ask(&mut self, question: &str) -> Answer {
+        let why = "it could not be stored now: try again";
+        self.try_to_ask(question).await.unwrap_or_else(|| Answer::Refused { why: why.into() })
+    }
+
+    /// Asks people, unless that cannot be stored now.
+    async fn try_to_ask(&mut self, question: &str) -> Option<Answer> {
         let question = self.redactor.redact(question.trim());
         if question.is_empty() {
-            return Answer::Refused { why: "the question is empty".into() };
+            return Some(Answer::Refused { why: "the question is empty".into() });
         }
         let (reply, answer) = oneshot::channel();
         drop(self.reports.send(Report::Ask { question, reply }).await);
-        match answer.await {
-            Ok(Ok(number)) => {
+        Some(match answer.await.ok()? {
+            Ok(number) => {
                 self.asked = Some(number);
                 Answer::Asked { number }
             }
-            Ok(Err(why)) => Answer::Refused { why },
-            Err(_) => Answer::Refused { why: "it could not be stored now: try again".into() },
-        }
+            Err(why) => Answer::Refused { why },
+        })
     }
 
     fn answer(&self, id: &str, answer: &Answer) -> io::Result<()> {
@@ -339,7 +370,9 @@ impl Collector {
         }
         if self.finish.is_none() && said.finish == Some(Finish::Feedback) && self.asked.is_none() {
             // A program without `wavemark` at hand can ask, too.
-            self.ask(said.summary.as_deref().unwrap_or_default()).await;
+            let question = said.summary.as_deref().unwrap_or_default();
+            let since = Instant::now();
+            while self.try_to_ask(question).await.is_none() && self.may_try_again(since).await {}
         }
         self.finish = self.finish.or(said.finish);
         self.usage = said.usage.unwrap_or_default();

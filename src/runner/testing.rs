@@ -174,6 +174,8 @@ pub(super) fn let_go(agent: &Agent) {
 pub(super) struct Story {
     /// What an agent program is to have stored when it claims to be done.
     pub(super) declared: Vec<ArtifactKey>,
+    /// How much of what is to be stored cannot be, before the rest can.
+    pub(super) outage: u32,
     pub(super) lines: Vec<String>,
     pub(super) evidence: Option<Evidence>,
 }
@@ -183,6 +185,9 @@ impl Story {
     pub(super) async fn next(&mut self, running: &mut Running) -> bool {
         let report = tokio::time::timeout(Duration::from_secs(30), running.reports.recv());
         match report.await.unwrap_or_else(|_| panic!("no more reports after {:?}", self.lines)) {
+            Some(Report::Checkpoint { .. } | Report::Ask { .. }) if self.outage > 0 => {
+                self.outage -= 1;
+            }
             Some(Report::Checkpoint { key, content, sha256, secret, reply }) => {
                 assert_eq!(sha256, Digest::of(&content));
                 let secret = secret.map(|kind| format!(" with {kind}")).unwrap_or_default();

@@ -310,7 +310,11 @@ impl<'a> Fleet<'a> {
                         Ok(number)
                     }
                     Ok(None) => Err("another run of this agent took over".to_owned()),
-                    Err(err) => Err(format!("the question could not be stored: {err}")),
+                    Err(err) => {
+                        // Without an answer, it is asked again.
+                        warn!(agent.name = %agent, "could not store a question of `{agent}` yet: {err}");
+                        return News::Nothing;
+                    }
                 };
                 let _gone = reply.send(answer);
                 News::Nothing

@@ -147,3 +147,21 @@ async fn what_could_not_be_stored_is_offered_again() {
     while story.next(&mut running).await {}
     assert_eq!(story.lines.len(), 1);
 }
+
+#[tokio::test]
+async fn what_is_left_while_the_database_is_away_is_stored_when_it_is_back() {
+    for (script, told) in [
+        ("echo 'It is.' >../out/doc/a.md", r#"stored doc/a.md: "It is.\n""#),
+        (
+            r#"echo '{"status": "feedback", "summary": "Which?"}' >../result.json"#,
+            r#"asked "Which?""#,
+        ),
+    ] {
+        let agent = Agent::new(script);
+        let mut running = agent.start();
+        let mut story = Story { outage: 2, ..Story::default() };
+        while story.next(&mut running).await {}
+        assert_eq!((story.text().as_str(), story.outage), (told, 0));
+        assert_eq!(story.evidence().rejected, []);
+    }
+}
