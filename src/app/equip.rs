@@ -1,7 +1,12 @@
 //! From a run that began to everything its program needs: nothing is looked up
 //! later.
 
-use std::{collections::BTreeMap, fs, path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use secrecy::{ExposeSecret as _, SecretString};
 use tracing::warn;
@@ -71,15 +76,20 @@ pub(super) fn directory(cx: &Context, begun: &Begun) -> PathBuf {
     let run = &begun.claimed;
     let id = run.id.to_string();
     let short = id.split('-').next().unwrap_or_default();
-    runs_folder(cx).join(run.agent.as_str()).join(format!("{:06}-{short}", run.epoch.0))
+    runs_of(cx, &run.agent).join(format!("{:06}-{short}", run.epoch.0))
 }
 
 /// How many run directories of an agent are kept.
 const KEPT: usize = 5;
 
-/// Removes the oldest run directories of an agent.
-pub(super) fn prune(cx: &Context, agent: &AgentName) {
-    let Ok(entries) = fs::read_dir(runs_folder(cx).join(agent.as_str())) else { return };
+/// Where the runs of an agent keep their files on this machine.
+pub(super) fn runs_of(cx: &Context, agent: &AgentName) -> PathBuf {
+    runs_folder(cx).join(agent.as_str())
+}
+
+/// Removes the oldest of the run directories in a folder. It blocks.
+pub(super) fn prune(runs: &Path) {
+    let Ok(entries) = fs::read_dir(runs) else { return };
     let mut dirs: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
     // They begin with their epoch.
     dirs.sort();

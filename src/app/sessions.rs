@@ -34,8 +34,7 @@ pub(super) fn carried(cx: &Context, begun: &Begun, subagent: &Subagent) -> Optio
 
 /// The run directories of an agent on this machine, the newest first.
 fn runs_here(cx: &Context, agent: &AgentName) -> Vec<(Epoch, RunDir)> {
-    let folder = equip::runs_folder(cx).join(agent.as_str());
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let entries = fs::read_dir(equip::runs_of(cx, agent)).into_iter().flatten().flatten();
     let mut dirs: Vec<(Epoch, RunDir)> = entries
         .filter_map(|entry| {
             let name = entry.file_name();

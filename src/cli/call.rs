@@ -16,9 +16,9 @@ use crate::{
 ///
 /// Claims the agent, whatever its runner is, and prints the run's id and its
 /// secret token as lines for a shell, with the curl line and the SQL of every
-/// step as comments: `eval "$(wavemark call vision)"`, and then start your
-/// program. The token is shown only now. While the run goes on, calling again
-/// prints the steps without it.
+/// step as comments: `vars=$(wavemark call vision) && eval "$vars"`, and then
+/// start your program. The token is shown only now. While the run goes on,
+/// calling again prints the steps without it.
 ///
 /// A manual agent can be called while it waits for a person: the program does
 /// the work instead.

@@ -215,6 +215,10 @@ pub struct ProgramHome {
     /// The files with the user's login, seen from either folder. They are linked
     /// into the private one when no secret of the profile is set.
     pub login: BTreeSet<String>,
+    /// The files with the user's settings that such a login needs, seen from either
+    /// folder: copied into the private one along with it.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub settings: BTreeSet<String>,
     /// Where the conversations are, seen from the folder: what is carried when a
     /// conversation is resumed.
     pub sessions: Option<Template>,

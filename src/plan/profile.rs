@@ -147,6 +147,10 @@ mapping! {
         /// of the secrets is set.
         #[default = []]
         login: Set<InnerPath>,
+        /// Files with the user's settings that such a login needs, seen from that folder: copied
+        /// into the private one along with it, and never back.
+        #[default = []]
+        settings: Set<InnerPath>,
         /// Where in it conversations are: what is carried with `resume: session`.
         sessions: Text,
     }
@@ -222,6 +226,7 @@ impl HomeFields {
             variable: self.variable?,
             of_user: self.of_user.map_or_else(|| ".".to_owned(), |path| path.0),
             login: self.login.unwrap_or_default().into_keys().map(|path| path.0).collect(),
+            settings: self.settings.unwrap_or_default().into_keys().map(|path| path.0).collect(),
             sessions: self.sessions.map(|text| text.0),
         })
     }

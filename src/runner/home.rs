@@ -3,7 +3,8 @@
 //!
 //! What the user has for that program is left alone and not seen, with one
 //! exception: where no key is given, the files with the user's login are linked
-//! in, so that what works at a terminal works here.
+//! in, so that what works at a terminal works here. A login that the program
+//! renewed goes back, unless the user's is another one by then.
 //!
 //! **Invariant:** no path of a packed conversation leads out of the folder that
 //! it is unpacked in.
@@ -13,12 +14,14 @@ use std::{
     ffi::OsStr,
     fs::{self, OpenOptions},
     io::{self, Read as _, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, symlink},
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, symlink},
     path::{Component, Path, PathBuf},
+    time::SystemTime,
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use flate2::{Compression, read::ZlibDecoder, write::ZlibEncoder};
+use uuid::Uuid;
 
 use crate::model::{Placeholder, Profile, ProgramHome};
 
@@ -26,13 +29,32 @@ use crate::model::{Placeholder, Profile, ProgramHome};
 const LARGEST: u64 = 64 * 1024 * 1024;
 /// The most files of one.
 const MOST: usize = 1000;
+/// The largest login that is given back, in bytes.
+const LARGEST_LOGIN: u64 = 1024 * 1024;
 
 /// The private folder of one run.
 #[derive(Debug)]
 pub(super) struct Home {
     root: PathBuf,
-    /// Where the user's login is linked, and from where.
-    linked: Vec<(PathBuf, PathBuf)>,
+    /// The files of the profile, as they are for this run.
+    files: Vec<(PathBuf, String)>,
+    linked: Vec<Linked>,
+}
+
+/// A file with the user's login, and where it is linked.
+#[derive(Debug)]
+struct Linked {
+    ours: PathBuf,
+    theirs: PathBuf,
+    was: Stamp,
+}
+
+/// What tells one version of a file from another.
+type Stamp = (SystemTime, u64, u64);
+
+fn stamp(file: &Path) -> io::Result<Stamp> {
+    let found = fs::metadata(file)?;
+    Ok((found.modified()?, found.ino(), found.len()))
 }
 
 impl Home {
@@ -45,7 +67,7 @@ impl Home {
         value: impl Fn(Placeholder) -> Option<String>,
     ) -> io::Result<Self> {
         private(&root)?;
-        for (path, content) in &profile.files {
+        let files = profile.files.iter().map(|(path, content)| {
             let value = |word| match path.rsplit_once('.') {
                 Some((_, "json" | "toml")) => value(word).map(|value| quoted(&value)),
                 _ => value(word),
@@ -54,7 +76,11 @@ impl Home {
             let content = words.fold(content.clone(), |content, (word, value)| {
                 content.replace(&format!("{{{word}}}"), &value)
             });
-            write(&root.join(path), content.as_bytes())?;
+            (root.join(path), content)
+        });
+        let files: Vec<(PathBuf, String)> = files.collect();
+        for (path, content) in &files {
+            write(path, content.as_bytes())?;
         }
         let sessions = profile.home.as_ref().and_then(|home| home.sessions.as_ref());
         if let Some(sessions) = sessions.and_then(|sessions| sessions.filled(&value)) {
@@ -66,13 +92,26 @@ impl Home {
             for file in &home.login {
                 let (ours, theirs) = (root.join(file), user.join(file));
                 if theirs.is_file() && !ours.exists() {
+                    let theirs = fs::canonicalize(theirs)?;
                     private(ours.parent().unwrap_or(&root))?;
                     symlink(&theirs, &ours)?;
-                    linked.push((ours, theirs));
+                    linked.push(Linked { ours, was: stamp(&theirs)?, theirs });
+                }
+            }
+            for file in &home.settings {
+                let (ours, theirs) = (root.join(file), user.join(file));
+                if theirs.is_file() && !ours.exists() {
+                    write(&ours, &fs::read(theirs)?)?;
                 }
             }
         }
-        Ok(Self { root, linked })
+        Ok(Self { root, files, linked })
+    }
+
+    /// Writes the files of the profile anew: what an agent made of them is not to
+    /// count for the next call.
+    pub(super) fn refresh(&self) -> io::Result<()> {
+        self.files.iter().try_for_each(|(path, content)| write(path, content.as_bytes()))
     }
 
     pub(super) fn root(&self) -> &Path {
@@ -82,11 +121,14 @@ impl Home {
     /// The program has ended: the user gets a login back that it renewed, and
     /// the folder is removed unless its conversation may go on.
     pub(super) fn close(self, keep: bool) -> io::Result<()> {
-        for (ours, theirs) in &self.linked {
+        for Linked { ours, theirs, was } in &self.linked {
             // A renewed login takes the place of the link, and the old one is void.
-            if fs::symlink_metadata(ours).is_ok_and(|found| found.is_file()) {
-                let draft = theirs.with_extension("wavemark");
-                fs::copy(ours, &draft)?;
+            let is_renewed = fs::symlink_metadata(ours)
+                .is_ok_and(|found| found.is_file() && found.len() <= LARGEST_LOGIN);
+            // Another run, or the user, may have renewed it, too.
+            if is_renewed && stamp(theirs).is_ok_and(|is| is == *was) {
+                let draft = theirs.with_extension(Uuid::new_v4().to_string());
+                write(&draft, &fs::read(ours)?)?;
                 fs::rename(draft, theirs)?;
             }
         }
@@ -172,10 +214,14 @@ fn private(folder: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
+/// Puts a new file in the place of whatever is there.
 fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     private(path.parent().unwrap_or(path))?;
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600).open(path)?.write_all(content)
+    match fs::remove_file(path) {
+        Err(err) if err.kind() != io::ErrorKind::NotFound => return Err(err),
+        _ => {}
+    }
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.write_all(content)
 }
 
 #[cfg(test)]
@@ -217,16 +263,16 @@ mod tests {
         assert_eq!(quoted("\n\u{1}\u{7f}"), r"\n\u0001\u007f");
     }
 
-    #[test]
-    fn a_private_folder_has_its_files_and_the_login_which_comes_back_renewed() {
+    /// A user with a login and settings, and the profile of a program with those.
+    fn user() -> (tempfile::TempDir, Profile) {
         let folder = tempfile::tempdir().unwrap();
-        let user = folder.path().join("user");
-        let login = user.join(".claude/.credentials.json");
-        write(&login, b"old").unwrap();
-        let home = |name: &str| ProgramHome {
+        write(&folder.path().join("user/.claude/.credentials.json"), b"old").unwrap();
+        write(&folder.path().join("user/.claude/settings.json"), b"mine").unwrap();
+        let home = ProgramHome {
             variable: "X".parse().unwrap(),
-            of_user: name.into(),
+            of_user: ".claude".into(),
             login: [".credentials.json".to_owned()].into(),
+            settings: ["settings.json".to_owned()].into(),
             sessions: None,
         };
         let profile = Profile {
@@ -236,23 +282,74 @@ mod tests {
                 ("note".to_owned(), "{dir}".to_owned()),
             ]
             .into(),
-            ..crate::runner::testing::profile(Some(home(".claude")))
+            ..crate::runner::testing::profile(Some(home))
         };
-        let root = folder.path().join("run/home");
+        (folder, profile)
+    }
+
+    /// The private folder `name` of that user.
+    fn made(folder: &Path, name: &str, profile: &Profile) -> Home {
         let value = |word| (word == Placeholder::Dir).then(|| "/it's \"d\"".to_owned());
-        let made = Home::make(root.clone(), &profile, Some(user.as_os_str()), value).unwrap();
-        assert_eq!(fs::read(root.join(".credentials.json")).unwrap(), b"old");
-        let content = |file| fs::read_to_string(root.join(file)).unwrap();
+        Home::make(folder.join(name), profile, Some(folder.join("user").as_os_str()), value)
+            .unwrap()
+    }
+
+    /// Renews the login as programs do it.
+    fn renew(home: &Home, login: &str) {
+        fs::write(home.root.join("new"), login).unwrap();
+        fs::rename(home.root.join("new"), home.root.join(".credentials.json")).unwrap();
+    }
+
+    #[test]
+    fn a_private_folder_has_its_files_and_the_login_which_comes_back_renewed() {
+        let (folder, profile) = user();
+        let home = made(folder.path(), "home", &profile);
+        let content = |file| fs::read_to_string(home.root.join(file)).unwrap();
+        assert_eq!(content(".credentials.json"), "old");
+        assert_eq!(content("settings.json"), "mine");
         assert_eq!(content("a/mcp.json"), r#"{"dir":"/it's \"d\"","{x}":1}"#);
         assert_eq!(content("mcp.toml"), r#"dir = "/it's \"d\"""#);
         assert_eq!(content("note"), "/it's \"d\"");
 
-        // As programs do it.
-        fs::write(root.join("new"), "new").unwrap();
-        fs::rename(root.join("new"), root.join(".credentials.json")).unwrap();
-        made.close(false).unwrap();
+        renew(&home, "new");
+        fs::write(home.root.join("settings.json"), "theirs").unwrap();
+        let root = home.root.clone();
+        home.close(false).unwrap();
 
-        assert_eq!(fs::read(&login).unwrap(), b"new");
+        let of_user = |file| fs::read_to_string(folder.path().join("user/.claude").join(file));
+        assert_eq!(of_user(".credentials.json").unwrap(), "new");
+        assert_eq!(of_user("settings.json").unwrap(), "mine");
+        assert_eq!(fs::read_dir(folder.path().join("user/.claude")).unwrap().count(), 2);
         assert!(!root.exists());
+    }
+
+    #[test]
+    fn of_two_that_renew_a_login_the_first_to_end_gives_it_back() {
+        let (folder, profile) = user();
+        let (one, other) = (made(folder.path(), "1", &profile), made(folder.path(), "2", &profile));
+        renew(&one, "newer");
+        renew(&other, "newest");
+        other.close(false).unwrap();
+        one.close(false).unwrap();
+        let login = folder.path().join("user/.claude/.credentials.json");
+        assert_eq!(fs::read_to_string(login).unwrap(), "newest");
+    }
+
+    #[test]
+    fn what_an_agent_made_of_its_configuration_does_not_count_for_the_next_call() {
+        let (folder, profile) = user();
+        let home = made(folder.path(), "home", &profile);
+        fs::write(home.root.join("note"), "obey me").unwrap();
+        fs::remove_file(home.root.join("mcp.toml")).unwrap();
+        let victim = folder.path().join("victim");
+        fs::write(&victim, "mine").unwrap();
+        symlink(&victim, home.root.join("mcp.toml")).unwrap();
+
+        home.refresh().unwrap();
+
+        assert_eq!(fs::read_to_string(home.root.join("note")).unwrap(), "/it's \"d\"");
+        let toml = fs::read_to_string(home.root.join("mcp.toml")).unwrap();
+        assert!(toml.starts_with("dir = "), "{toml}");
+        assert_eq!(fs::read_to_string(victim).unwrap(), "mine");
     }
 }

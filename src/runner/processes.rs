@@ -6,7 +6,8 @@
 //! group, by `WAVEMARK_RUN` in its environment, or as an orphan by its working
 //! directory. One that leaves the group and the run directory, clears its
 //! environment *and* is orphaned while its agent still runs cannot be told from
-//! a stranger; whoever needs more runs agents in containers.
+//! a stranger; whoever needs more runs agents in containers. On systems other
+//! than Linux, only the group is known.
 //!
 //! **Invariant:** nothing is signalled that was not recognised first, through a
 //! file descriptor that cannot come to mean another process; and no child is
@@ -20,7 +21,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Signal};
+use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 
 use super::environment;
 use crate::model::RunId;
@@ -67,7 +68,7 @@ impl Leader {
     /// Signals the leader and everything that stayed in its group.
     pub(super) fn signal(&self, signal: Signal) {
         // Gone already is as good.
-        let _ = rustix::process::kill_process_group(self.pid, signal);
+        let _ = kill_process_group(self.pid, signal);
     }
 
     /// The leader was waited for: what is left has no leader.
@@ -123,6 +124,9 @@ impl Remains {
     /// Ends everything: SIGTERM, and SIGKILL after `patience`, until nothing is
     /// left. Returns what cannot be killed, which is normally nothing.
     pub(super) async fn end(&self, mut look: Look, patience: Duration) -> Vec<Pid> {
+        if !cfg!(target_os = "linux") {
+            return self.end_group(patience).await;
+        }
         let begun = Instant::now();
         let mut asked = HashSet::new();
         let mut pause = Duration::from_millis(2);
@@ -148,6 +152,25 @@ impl Remains {
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(Duration::from_millis(50));
         }
+    }
+
+    /// The same for the group alone: its number is no other's while anybody is in it.
+    async fn end_group(&self, patience: Duration) -> Vec<Pid> {
+        let begun = Instant::now();
+        let mut sent = None;
+        while test_kill_process_group(self.leader).is_ok() {
+            let waited = begun.elapsed();
+            if waited > patience + DYING {
+                return vec![self.leader];
+            }
+            let signal = if waited >= patience { Signal::KILL } else { Signal::TERM };
+            if sent.replace(signal) != Some(signal) {
+                // Gone already is as good.
+                let _ = kill_process_group(self.leader, signal);
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        Vec::new()
     }
 
     fn find(&self, look: Look) -> Vec<Pid> {
@@ -392,7 +415,11 @@ mod proc {
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
-    use std::{os::unix::process::CommandExt as _, process::Command};
+    use std::{
+        io::Read as _,
+        os::unix::process::{CommandExt as _, ExitStatusExt as _},
+        process::Command,
+    };
 
     use super::*;
     use crate::runner::testing::eventually;
@@ -415,6 +442,25 @@ mod tests {
         stranger.kill().unwrap();
         stranger.wait().unwrap();
         assert_eq!(kill_leftovers(run), 0);
+    }
+
+    #[tokio::test]
+    async fn a_group_is_ended_where_only_that_is_known() {
+        for (script, signal) in [("sleep 1000", 15), ("trap '' TERM; echo; sleep 1000", 9)] {
+            let mut command = Command::new("sh");
+            command.args(["-c", script]).process_group(0).stdout(std::process::Stdio::piped());
+            let mut child = command.spawn().unwrap();
+            if signal == 9 {
+                // It is as stubborn as it will be.
+                child.stdout.take().unwrap().read_exact(&mut [0]).unwrap();
+            }
+            let leader = Pid::from_child(&child);
+            let reaper = std::thread::spawn(move || child.wait().unwrap().signal());
+            let (mark, dir, known) = (String::new(), PathBuf::new(), HashSet::new());
+            let remains = Remains { leader, mark, dir, known };
+            assert_eq!(remains.end_group(Duration::from_millis(50)).await, []);
+            assert_eq!(reaper.join().unwrap(), Some(signal));
+        }
     }
 
     #[tokio::test]

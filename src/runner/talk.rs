@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use super::{
     dir::RunDir,
-    events::{Before, End, Events, Fault, Transcript},
+    events::{Before, Complaint, End, Events, Fault, Transcript},
     home::{self, Home},
     launch::{Carried, Launch, Program},
     prompt,
@@ -279,6 +279,9 @@ impl Talk {
     }
 
     fn call(&mut self, line: CommandLine, text: String) -> io::Result<Call> {
+        if self.calls > 0 {
+            self.home.refresh()?;
+        }
         self.calls += 1;
         let file = self.dir.root().join(format!("prompt-{}.md", self.calls));
         fs::write(&file, &text)?;
@@ -361,7 +364,7 @@ impl Talk {
                 _ => End::Open,
             },
             Some(End::Open) | None => match &told.complaint {
-                Some((fault, said)) => self.bad(*fault, said),
+                Some(Complaint { fault, said, .. }) => self.bad(*fault, said),
                 None => End::Open,
             },
         }

@@ -8,7 +8,7 @@ use std::{
 use chrono::TimeDelta;
 use tokio::{
     sync::mpsc,
-    time::{Instant, sleep_until},
+    time::{Instant, sleep_until, timeout},
 };
 use tracing::{debug, error, warn};
 
@@ -90,6 +90,8 @@ pub(super) struct Fleet<'a> {
     tells_at: Option<Instant>,
     /// When it was last looked whether silent agents write files.
     looked_at: Option<Instant>,
+    /// Whether what cannot be stored now is given up.
+    gives_up: bool,
 }
 
 impl<'a> Fleet<'a> {
@@ -106,6 +108,7 @@ impl<'a> Fleet<'a> {
             last_end: None,
             tells_at: None,
             looked_at: None,
+            gives_up: false,
         }
     }
 
@@ -147,7 +150,9 @@ impl<'a> Fleet<'a> {
                 warn!(agent.name = %agent, "killed {killed} processes of a lost run of `{agent}`");
             }
         }
-        equip::prune(self.cx, &agent);
+        let runs = equip::runs_of(self.cx, &agent);
+        // Old ones are in nobody's way, and may take their time.
+        drop(tokio::task::spawn_blocking(move || equip::prune(&runs)));
         let allowed = begun.claimed.deadline_at - begun.claimed.claimed_at;
         if let Some(left) = self.budget.and_then(|it| TimeDelta::from_std(it.left()).ok()) {
             let deadline = &mut begun.claimed.deadline_at;
@@ -213,8 +218,9 @@ impl<'a> Fleet<'a> {
 
     /// Waits for the next thing that happens to the runs here; dropping this
     /// loses nothing.
-    pub(super) async fn receive(&mut self) -> Received {
-        if !self.over.is_empty() {
+    pub(super) async fn receive(&mut self, in_trouble: bool) -> Received {
+        // What cannot be written down now is no news.
+        if !in_trouble && !self.over.is_empty() {
             return Received::Over;
         }
         let far = Instant::now() + Duration::from_secs(3600);
@@ -294,6 +300,11 @@ impl<'a> Fleet<'a> {
                         let _gone = reply.send(answer(&kept));
                         News::Stored
                     }
+                    Err(err) if self.gives_up => {
+                        let why = format!("it could not be stored: {err}");
+                        let _gone = reply.send(Reply::Refused { why });
+                        News::Nothing
+                    }
                     Err(err) => {
                         // Dropping `reply` has it offered again.
                         warn!(agent.name = %agent, "could not store {key} of `{agent}` yet: {err}");
@@ -310,6 +321,9 @@ impl<'a> Fleet<'a> {
                         Ok(number)
                     }
                     Ok(None) => Err("another run of this agent took over".to_owned()),
+                    Err(err) if self.gives_up => {
+                        Err(format!("the question could not be stored: {err}"))
+                    }
                     Err(err) => {
                         // Without an answer, it is asked again.
                         warn!(agent.name = %agent, "could not store a question of `{agent}` yet: {err}");
@@ -409,7 +423,8 @@ impl<'a> Fleet<'a> {
             })
             .collect();
         for (run, look) in looks {
-            let written = look.await.ok().flatten();
+            // A disk may not answer.
+            let written = timeout(SOON, look).await.ok().and_then(Result::ok).flatten();
             let Some(active) = self.active.get_mut(&run) else { continue };
             let silent = active.sign_of_life.elapsed();
             if let Some(ago) = written.filter(|ago| *ago < silent) {
@@ -466,6 +481,7 @@ impl<'a> Fleet<'a> {
 
     /// Waits until no process is left, whatever the database says.
     pub(super) async fn drain(&mut self, observe: &mut dyn FnMut(Progress)) {
+        self.gives_up = true;
         while !self.active.is_empty() {
             if let Some((run, report)) = self.reports.recv().await {
                 self.hear(run, report, observe).await;

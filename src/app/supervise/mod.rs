@@ -168,7 +168,7 @@ impl Supervisor<'_> {
                 }
             };
             let wake = Instant::now() + pause;
-            self.wait_for_news(wake, &mut beat, observe).await;
+            self.wait_for_news(wake, failing.is_some(), &mut beat, observe).await;
         }
         self.finish(observe).await
     }
@@ -345,10 +345,12 @@ impl Supervisor<'_> {
         due.min().unwrap_or(self.options.poll).min(self.options.poll)
     }
 
-    /// Returns when there may be something to decide.
+    /// Returns when there may be something to decide: after trouble, not because of
+    /// what could not be written down.
     async fn wait_for_news(
         &mut self,
         wake: Instant,
+        in_trouble: bool,
         beat: &mut tokio::time::Interval,
         observe: &mut dyn FnMut(Progress),
     ) {
@@ -357,7 +359,7 @@ impl Supervisor<'_> {
             let told = self.told;
             // Whatever is dropped half-way here has not taken anything yet.
             tokio::select! {
-                received = self.fleet.receive() => {
+                received = self.fleet.receive(in_trouble) => {
                     match self.fleet.take(received, observe).await {
                         News::Ended => return,
                         News::Stored => self.pusher.push_soon(),

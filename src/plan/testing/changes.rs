@@ -147,7 +147,7 @@ fn values(path: &Path) -> Option<(Value, Value)> {
         "header" => [json!("X-One"), json!("X-Other")],
         "webhook" | "url" | "stop" => [json!("https://x.org/one"), json!("{env:URL}/other")],
         "secrets" | "inherit" => [json!(["ONE"]), json!(["OTHER"])],
-        "allow" | "login" => [json!(["one", "other"]), json!(["other"])],
+        "allow" | "login" | "settings" => [json!(["one", "other"]), json!(["other"])],
         "exec" => [json!(["true", "-q", "5"]), json!(["true", "5", "-q"])],
         "start" | "resume" => [line("one"), line("other")],
         "produces" => [json!(["doc/one"]), json!(["doc/other"])],

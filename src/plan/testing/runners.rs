@@ -77,6 +77,7 @@ fn any_home() -> impl Strategy<Value = Value> {
         ("variable", one_of(["MY_HOME"])),
         ("of_user", maybe(one_of([".", ".config/mine"]))),
         ("login", maybe(one_of([json!(["auth.json"]), json!(["b/c.json", "a"])]))),
+        ("settings", maybe(one_of([json!(["s.json"]), json!(["d/s.json", "s"])]))),
         ("sessions", maybe(one_of(["sessions", "projects/{work_slug}"]))),
     ])
 }

@@ -30,6 +30,8 @@ use crate::model::{EventFormat, Usage};
 const HOPELESS: u32 = 3;
 /// The longest complaint that is kept, in bytes.
 const COMPLAINT: usize = 1024;
+/// After how many more lines a complaint is past.
+const RECENT: u32 = 20;
 
 /// What went wrong with a conversation, by what can be done about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,12 +84,22 @@ pub(super) struct Transcript {
     counted: Option<Usage>,
     /// What it last complained of beside its events, since the model last did
     /// anything.
-    pub(super) complaint: Option<(Fault, String)>,
+    pub(super) complaint: Option<Complaint>,
     /// How often in a row the login was refused.
     refusals: u32,
     /// How often it was, by what is printed beside the events: often the same
     /// refusals.
     complaints: u32,
+}
+
+/// What a program complains of, beside its events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Complaint {
+    pub(super) fault: Fault,
+    /// In its own words.
+    pub(super) said: String,
+    /// How many lines came after that.
+    age: u32,
 }
 
 /// What a program had counted for a conversation when a call begins.
@@ -159,9 +171,17 @@ impl Transcript {
     /// A line that is no event; returns what it complains of, if it does.
     fn complained(&mut self, line: &[u8]) -> Option<Fault> {
         let line = String::from_utf8_lossy(line);
-        let fault = Some(fault(&line, None)).filter(|fault| *fault != Fault::Other)?;
-        let line = line.trim();
-        self.complaint = Some((fault, line[..line.floor_char_boundary(COMPLAINT)].to_owned()));
+        let fault = fault(&line, None);
+        if fault == Fault::Other {
+            self.complaint.take_if(|complaint| {
+                complaint.age += 1;
+                complaint.age >= RECENT
+            });
+            return None;
+        }
+        let said = line.trim();
+        let said = said[..said.floor_char_boundary(COMPLAINT)].to_owned();
+        self.complaint = Some(Complaint { fault, said, age: 0 });
         Some(fault)
     }
 

@@ -331,7 +331,8 @@ fn a_complaint_counts_until_the_model_does_something() {
             }
         }
         events.finish();
-        events.transcript().complaint.as_ref().map(|(fault, said)| format!("{fault:?}: {said}"))
+        let complaint = events.transcript().complaint.as_ref();
+        complaint.map(|it| format!("{:?}: {}", it.fault, it.said))
     };
     let said = r#"{"type":"message","role":"assistant","content":"401 unauthorized"}"#;
     let aside = "2> Error: max session turns reached";
@@ -343,6 +344,9 @@ fn a_complaint_counts_until_the_model_does_something() {
     assert_eq!(complaint(&[said, aside.strip_prefix("2> ").unwrap()]), turns);
     assert_eq!(complaint(&["2> Error: 401 Unauthorized\n", said]), None);
     assert_eq!(complaint(&[&format!("{{ torn: {aside}")]), None);
+    assert_eq!(complaint(&[aside, "2> \nmore\n"]), turns);
+    assert_eq!(complaint(&[aside, &format!("2> {}", "\nmore".repeat(30))]), None);
+    assert_eq!(complaint(&["2> POST /login 200\n", "2> src/pages/login.tsx"]), None);
     let long = complaint(&[&format!("2> not logged in {}", "ä".repeat(3000))]).unwrap();
     assert!(long.len() < 1100, "{}", long.len());
 }

@@ -33,7 +33,7 @@ const SAID: [(Fault, &[&str]); 3] = [
             "api key not found",
             "missing environment variable",
             "not logged in",
-            "/login",
+            "run /login",
             "please set an auth method",
         ],
     ),
