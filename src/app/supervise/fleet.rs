@@ -8,11 +8,11 @@ use std::{
 use chrono::TimeDelta;
 use tokio::{
     sync::mpsc,
-    time::{Instant, sleep_until, timeout},
+    time::{Instant, sleep_until},
 };
 use tracing::{debug, error, warn};
 
-use super::{Budget, Ended, Progress};
+use super::{Budget, Ended, Progress, files::Files};
 use crate::{
     app::{apply::Begun, context::Context, equip, remote::ending, sessions},
     model::{
@@ -25,8 +25,6 @@ use crate::{
 /// How soon what an agent says about its progress and what it cost is in the
 /// database, where `wavemark status` reads it and budgets are kept.
 const SOON: Duration = Duration::from_millis(500);
-/// How often it is looked at most whether silent agents write files.
-const LOOK: Duration = Duration::from_secs(60);
 
 /// What a report came to; the weightiest last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,6 +63,7 @@ struct Active {
     checkpoints: u32,
     usage: Option<Usage>,
     dir: RunDir,
+    files: Files,
     /// Whose conversation may go on in another run.
     resumes: Option<Box<Subagent>>,
 }
@@ -88,8 +87,6 @@ pub(super) struct Fleet<'a> {
     last_end: Option<Instant>,
     /// When the next heartbeat is due for what agents said, if they said anything.
     tells_at: Option<Instant>,
-    /// When it was last looked whether silent agents write files.
-    looked_at: Option<Instant>,
     /// Whether what cannot be stored now is given up.
     gives_up: bool,
 }
@@ -107,7 +104,6 @@ impl<'a> Fleet<'a> {
             first_start: None,
             last_end: None,
             tells_at: None,
-            looked_at: None,
             gives_up: false,
         }
     }
@@ -173,6 +169,7 @@ impl<'a> Fleet<'a> {
             usage: None,
             token: begun.token.clone(),
             dir: RunDir::at(equip::directory(self.cx, &begun)),
+            files: Files::default(),
             resumes: definition.and_then(|definition| match &definition.run {
                 Runner::Subagent(subagent) if definition.run.resumes() => Some(subagent.clone()),
                 _ => None,
@@ -381,7 +378,14 @@ impl<'a> Fleet<'a> {
         if self.active.is_empty() {
             return;
         }
-        self.look_for_files().await;
+        let stall = self.cx.project.settings.stall_timeout;
+        for active in self.active.values_mut() {
+            if active.sign_of_life.elapsed() >= stall / 4
+                && let Some(written) = active.files.written(&active.dir, stall)
+            {
+                active.sign_of_life = active.sign_of_life.max(written);
+            }
+        }
         let beats: Vec<Beat> = self
             .active
             .iter()
@@ -404,32 +408,6 @@ impl<'a> Fleet<'a> {
                 }
             }
             Err(err) => warn!("could not prolong the leases, trying again: {err}"),
-        }
-    }
-
-    /// Who is silent for long may still be writing files. That is looked at now and
-    /// then, because they can be many.
-    async fn look_for_files(&mut self) {
-        let stall = self.cx.project.settings.stall_timeout;
-        if self.looked_at.is_some_and(|at| at.elapsed() < (stall / 8).min(LOOK)) {
-            return;
-        }
-        self.looked_at = Some(Instant::now());
-        let silent = self.active.iter().filter(|(_, one)| one.sign_of_life.elapsed() >= stall / 2);
-        let looks: Vec<_> = silent
-            .map(|(&run, active)| {
-                let dir = active.dir.clone();
-                (run, tokio::task::spawn_blocking(move || dir.written_ago()))
-            })
-            .collect();
-        for (run, look) in looks {
-            // A disk may not answer.
-            let written = timeout(SOON, look).await.ok().and_then(Result::ok).flatten();
-            let Some(active) = self.active.get_mut(&run) else { continue };
-            let silent = active.sign_of_life.elapsed();
-            if let Some(ago) = written.filter(|ago| *ago < silent) {
-                active.sign_of_life += silent - ago;
-            }
         }
     }
 

@@ -11,6 +11,7 @@
 //! nothing that is running.
 
 mod budget;
+mod files;
 mod fleet;
 mod launching;
 mod pusher;
