@@ -35,18 +35,21 @@ declare
 begin
     -- Below 10^15, so that no sum of them overflows.
     if said is not null
-        and (jsonb_typeof(usage -> field) <> 'number' or said !~ '^[0-9]{1,15}$') then
+        and (jsonb_typeof(usage -> field) <> 'number' or said !~ '^[0-9]{1,15}([.]0+)?$') then
         raise sqlstate 'PT422' using
             message = format('%s is not a count: %s', field, wavemark.in_a_line(said)),
             hint = 'use a whole number from 0 to 999999999999999';
     end if;
-    return coalesce(said::bigint, 0);
+    return coalesce(said::numeric, 0);
 end $$;
 
 -- A usage as it is stored; null if nothing was said.
 create function wavemark.usage_said(usage jsonb) returns jsonb
 language plpgsql immutable set search_path = '' as $$
 declare
+    figures constant text[] := array[
+        'uncached_input', 'cache_read', 'cache_write', 'output', 'reasoning', 'turns'
+    ];
     cost constant jsonb := nullif(usage -> 'cost', 'null');
     basis constant text := coalesce(cost ->> 'basis', 'reported');
     told jsonb;
@@ -57,15 +60,19 @@ begin
         raise sqlstate 'PT422' using
             message = 'a usage is an object, and so is its cost',
             hint = 'write {"output": 1200, "turns": 3, "cost": {"usd_micros": 250000}}';
+    elsif usage <> '{}' and not usage ?| (figures || 'cost'::text)
+        or cost <> '{}' and not cost ?| array['usd_micros', 'basis'] then
+        -- Other names are nobody's business, but a budget would count nothing.
+        raise sqlstate 'PT422' using
+            message = format('no figure of a usage is in it: %s', wavemark.in_a_line(usage::text)),
+            hint = format('use %s, and cost: {"usd_micros": 250000}', array_to_string(figures, ', '));
     elsif basis not in ('reported', 'computed') then
         raise sqlstate 'PT422' using
             message = format('%L is not the basis of a cost', wavemark.in_a_line(basis)),
             hint = 'use reported or computed, or leave it out';
     end if;
     select jsonb_object_agg(field, wavemark.counted(usage, field)) into told
-    from unnest(array[
-        'uncached_input', 'cache_read', 'cache_write', 'output', 'reasoning', 'turns'
-    ]) field;
+    from unnest(figures) field;
     if cost ->> 'usd_micros' is not null then
         told := told || jsonb_build_object('cost', jsonb_build_object(
             'usd_micros', wavemark.counted(cost, 'usd_micros'), 'basis', basis
@@ -264,6 +271,7 @@ begin
             hint = 'split it, or raise artifacts.max_size in waves/project.yaml';
     end if;
     perform wavemark.check_public(content, token, key);
+    perform wavemark.check_public(idempotency_key, token, 'the idempotency key');
     answer := wavemark.answered(
         found_run.id, idempotency_key, wavemark.digest('checkpoint ' || key || ' ' || sha256)
     );
@@ -339,6 +347,7 @@ begin
             hint = 'store what is long as an artifact, and ask about that';
     end if;
     perform wavemark.check_public(said, token, 'the question');
+    perform wavemark.check_public(idempotency_key, token, 'the idempotency key');
     answer := wavemark.answered(found_run.id, idempotency_key, sha256);
     if answer is not null then
         return answer || wavemark.run_lives(found_run);
@@ -522,6 +531,69 @@ begin
     return jsonb_build_object(
         'run', found_run.id, 'reported', status, 'missing', missing, 'stop', found_run.stop
     );
+end $$;
+
+create or replace function wavemark.run_fail_by_ref(
+    reference text, message text, cause text, secret text
+) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+declare
+    -- A request's header, where a workflow keeps its secret apart from its data.
+    headers constant jsonb := nullif(current_setting('request.headers', true), '')::jsonb;
+    known_by constant text := wavemark.digest(coalesce(secret, headers ->> 'x-wavemark-secret'));
+    failed_run uuid;
+begin
+    if not exists (select from wavemark.launches l where l.secret_sha256 = known_by) then
+        raise sqlstate 'PT401' using
+            message = 'nothing was ever launched with this secret',
+            hint = 'send the secret that the webhook asks for, as the header X-Wavemark-Secret';
+    end if;
+    select r.id into failed_run from public.runs r
+    join public.agents a on a.id = r.agent_id and a.epoch = r.epoch
+    join wavemark.launches l on l.run_id = r.id and l.secret_sha256 = known_by
+    where coalesce(r.reference, l.reference) = run_fail_by_ref.reference
+        and (r.finished_at is null or r.outcome = 'lost')
+    order by r.claimed_at desc limit 1
+    for update of r;
+    if failed_run is null and exists (
+        select from public.runs r
+        join wavemark.launches l on l.run_id = r.id and l.secret_sha256 = known_by
+        where coalesce(r.reference, l.reference) is null and r.finished_at is null
+    ) then
+        raise sqlstate 'PT503' using
+            message = 'no run is known by this reference yet, and not all launches are written down',
+            hint = 'call again in a few seconds';
+    end if;
+    update public.runs r
+    set reported = jsonb_build_object(
+            'status', 'failed', 'summary', left(message, 4000), 'cause', left(cause, 200)
+        ),
+        reported_at = now(),
+        lease_until = case when r.finished_at is null then now() + interval '1 day' end
+    where r.id = failed_run and r.reported is null;
+    return jsonb_build_object('run', failed_run, 'reported', found);
+end $$;
+
+create or replace function wavemark.answered(run uuid, request_key text, sha256 text) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+    before wavemark.requests;
+begin
+    if request_key is null then
+        return null;
+    end if;
+    if length(request_key) not between 1 and 200 then
+        raise sqlstate 'PT422' using
+            message = 'an idempotency key has 1 to 200 characters',
+            hint = 'make one of its own for each thing, such as a UUID';
+    end if;
+    select * into before from wavemark.requests r where r.run_id = run and r.key = request_key;
+    if found and before.sha256 <> answered.sha256 then
+        raise sqlstate 'PT409' using
+            message = 'this idempotency key was used for something else',
+            hint = 'use a new key for each thing, and the same one only to send a thing again';
+    end if;
+    return before.answer;
 end $$;
 
 -- What is left out is missing, as null is: a REST API knows no function for it.

@@ -4,7 +4,7 @@
 use sqlx::{AssertSqlSafe, Row as _};
 
 use crate::{
-    model::{Cost, CostBasis, Outcome, Status::Ready, Usage},
+    model::{Cost, CostBasis, Digest, Outcome, Status::Ready, Usage},
     store::{
         Error, Store,
         testing::{self, Running, TestStore, at_once},
@@ -378,6 +378,19 @@ async fn who_launched_a_run_can_say_that_it_failed() {
 }
 
 #[tokio::test]
+async fn a_failure_that_is_told_before_the_launch_is_written_down_is_to_be_told_again() {
+    let (store, run) = launched().await;
+    store.launching(run.id, Some(Digest::of("hush"))).await.unwrap();
+    let fail = "run_fail_by_ref('n8n:77', 'broke', null, 'hush')";
+    let soon = called(&store, "anon", fail).await;
+    assert!(soon.starts_with("PT503 no run is known by this reference yet"), "{soon}");
+
+    store.launched(run.id, Some("n8n:77")).await.unwrap();
+    let later = called(&store, "anon", fail).await;
+    assert!(later.contains(r#""reported": true"#), "{later}");
+}
+
+#[tokio::test]
 async fn progress_is_one_line_that_a_terminal_can_show() {
     let (store, run) = claimed().await;
     called(&store, "anon", &with(&run, r"run_progress($, E'\x1b[31mhalf\nway\u009b2J')")).await;
@@ -423,6 +436,8 @@ async fn what_cannot_be_a_usage_is_refused_and_nothing_is_written() {
         r#"{"output": 1000000000000000}"#,
         r#"{"cost": 0.25}"#,
         r#"{"cost": {"usd_micros": -1}}"#,
+        r#"{"cost": {"usd": 1}}"#,
+        r#"{"input_tokens": 1, "output_tokens": 2}"#,
         r#"{"cost": {"usd_micros": 1, "basis": "guessed"}}"#,
         "[]",
     ] {
@@ -431,7 +446,7 @@ async fn what_cannot_be_a_usage_is_refused_and_nothing_is_written() {
         }
     }
     told.dedup();
-    insta::assert_snapshot!(told.join("\n"), @"
+    insta::assert_snapshot!(told.join("\n"), @r#"
     PT422 turns is not a count: -1
     PT422 turns is not a count: 1.5
     PT422 turns is not a count: 1
@@ -439,14 +454,16 @@ async fn what_cannot_be_a_usage_is_refused_and_nothing_is_written() {
     PT422 output is not a count: 1000000000000000
     PT422 a usage is an object, and so is its cost
     PT422 usd_micros is not a count: -1
+    PT422 no figure of a usage is in it: {"cost": {"usd": 1}}
+    PT422 no figure of a usage is in it: {"input_tokens": 1, "output_tokens": 2}
     PT422 'guessed' is not the basis of a cost
     PT422 a usage is an object, and so is its cost
-    ");
+    "#);
     let written =
         "select progress is not null or reported is not null or usage is not null from runs";
     assert!(!store.value::<bool>(written).await);
 
-    let most = r#"{"turns": 999999999999999, "output": 1e3, "cost": null, "mine": 1}"#;
+    let most = r#"{"turns": 999999999999999, "output": 1000.0, "cost": null, "mine": 1}"#;
     for usage in ["null", "{}", r#"{"cost": {}}"#, most] {
         let call = with(&run, &format!("run_progress($, usage => '{usage}')"));
         assert!(called(&store, "anon", &call).await.starts_with('{'), "{usage}");

@@ -161,6 +161,10 @@ impl Days<'_> {
                 let answer = called(self.store, "anon", &call).await;
                 if *by == Secret::ItsOwn && !self.runs.is_empty() {
                     let (run, reported) = self.model.fail(who);
+                    if run.is_none() && self.model.is_any_nameless() {
+                        prop_assert!(answer.starts_with("PT503"), "{}", answer);
+                        return Ok(());
+                    }
                     let run = run.map(|at| self.runs[at].id);
                     let told: Value = serde_json::from_str(&answer).unwrap();
                     prop_assert_eq!(told, json!({ "run": run, "reported": reported }));

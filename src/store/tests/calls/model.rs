@@ -167,6 +167,11 @@ impl Model {
         }
     }
 
+    /// Whether somebody was asked to work on a run and is not known by a name.
+    pub(super) fn is_any_nameless(&self) -> bool {
+        self.runs.iter().any(|run| run.outcome.is_none() && run.reference.is_none())
+    }
+
     /// Which run whoever is called so works on, and whether that is news of it.
     pub(super) fn fail(&mut self, who: &str) -> (Option<usize>, bool) {
         let found = (0..self.runs.len()).rfind(|&at| {
