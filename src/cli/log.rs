@@ -42,7 +42,14 @@ pub(super) async fn log(settings: Settings, args: &LogArgs) -> anyhow::Result<Ou
     let folder = runs_folder(&cx).join(args.agent.as_str());
     match newest(&folder, &run.to_string()) {
         Some(dir) => print(&RunDir::at(dir), args.follow).await?,
-        None => output::say(&tail.unwrap_or_default())?,
+        None => match tail.filter(|tail| !tail.is_empty()) {
+            Some(tail) => output::say(&tail)?,
+            None => output::complain(&format!(
+                "Nothing is known here of what {0} printed: it ran elsewhere, or said nothing.\n\
+                 → see what is known: wavemark why {0}\n",
+                args.agent
+            )),
+        },
     }
     Ok(Outcome::Done)
 }

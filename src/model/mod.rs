@@ -50,7 +50,7 @@ pub type Instant = chrono::DateTime<chrono::Utc>;
 ///
 /// The store meets it when a row was written by another version.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{found}` is not a {what}: use one of {allowed}")]
+#[error("`{found}` is not {} {what}: use one of {allowed}", article(what))]
 pub struct UnknownWord {
     /// What was being read.
     pub what: &'static str,
@@ -58,6 +58,10 @@ pub struct UnknownWord {
     pub found: String,
     /// Every word that would have done, separated by commas.
     pub allowed: String,
+}
+
+fn article(noun: &str) -> &'static str {
+    if noun.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" }
 }
 
 /// Defines an enum whose variants are single lowercase words, everywhere: in

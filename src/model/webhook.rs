@@ -8,7 +8,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use super::EnvName;
+use super::{BadEnvName, EnvName};
 
 /// Somebody behind a URL, who is asked to do the work of an agent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,6 +97,9 @@ pub enum BadUrlTemplate {
         "`{0}` is not a variable: write {{env:NAME}}, with the name of an environment variable"
     )]
     Placeholder(String),
+    /// It is the name of something that others must not get.
+    #[error("`{{env:{0}}}` is Wavemark's own, and goes to nobody: use a variable of yours")]
+    Own(String),
     /// Everybody on the way could read the token of a run.
     #[error("`{0}` is not encrypted: use https://, as the secrets of a run go there")]
     Plain(String),
@@ -147,7 +150,7 @@ impl UrlTemplate {
         };
         let Err(bad) = bad else { return Ok(url) };
         Err(match bad {
-            BadUrlTemplate::Shape(_) | BadUrlTemplate::Placeholder(_) => {
+            BadUrlTemplate::Shape(_) | BadUrlTemplate::Placeholder(_) | BadUrlTemplate::Own(_) => {
                 format!("{self} does not come out as a URL: look at its variables")
             }
             BadUrlTemplate::Plain(_) => format!(
@@ -182,9 +185,13 @@ fn parts(template: &str) -> Result<Vec<Part<'_>>, BadUrlTemplate> {
             BadUrlTemplate::Placeholder(format!("{{{}", more.chars().take(40).collect::<String>()))
         };
         let (inside, after) = more.split_once('}').ok_or_else(bad)?;
-        let name = inside.strip_prefix("env:").filter(|name| name.parse::<EnvName>().is_ok());
         let bad = || BadUrlTemplate::Placeholder(format!("{{{inside}}}"));
-        parts.extend([Part::Text(text), Part::Variable(name.ok_or_else(bad)?)]);
+        let name = inside.strip_prefix("env:").ok_or_else(bad)?;
+        match name.parse::<EnvName>() {
+            Ok(_) => parts.extend([Part::Text(text), Part::Variable(name)]),
+            Err(BadEnvName::Reserved(name)) => return Err(BadUrlTemplate::Own(name)),
+            Err(BadEnvName::Shape(_)) => return Err(bad()),
+        }
         rest = after;
     }
     parts.push(Part::Text(rest));
@@ -320,7 +327,7 @@ mod tests {
         `http://localhost.example.org/` is not encrypted: use https://, as the secrets of a run go there
         `{env:N8N_URL}/webhook-test/vision` is for one test only: use the production URL, with /webhook/
         `{N8N_URL}` is not a variable: write {env:NAME}, with the name of an environment variable
-        `{env:DATABASE_URL}` is not a variable: write {env:NAME}, with the name of an environment variable
+        `{env:DATABASE_URL}` is Wavemark's own, and goes to nobody: use a variable of yours
         `{run}` is not a variable: write {env:NAME}, with the name of an environment variable
         `{env:A` is not a variable: write {env:NAME}, with the name of an environment variable
         `}` is not a variable: write {env:NAME}, with the name of an environment variable

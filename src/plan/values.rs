@@ -121,9 +121,10 @@ fn near_slug<T: FromStr>(text: &str) -> Option<String> {
         .take(63)
         .map(|c| if matches!(c, '_' | ' ' | '.' | '/') { '-' } else { c })
         .collect();
+    let is_slug = slug.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'));
     // A credential must not be repeated, not even in other words.
     let secret = secret::find(text).next().is_some();
-    (!secret && slug.parse::<T>().is_ok()).then_some(slug)
+    (is_slug && !secret && slug.parse::<T>().is_ok()).then_some(slug)
 }
 
 /// One of the few words of a field.

@@ -143,7 +143,7 @@ impl<'a> Fleet<'a> {
             // Its supervisor died, perhaps here, and perhaps before it did.
             let killed = runner::kill_leftovers(lost);
             if killed > 0 {
-                warn!(agent.name = %agent, "killed {killed} processes of a lost run of `{agent}`");
+                warn!(agent.name = %agent, "killed what was left of a lost run of `{agent}`: {killed}");
             }
         }
         let runs = equip::runs_of(self.cx, &agent);

@@ -344,7 +344,7 @@ mod tests {
         insta::assert_snapshot!(said.join("\n"), @r#"
         nothing was done: unknown field `all`, there are no fields. `inputs` takes no arguments.
         nothing was done: missing field `type`. `checkpoint` takes `type`, `name`, and either `content` or `file`, all of them strings.
-        nothing was done: `pdf` is not a artifact type: use one of schema, prompt, doc. `checkpoint` takes `type`, `name`, and either `content` or `file`, all of them strings.
+        nothing was done: `pdf` is not an artifact type: use one of schema, prompt, doc. `checkpoint` takes `type`, `name`, and either `content` or `file`, all of them strings.
         nothing was done: `../a.md` cannot name an artifact: use 1 to 100 of A-Z, a-z, 0-9, `.`, `_` and `-`, starting with a letter or a digit. `checkpoint` takes `type`, `name`, and either `content` or `file`, all of them strings.
         nothing was done: neither `content` nor `file` is given. `checkpoint` takes `type`, `name`, and either `content` or `file`, all of them strings.
         nothing was done: both `content` and `file` are given. `checkpoint` takes `type`, `name`, and either `content` or `file`, all of them strings.
