@@ -31,9 +31,9 @@ use std::{
     time::Duration,
 };
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, Mode, OFlags, flock, open};
 
-use super::{contract::Input, prompt};
+use super::{contract::Input, files, prompt};
 use crate::model::{ArtifactType, StopReason};
 
 /// How many files are looked at for signs of life.
@@ -176,7 +176,9 @@ impl RunDir {
 
     /// Whether some process follows the run.
     pub fn is_followed(&self) -> bool {
-        let Ok(folder) = File::open(&self.root) else {
+        // Nothing that an agent puts in its place is waited for.
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let Ok(folder) = open(&self.root, flags, Mode::empty()) else {
             return false;
         };
         flock(&folder, FlockOperation::NonBlockingLockShared).is_err()
@@ -208,9 +210,7 @@ impl RunDir {
 
     /// Tells the agent that it is to stop, and why. The file appears whole.
     pub(super) fn announce_stop(&self, reason: StopReason) -> io::Result<()> {
-        let draft = self.root.join("control/stop");
-        fs::write(&draft, format!("{reason}\n"))?;
-        fs::rename(draft, self.root.join("stop"))
+        files::write(&self.root.join("stop"), format!("{reason}\n").as_bytes())
     }
 
     fn add_below(&self, path: &str, bytes: &[u8]) -> io::Result<()> {

@@ -21,6 +21,7 @@ use uuid::Uuid;
 use super::{
     dir::RunDir,
     events::{Before, End, Events, Fault, Transcript},
+    files,
     home::{self, Home},
     launch::{Carried, Launch, Program},
     prompt,
@@ -51,6 +52,8 @@ pub(super) struct Talk {
     subagent: Subagent,
     dir: RunDir,
     repo: PathBuf,
+    /// What `prompt.md` says. It is not read again: programs can write there.
+    task: String,
     home: Home,
     redactor: Arc<Redactor>,
     /// Whether anything is declared that could show that the work is done.
@@ -101,6 +104,7 @@ impl Talk {
             subagent: Subagent::clone(subagent),
             dir: dir.clone(),
             repo: launch.repo.clone(),
+            task: fs::read_to_string(dir.prompt())?,
             home,
             redactor: Arc::clone(redactor),
             left: *left,
@@ -113,12 +117,11 @@ impl Talk {
             began_anew: false,
             told: Told::default(),
         };
-        let task = fs::read_to_string(dir.prompt())?;
         // Whatever becomes of this run, the next one finds it here.
         talk.record();
         let call = match talk.session {
-            Some(_) => talk.go_on(&format!("{}{task}", prompt::RESUMED))?,
-            None => talk.begin(task)?,
+            Some(_) => talk.go_on(&format!("{}{}", prompt::RESUMED, talk.task))?,
+            None => talk.begin(talk.task.clone())?,
         };
         Ok(Some((talk, call)))
     }
@@ -215,8 +218,7 @@ impl Talk {
             return Ok(None);
         }
         self.began_anew = true;
-        let task = fs::read_to_string(self.dir.prompt())?;
-        self.begin(task).map(Some)
+        self.begin(self.task.clone()).map(Some)
     }
 
     /// Whether it says that it is done, so that somebody should look.
@@ -231,8 +233,7 @@ impl Talk {
         if self.session.is_some() && self.subagent.profile.resume.is_some() {
             self.go_on(&note)
         } else {
-            let task = fs::read_to_string(self.dir.prompt())?;
-            self.begin(format!("{task}\n{note}"))
+            self.begin(format!("{}\n{note}", self.task))
         }
     }
 
@@ -281,7 +282,7 @@ impl Talk {
     fn call(&mut self, line: CommandLine, text: String) -> io::Result<Call> {
         self.calls += 1;
         let file = self.dir.root().join(format!("prompt-{}.md", self.calls));
-        fs::write(&file, &text)?;
+        files::write(&file, text.as_bytes())?;
         let path = file.display().to_string();
         let text = match text.len() > LONGEST_ARGUMENT {
             true => {
@@ -328,7 +329,7 @@ impl Talk {
         let Some(session) = &self.session else { return };
         let written = serde_json::to_vec(session)
             .map_err(io::Error::other)
-            .and_then(|json| fs::write(self.dir.session(), json));
+            .and_then(|json| files::write(&self.dir.session(), &json));
         if let Err(err) = written {
             tracing::warn!("cannot note the conversation: {err}");
         }

@@ -4,3 +4,4 @@ mod commands;
 mod ending;
 mod files;
 mod output;
+mod traps;
