@@ -16,8 +16,6 @@ use std::{
     sync::Arc,
 };
 
-use uuid::Uuid;
-
 use super::{
     dir::RunDir,
     events::{Before, End, Events, Fault, Transcript},
@@ -29,8 +27,8 @@ use super::{
     report::{Evidence, Exit},
 };
 use crate::model::{
-    ArtifactKey, CommandLine, EventFormat, Placeholder, Price, PromptBy, Resume, Session, Subagent,
-    Usage, Usd,
+    ArtifactKey, CommandLine, EventFormat, Placeholder, Price, PromptBy, Resume, Session,
+    SessionId, Subagent, Usage, Usd,
 };
 
 /// The longest text that is handed over as an argument: Linux takes 128 KiB.
@@ -147,10 +145,10 @@ impl Talk {
     }
 
     /// The program told which conversation it is.
-    pub(super) fn is_about(&mut self, id: &str) {
-        if self.session.as_ref().is_none_or(|session| session.id != id) {
+    pub(super) fn is_about(&mut self, id: &SessionId) {
+        if self.session.as_ref().is_none_or(|session| session.id != *id) {
             self.session = Some(Session {
-                id: id.to_owned(),
+                id: id.clone(),
                 counted: Usage::default(),
                 heard: Usage::default(),
             });
@@ -266,7 +264,7 @@ impl Talk {
         self.session = None;
         let start = &self.subagent.profile.start;
         if start.placeholders().contains(&Placeholder::Session) {
-            self.is_about(&Uuid::new_v4().to_string());
+            self.is_about(&SessionId::random());
         }
         self.call(self.subagent.profile.start.clone(), text)
     }
@@ -295,7 +293,7 @@ impl Talk {
         let command = line.filled(&self.subagent.allow, |word| match word {
             Placeholder::Prompt => Some(text.clone()),
             Placeholder::PromptFile => Some(path.clone()),
-            Placeholder::Session => self.session.as_ref().map(|session| session.id.clone()),
+            Placeholder::Session => self.session.as_ref().map(|session| session.id.to_string()),
             word => place(word, &self.dir, &self.repo).or_else(|| self.setting(word)),
         });
         let by_stdin = self.subagent.profile.prompt == PromptBy::Stdin;

@@ -12,7 +12,7 @@ use crate::model::Usage;
 pub(super) fn hear(told: &mut Transcript, event: &Json) -> Option<String> {
     match text(event, "/type")? {
         "thread.started" => {
-            told.session = text(event, "/thread_id").map(str::to_owned);
+            told.is_about(event, "/thread_id");
             None
         }
         "item.started" => {

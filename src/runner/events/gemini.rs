@@ -11,7 +11,7 @@ use crate::model::Usage;
 pub(super) fn hear(told: &mut Transcript, event: &Json) -> Option<String> {
     match text(event, "/type")? {
         "init" => {
-            told.session = text(event, "/session_id").map(str::to_owned);
+            told.is_about(event, "/session_id");
             None
         }
         "message" if text(event, "/role") == Some("assistant") => {

@@ -24,7 +24,7 @@ use self::{
     lines::Lines,
     words::fault,
 };
-use crate::model::{EventFormat, Usage};
+use crate::model::{EventFormat, SessionId, Usage};
 
 /// How often in a row a login may be refused before it is hopeless.
 const HOPELESS: u32 = 3;
@@ -63,7 +63,7 @@ pub enum End {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Transcript {
     /// The id of the conversation.
-    pub(super) session: Option<String>,
+    pub(super) session: Option<SessionId>,
     /// How it ended; none while it goes on, and when it breaks off.
     pub(super) end: Option<End>,
     /// The last thing it said.
@@ -146,6 +146,14 @@ impl Transcript {
             EventFormat::Gemini => gemini::hear(self, event),
             EventFormat::Opencode => opencode::hear(self, event),
             EventFormat::None => None,
+        }
+    }
+
+    /// An event names the conversation. A name that is none is passed over: the
+    /// program is called with it.
+    fn is_about(&mut self, event: &Json, pointer: &str) {
+        if let Some(id) = text(event, pointer).and_then(|id| id.parse().ok()) {
+            self.session = Some(id);
         }
     }
 

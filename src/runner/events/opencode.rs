@@ -15,9 +15,7 @@ pub(super) fn hear(told: &mut Transcript, event: &Json) -> Option<String> {
     if !matches!(kind, "step_start" | "text" | "tool_use" | "step_finish" | "error") {
         return None;
     }
-    if let Some(session) = text(event, "/sessionID") {
-        told.session = Some(session.to_owned());
-    }
+    told.is_about(event, "/sessionID");
     let part = event.get("part");
     match kind {
         "step_start" => {
