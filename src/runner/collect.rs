@@ -22,11 +22,11 @@ use super::{
     headway::Headway,
     launch::Limits,
     outbox::{New, Outbox, Sweep, Taken, Took},
+    reading::LINE,
     redact::Redactor,
     report::{Rejection, Reply, Report},
     result,
     stop::Progress,
-    supervise::LINE,
     watch::{Seen, Watch},
 };
 use crate::model::{ArtifactKey, ArtifactType, FeedbackNumber, Finish, Usage};

@@ -1,48 +1,27 @@
 //! Follows a run from its start to its last report.
 
-use std::{
-    collections::BTreeMap,
-    ffi::OsString,
-    io,
-    path::PathBuf,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, ffi::OsString, path::PathBuf, sync::Arc, time::Instant};
 
 use rustix::process::Pid;
 
-use tokio::{
-    io::AsyncReadExt as _,
-    net::unix::pipe,
-    sync::{mpsc, oneshot, watch},
-};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
     Error,
     collect::Collector,
     dir::RunDir,
     environment::environment,
-    events::Events,
     launch::{Launch, Limits, Program},
     log::Log,
     processes::{self, Leader, Look, Remains},
+    reading::Reading,
     redact::Redactor,
     report::{Evidence, Exit, Rejection, Report},
     spawn::{self, CannotStart, Child, Printed, Start},
     stop::{Orders, Progress, Stopper},
     talk::{Call, Talk},
 };
-use crate::model::{Finish, RunId, StopReason, Usage};
-
-/// How long output is waited for after the run has ended. Never for the end of
-/// the pipe: any process that was missed may hold it open.
-const DRAIN: Duration = Duration::from_secs(2);
-
-/// How often a line of output is reported.
-const THROTTLE: Duration = Duration::from_millis(250);
-
-/// How much of a line is reported, in bytes.
-pub(super) const LINE: usize = 1024;
+use crate::model::{Finish, RunId, StopReason};
 
 /// A run that was started.
 ///
@@ -230,18 +209,9 @@ impl Run {
     async fn round(&mut self, started: Started) -> Round {
         let Self { log, raw, limits, reports, orders, talk, .. } = self;
         let Started { mut child, leader, printed } = started;
-        let events = talk.as_ref().map(Talk::events);
-        let has_events = events.is_some();
+        let has_events = talk.is_some();
         let (give_up, given_up) = oneshot::channel();
-        let mut reading = Reading {
-            log,
-            raw,
-            used: Usage::default(),
-            talk: talk.as_mut(),
-            events,
-            give_up: Some(give_up),
-            error: None,
-        };
+        let mut reading = Reading::new(log, raw, talk.as_mut(), give_up);
         let (end_reading, reading_ends) = oneshot::channel();
         let lead = async {
             let (exit, stopped, remains) = tokio::select! {
@@ -266,11 +236,11 @@ impl Run {
         };
         let ((exit, stopped, left), ()) =
             tokio::join!(lead, reading.follow(printed, reports, reading_ends));
-        let Reading { events, error, .. } = reading;
+        let (events, log_error) = reading.end();
         if let (Some(talk), Some(events)) = (&mut self.talk, events) {
             talk.ended(events.transcript(), &exit);
         }
-        Round { exit, stopped, left, log_error: error }
+        Round { exit, stopped, left, log_error }
     }
 
     /// What is started next, if an agent program is called again; or why that
@@ -349,138 +319,4 @@ async fn stop(
     let mut remains = leader.exited();
     remains.know(descendants);
     (exit, remains)
-}
-
-/// What is read of a process.
-struct Reading<'r> {
-    log: &'r mut Log,
-    raw: &'r mut Log,
-    talk: Option<&'r mut Talk>,
-    events: Option<Events>,
-    /// Tells that going on is hopeless.
-    give_up: Option<oneshot::Sender<()>>,
-    /// What the run was last said to have used.
-    used: Usage,
-    /// What went wrong with the files.
-    error: Option<String>,
-}
-
-impl Reading<'_> {
-    /// Reads what a process prints, until its pipes end, or shortly after it
-    /// has.
-    async fn follow(
-        &mut self,
-        printed: Printed,
-        reports: &mpsc::Sender<Report>,
-        ended: oneshot::Receiver<()>,
-    ) {
-        let (mut output, mut events) = (Some(printed.output), printed.events);
-        let (mut for_people, mut for_us) = (Vec::with_capacity(16 * 1024), Vec::new());
-        let deadline = async {
-            let _ = ended.await;
-            tokio::time::sleep(DRAIN).await;
-        };
-        tokio::pin!(deadline);
-        let mut news = false;
-        let mut next_report = Instant::now();
-        while output.is_some() || events.is_some() {
-            tokio::select! {
-                biased;
-                () = &mut deadline => break,
-                () = tokio::time::sleep_until(next_report.into()), if news => {
-                    next_report = Instant::now() + THROTTLE;
-                    let line = self.log.last_line();
-                    let line = line[..line.floor_char_boundary(LINE)].to_owned();
-                    // A full channel has other signs of life in it.
-                    drop(reports.try_send(Report::Output { line }));
-                    // What it used is not to wait for more to come.
-                    news = !self.tell_usage(reports);
-                }
-                () = receive(&mut output, &mut for_people) => {
-                    if let Some(events) = &mut self.events {
-                        events.push_aside(&for_people);
-                        self.give_up_if_hopeless();
-                    }
-                    let written = self.log.push(&for_people);
-                    self.note(written);
-                    news |= !for_people.is_empty();
-                    for_people.clear();
-                }
-                () = receive(&mut events, &mut for_us) => {
-                    self.hear(&for_us);
-                    news |= !for_us.is_empty();
-                    for_us.clear();
-                }
-            }
-        }
-        let last = self.events.as_mut().map(Events::finish);
-        self.show(last.unwrap_or_default());
-        let finished = self.log.finish().and(self.raw.finish());
-        self.note(finished);
-    }
-
-    /// Takes in events.
-    fn hear(&mut self, bytes: &[u8]) {
-        let Some(events) = &mut self.events else { return };
-        let lines = events.push(bytes);
-        if let (Some(id), Some(talk)) = (&events.transcript().session, &mut self.talk) {
-            talk.is_about(id);
-        }
-        self.give_up_if_hopeless();
-        let written = self.raw.push(bytes);
-        self.note(written);
-        self.show(lines);
-    }
-
-    /// Has the process stopped if going on leads nowhere, or costs too much.
-    fn give_up_if_hopeless(&mut self) {
-        let (Some(talk), Some(events)) = (&self.talk, &self.events) else { return };
-        let told = events.transcript();
-        if (told.is_hopeless() || talk.overspends(told))
-            && let Some(give_up) = self.give_up.take()
-        {
-            // It may have ended by itself.
-            let _ended = give_up.send(());
-        }
-    }
-
-    /// Tells what the run used, if that is more than was told; false if there
-    /// was no room for it.
-    fn tell_usage(&mut self, reports: &mpsc::Sender<Report>) -> bool {
-        let (Some(talk), Some(events)) = (&self.talk, &self.events) else { return true };
-        let usage = talk.used(events.transcript());
-        if usage == self.used {
-            return true;
-        }
-        let told = reports.try_send(Report::Used { usage }).is_ok();
-        if told {
-            self.used = usage;
-        }
-        told
-    }
-
-    fn show(&mut self, lines: Vec<String>) {
-        for line in lines {
-            let written = self.log.push(format!("{line}\n").as_bytes());
-            self.note(written);
-        }
-    }
-
-    fn note(&mut self, written: io::Result<()>) {
-        if let Err(err) = written {
-            self.error.get_or_insert(format!("cannot be written, output was lost: {err}"));
-        }
-    }
-}
-
-/// Reads what there is, and closes a pipe that has ended.
-async fn receive(pipe: &mut Option<pipe::Receiver>, buffer: &mut Vec<u8>) {
-    match pipe {
-        Some(open) => {
-            if matches!(open.read_buf(buffer).await, Ok(0) | Err(_)) {
-                *pipe = None;
-            }
-        }
-        None => std::future::pending().await,
-    }
 }

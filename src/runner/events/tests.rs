@@ -71,7 +71,7 @@ fn a_conversation_with_an_odd_name_is_passed_over() {
         (EventFormat::Gemini, r#"{"type":"init","session_id":"IT"}"#),
         (EventFormat::Opencode, r#"{"type":"step_start","sessionID":"IT"}"#),
     ] {
-        let events = ["ses_1", "--settings=x", ""].map(|id| event.replace("IT", id) + "\n");
+        let events = ["ses_1", "-p", ""].map(|id| event.replace("IT", id) + "\n");
         let (told, _) = heard(format, events.concat().as_bytes());
         assert_eq!(told.session.as_ref().map(SessionId::as_str), Some("ses_1"), "{event}");
     }
