@@ -17,6 +17,7 @@ use std::{
 };
 
 use super::{
+    clean::without_controls,
     dir::RunDir,
     events::{Before, End, Events, Fault, Transcript},
     files,
@@ -35,6 +36,12 @@ use crate::model::{
 const LONGEST_ARGUMENT: usize = 100 * 1024;
 /// The longest final text that is kept, in bytes.
 const TEXT: usize = 64 * 1024;
+/// The longest of what a program says that is told within a sentence, in bytes.
+const SAID: usize = 1024;
+/// The same of the name of a tool.
+const TOOL: usize = 100;
+/// So many denied tools are named.
+const TOOLS: usize = 20;
 
 /// How a program is called next.
 #[derive(Debug)]
@@ -185,7 +192,11 @@ impl Talk {
     pub(super) fn ended(&mut self, told: &Transcript, exit: &Exit) {
         let end = self.judge(told, exit);
         self.told.usage = self.used(told);
-        self.told.denied.extend(told.denied.iter().cloned());
+        for tool in &told.denied {
+            if self.told.denied.len() < TOOLS {
+                self.told.denied.insert(self.fit(tool, TOOL));
+            }
+        }
         self.told.text = told.text.clone().or(self.told.text.take());
         self.told.end = Some(end);
         if let Some(id) = &told.session {
@@ -350,7 +361,8 @@ impl Talk {
                 if self.declares || told.denied.is_empty() {
                     End::Good
                 } else {
-                    let tools: Vec<&str> = told.denied.iter().map(String::as_str).collect();
+                    let tools: Vec<String> =
+                        told.denied.iter().map(|tool| self.fit(tool, TOOL)).collect();
                     self.bad(Fault::Denied, &tools.join(", "))
                 }
             }
@@ -366,10 +378,20 @@ impl Talk {
         }
     }
 
+    /// What a program said, so that it fits into a sentence of ours.
+    fn fit(&self, said: &str, longest: usize) -> String {
+        let mut said = self.redactor.redact(without_controls(said).trim());
+        if said.len() > longest {
+            said.truncate(said.floor_char_boundary(longest));
+            said += "…";
+        }
+        said
+    }
+
     /// What went wrong, and what to do.
     fn bad(&self, fault: Fault, said: &str) -> End {
         let Subagent { name, profile, max_turns, .. } = &self.subagent;
-        let said = self.redactor.redact(said.trim());
+        let said = self.fit(said, SAID);
         let rest = "what it stored is kept, and it goes on from there";
         let what = match fault {
             Fault::Login => {

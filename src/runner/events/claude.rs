@@ -65,7 +65,7 @@ fn result(told: &mut Transcript, event: &Json, subtype: &str) {
     }
     let denials = event.pointer("/permission_denials").and_then(Json::as_array);
     let denied = denials.into_iter().flatten().filter_map(|one| text(one, "/tool_name"));
-    told.denied.extend(denied.map(str::to_owned));
+    denied.for_each(|tool| told.was_denied(tool));
 
     told.call = Usage { turns: count(event, "/num_turns"), ..of_call(event, "/usage") };
     let cost = dollars(event, "/total_cost_usd", CostBasis::Reported);

@@ -71,7 +71,7 @@ fn completed(told: &mut Transcript, item: &Json) -> Option<String> {
             let unapproved =
                 text(item, "/error/message").is_some_and(|said| said.contains("approval"));
             if unapproved || text(item, "/status").is_some_and(is_denial) {
-                told.denied.extend(tool(item));
+                told.was_denied(&tool(item)?);
             }
             None
         }

@@ -28,8 +28,11 @@ use crate::model::{EventFormat, SessionId, Usage};
 
 /// How often in a row a login may be refused before it is hopeless.
 const HOPELESS: u32 = 3;
-/// The longest complaint that is kept, in bytes.
-const COMPLAINT: usize = 1024;
+/// The longest complaint, and the longest name of a tool, that is kept, in bytes, before secrets
+/// are taken out of it: none is to be cut in two that is then shown.
+const COMPLAINT: usize = 16 * 1024;
+/// So many denied tools are kept: whoever is denied more needs another profile.
+const DENIED: usize = 20;
 
 /// What went wrong with a conversation, by what can be done about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,8 +171,7 @@ impl Transcript {
     fn complained(&mut self, line: &[u8]) -> Option<Fault> {
         let line = String::from_utf8_lossy(line);
         let fault = Some(fault(&line, None)).filter(|fault| *fault != Fault::Other)?;
-        let line = line.trim();
-        self.complaint = Some((fault, line[..line.floor_char_boundary(COMPLAINT)].to_owned()));
+        self.complaint = Some((fault, start(line.trim()).to_owned()));
         Some(fault)
     }
 
@@ -178,6 +180,13 @@ impl Transcript {
             Some(401 | 403) => self.refusals + 1,
             _ => 0,
         };
+    }
+
+    /// A tool was denied.
+    fn was_denied(&mut self, tool: &str) {
+        if self.denied.len() < DENIED {
+            self.denied.insert(start(tool).to_owned());
+        }
     }
 
     /// The model did something: what was complained of is past.
@@ -206,6 +215,11 @@ impl Transcript {
         let line = detail.and_then(|detail| detail.trim().lines().next()).unwrap_or_default();
         Some(format!("[{name}] {line}").trim_end().to_owned())
     }
+}
+
+/// The start of a text, as much of it as is kept.
+fn start(text: &str) -> &str {
+    &text[..text.floor_char_boundary(COMPLAINT)]
 }
 
 fn has_tokens(usage: &Usage) -> bool {

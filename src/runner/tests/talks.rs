@@ -1,0 +1,40 @@
+//! What agent programs say, and what becomes of it.
+
+use crate::runner::{End, testing::Agent, verdict};
+
+/// Ends as Claude Code does.
+const END: &str = r#"
+    end() { printf '{"type":"result","subtype":"%s","is_error":%s,"result":"%s","permission_denials":[%s]}\n' "$@"; }
+    denied() { printf '{"tool_name":"%s"},' "$@"; echo '{"tool_name":"Bash"}'; }
+    long=$(printf '%2000d' 0)
+"#;
+
+/// An agent program that has a secret.
+fn agent(script: &str) -> Agent {
+    let mut agent = Agent::subagent(&format!("{END}\n{script}"));
+    agent.launch.secrets.insert("TOKEN".parse().unwrap(), "hunter22".into());
+    agent
+}
+
+#[tokio::test]
+async fn denied_tools_are_named_without_secrets_and_not_all_of_them() {
+    let tools = r#"'\u001b[31mRead' "Write($TOKEN)" "x$long""#;
+    let script = format!("end success false Done. \"$(denied {tools} $(seq 30))\"");
+    let story = agent(&script).run().await;
+
+    let names: Vec<&str> = story.evidence().denied.iter().map(String::as_str).collect();
+    assert_eq!(names.len(), 20);
+    assert!(names.contains(&"Read") && names.contains(&"Write(***)"), "{names:?}");
+    let said = verdict(story.evidence(), &["doc/a.md".parse().unwrap()], false).detail;
+    assert!(said.contains("it was denied 1, ") && said.len() < 500, "{said}");
+}
+
+#[tokio::test]
+async fn what_ended_badly_is_told_in_short_and_without_secrets() {
+    let script = r#"end error true "\u001b[31mThis is the end of $TOKEN. $long" ''"#;
+    let story = agent(script).run().await;
+
+    let Some(End::Bad(_, said)) = &story.evidence().end else { panic!("{:?}", story.evidence()) };
+    assert!(said.starts_with("`claude` ended badly: This is the end of ***. "), "{said:?}");
+    assert!(said.len() < 1100, "{}", said.len());
+}
