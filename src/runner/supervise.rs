@@ -166,12 +166,7 @@ impl Run {
                 let before = round.left;
                 round = match next {
                     Ok(started) => self.round(started).await,
-                    Err(why) => Round {
-                        exit: Exit::NotStarted(why),
-                        stopped: None,
-                        left: Vec::new(),
-                        log_error: None,
-                    },
+                    Err(exit) => Round { exit, stopped: None, left: Vec::new(), log_error: None },
                 };
                 round.left.extend(before);
             }
@@ -249,7 +244,7 @@ impl Run {
         &mut self,
         round: &Round,
         sweeps: &mpsc::Sender<oneshot::Sender<Option<Finish>>>,
-    ) -> Option<Result<Started, String>> {
+    ) -> Option<Result<Started, Exit>> {
         if round.stopped.is_some() || self.orders.reason().is_some() {
             return None;
         }
@@ -276,8 +271,10 @@ impl Run {
         };
         let started = call.map_err(CannotStart::Machine).and_then(|call| self.spawn(&call));
         Some(started.map_err(|err| match err {
-            CannotStart::Program(why) => why,
-            CannotStart::Machine(err) => format!("it could not be started again: {err}"),
+            CannotStart::Program(why) => Exit::NotStarted(why),
+            CannotStart::Machine(err) => {
+                Exit::NotYet(format!("{err}, when it was to be called again"))
+            }
         }))
     }
 }

@@ -1,6 +1,9 @@
 //! What agent programs say, and what becomes of it.
 
-use crate::runner::{End, testing::Agent, verdict};
+use crate::{
+    model::Outcome,
+    runner::{End, testing::Agent, verdict},
+};
 
 /// Ends as Claude Code does.
 const END: &str = r#"
@@ -37,4 +40,15 @@ async fn what_ended_badly_is_told_in_short_and_without_secrets() {
     let Some(End::Bad(_, said)) = &story.evidence().end else { panic!("{:?}", story.evidence()) };
     assert!(said.starts_with("`claude` ended badly: This is the end of ***. "), "{said:?}");
     assert!(said.len() < 1100, "{}", said.len());
+}
+
+#[tokio::test]
+async fn a_machine_that_cannot_call_it_again_is_to_blame() {
+    // Whatever keeps us from writing: here it is a folder.
+    let story =
+        agent("mkdir \"$WAVEMARK_DIR/prompt-2.md\"; end success false Done. ''").run().await;
+
+    let verdict = verdict(story.evidence(), &["doc/summary.md".parse().unwrap()], false);
+    assert_eq!(verdict.outcome, Outcome::Lost, "{}", verdict.detail);
+    assert!(verdict.detail.ends_with(", when it was to be called again"), "{}", verdict.detail);
 }
