@@ -12,7 +12,13 @@ use tokio::{
     sync::{mpsc, oneshot},
 };
 
-use super::{events::Events, log::Log, report::Report, spawn::Printed, talk::Talk};
+use super::{
+    events::{Events, Fault},
+    log::Log,
+    report::Report,
+    spawn::Printed,
+    talk::Talk,
+};
 use crate::model::Usage;
 
 /// How long output is waited for after the run has ended. Never for the end of
@@ -31,8 +37,8 @@ pub(super) struct Reading<'r> {
     raw: &'r mut Log,
     talk: Option<&'r mut Talk>,
     events: Option<Events>,
-    /// Tells that going on is hopeless.
-    give_up: Option<oneshot::Sender<()>>,
+    /// Tells why going on is hopeless.
+    give_up: Option<oneshot::Sender<Fault>>,
     /// What the run was last said to have used.
     used: Usage,
     /// What went wrong with the files.
@@ -45,7 +51,7 @@ impl<'r> Reading<'r> {
         log: &'r mut Log,
         raw: &'r mut Log,
         talk: Option<&'r mut Talk>,
-        give_up: oneshot::Sender<()>,
+        give_up: oneshot::Sender<Fault>,
     ) -> Self {
         let events = talk.as_ref().map(|talk| talk.events());
         let (give_up, used) = (Some(give_up), Usage::default());
@@ -126,12 +132,11 @@ impl<'r> Reading<'r> {
     /// Has the process stopped if going on leads nowhere, or costs too much.
     fn give_up_if_hopeless(&mut self) {
         let (Some(talk), Some(events)) = (&self.talk, &self.events) else { return };
-        let told = events.transcript();
-        if (told.is_hopeless() || talk.overspends(told))
+        if let Some(fault) = talk.is_hopeless(events.transcript())
             && let Some(give_up) = self.give_up.take()
         {
             // It may have ended by itself.
-            let _ended = give_up.send(());
+            let _ended = give_up.send(fault);
         }
     }
 

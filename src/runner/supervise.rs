@@ -209,16 +209,16 @@ impl Run {
         let mut reading = Reading::new(log, raw, talk.as_mut(), give_up);
         let (end_reading, reading_ends) = oneshot::channel();
         let lead = async {
-            let (exit, stopped, remains) = tokio::select! {
-                exit = child.exit() => (exit, orders.reason(), leader.exited()),
+            let (exit, stopped, given_up, remains) = tokio::select! {
+                exit = child.exit() => (exit, orders.reason(), None, leader.exited()),
                 reason = orders.due(reports) => {
                     orders.announce(reason);
                     let (exit, remains) = stop(limits, &mut child, leader, orders).await;
-                    (exit, Some(orders.reason().unwrap_or(reason)), remains)
+                    (exit, Some(orders.reason().unwrap_or(reason)), None, remains)
                 }
-                Ok(()) = given_up => {
+                Ok(fault) = given_up => {
                     let (exit, remains) = stop(limits, &mut child, leader, orders).await;
-                    (exit, orders.reason(), remains)
+                    (exit, orders.reason(), Some(fault), remains)
                 }
             };
             // Agent programs start their tools in sessions of their own.
@@ -227,13 +227,13 @@ impl Run {
             let left = remains.end(look, limits.leftovers).await;
             // Whoever could still print is gone.
             drop(end_reading);
-            (exit, stopped, left)
+            (exit, stopped, given_up, left)
         };
-        let ((exit, stopped, left), ()) =
+        let ((exit, stopped, given_up, left), ()) =
             tokio::join!(lead, reading.follow(printed, reports, reading_ends));
         let (events, log_error) = reading.end();
         if let (Some(talk), Some(events)) = (&mut self.talk, events) {
-            talk.ended(events.transcript(), &exit);
+            talk.ended(events.transcript(), &exit, given_up);
         }
         Round { exit, stopped, left, log_error }
     }

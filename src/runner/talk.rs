@@ -182,15 +182,24 @@ impl Talk {
 
     /// Whether a call that goes on has used up what a run may cost. Programs that
     /// are told how much that is see to it themselves, and tell no sooner.
-    pub(super) fn overspends(&self, told: &Transcript) -> bool {
+    fn overspends(&self, told: &Transcript) -> bool {
         let cost = self.used(told).cost.map(|cost| cost.usd);
         told.end.is_none()
             && self.subagent.budget.zip(cost).is_some_and(|(most, cost)| cost >= most)
     }
 
-    /// Takes in how a call ended.
-    pub(super) fn ended(&mut self, told: &Transcript, exit: &Exit) {
-        let end = self.judge(told, exit);
+    /// Why a call that goes on leads nowhere, or costs too much, if it does.
+    pub(super) fn is_hopeless(&self, told: &Transcript) -> Option<Fault> {
+        if told.is_hopeless() {
+            Some(Fault::Login)
+        } else {
+            self.overspends(told).then_some(Fault::Budget)
+        }
+    }
+
+    /// Takes in how a call ended, and why it was given up, if it was.
+    pub(super) fn ended(&mut self, told: &Transcript, exit: &Exit, given_up: Option<Fault>) {
+        let end = self.judge(told, exit, given_up);
         self.told.usage = self.used(told);
         for tool in &told.denied {
             if self.told.denied.len() < TOOLS {
@@ -344,15 +353,14 @@ impl Talk {
         }
     }
 
-    fn judge(&self, told: &Transcript, exit: &Exit) -> End {
+    fn judge(&self, told: &Transcript, exit: &Exit, given_up: Option<Fault>) -> End {
         let profile = &self.subagent.profile;
         let good_exit = matches!(exit, Exit::Code(code) if profile.good_exits.contains(code));
         let has_events = profile.events != EventFormat::None;
-        if told.is_hopeless() {
-            return self.bad(Fault::Login, "again and again");
-        }
-        if self.overspends(told) {
-            return self.bad(Fault::Budget, "");
+        // What it says of its end while it is being stopped counts if that end is good.
+        let given_up = given_up.filter(|_| !good_exit || told.end != Some(End::Good));
+        if let Some(fault) = given_up.or_else(|| self.is_hopeless(told)) {
+            return self.bad(fault, "again and again");
         }
         match &told.end {
             Some(End::Bad(fault, said)) => self.bad(*fault, said),

@@ -1,8 +1,8 @@
 //! What agent programs say, and what becomes of it.
 
 use crate::{
-    model::Outcome,
-    runner::{End, testing::Agent, verdict},
+    model::{EventFormat, Outcome},
+    runner::{End, Fault, Program, testing::Agent, verdict},
 };
 
 /// Ends as Claude Code does.
@@ -51,4 +51,31 @@ async fn a_machine_that_cannot_call_it_again_is_to_blame() {
     let verdict = verdict(story.evidence(), &["doc/summary.md".parse().unwrap()], false);
     assert_eq!(verdict.outcome, Outcome::Lost, "{}", verdict.detail);
     assert!(verdict.detail.ends_with(", when it was to be called again"), "{}", verdict.detail);
+}
+
+/// An agent program that may spend a cent, spends a dollar, and says that all went
+/// well when it is stopped.
+fn spendthrift(end: &str) -> Agent {
+    let mut agent = agent(&format!(
+        r#"
+        step() {{ printf '{{"type":"step_finish","sessionID":"s","part":{{"reason":"%s","cost":%s}}}}\n' $1 $2; }}
+        trap 'step stop 0; {end}' INT
+        step tool-calls 1; while :; do sleep 0.01; done"#
+    ));
+    let Program::Subagent { subagent, .. } = &mut agent.launch.program else { unreachable!() };
+    subagent.profile.events = EventFormat::Opencode;
+    subagent.budget = Some("0.01".parse().unwrap());
+    agent.launch.input.produces = vec![];
+    agent
+}
+
+#[tokio::test]
+async fn what_was_given_up_failed_for_that_whatever_was_said_afterwards() {
+    let story = spendthrift("kill -9 $$").run().await;
+    let end = &story.evidence().end;
+    assert!(matches!(end, Some(End::Bad(Fault::Budget, _))), "{end:?}");
+    assert_eq!(verdict(story.evidence(), &[], false).outcome, Outcome::Refused);
+
+    let story = spendthrift("exit 0").run().await;
+    assert_eq!(verdict(story.evidence(), &[], false).outcome, Outcome::Succeeded);
 }
