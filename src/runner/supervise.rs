@@ -1,6 +1,12 @@
 //! Follows a run from its start to its last report.
 
-use std::{collections::BTreeMap, ffi::OsString, path::PathBuf, sync::Arc, time::Instant};
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use rustix::process::Pid;
 
@@ -13,7 +19,7 @@ use super::{
     environment::environment,
     launch::{Launch, Limits, Program},
     log::Log,
-    processes::{self, Leader, Look, Remains},
+    processes::{self, DYING, Leader, Look, Remains},
     reading::Reading,
     redact::Redactor,
     report::{Evidence, Exit, Rejection, Report},
@@ -310,10 +316,32 @@ async fn stop(
         Some(exit) => exit,
         None => {
             leader.signal(Signal::KILL);
-            child.exit().await
+            dead(child.exit(), DYING).await
         }
     };
     let mut remains = leader.exited();
     remains.know(descendants);
     (exit, remains)
+}
+
+/// How a killed process ended. One that waits for a disk or a network may not: it is
+/// then among [what cannot be killed](Round::left).
+async fn dead(exit: impl Future<Output = Exit>, patience: Duration) -> Exit {
+    let seen = tokio::time::timeout(patience, exit).await;
+    seen.unwrap_or_else(|_| {
+        Exit::Unseen("SIGKILL did not end it: look at what it waits for".into())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_process_that_does_not_die_is_not_waited_for() {
+        let undead = dead(std::future::pending(), Duration::from_millis(1)).await;
+        assert!(matches!(undead, Exit::Unseen(_)), "{undead:?}");
+        let exit = dead(std::future::ready(Exit::Signal(9)), Duration::ZERO).await;
+        assert_eq!(exit, Exit::Signal(9));
+    }
 }
