@@ -108,12 +108,18 @@ pub fn start(mut launch: Launch) -> Result<Running, Error> {
             });
             u32::try_from(pid.as_raw_nonzero().get()).ok()
         }
-        Err(CannotStart::Program(why)) => {
+        Err(why) => {
+            if let Some(talk) = run.talk {
+                talk.put_away();
+            }
+            let why = match why {
+                CannotStart::Program(why) => why,
+                CannotStart::Machine(source) => return Err(Error::Spawn { source }),
+            };
             // The channel is new and has room.
             drop(run.reports.try_send(Report::Ended(Evidence::of(Exit::NotStarted(why)))));
             None
         }
-        Err(CannotStart::Machine(source)) => return Err(Error::Spawn { source }),
     };
     Ok(Running { pid, reports: receiver, stopper })
 }

@@ -271,6 +271,11 @@ impl Talk {
                 text
             });
         }
+        self.put_away();
+    }
+
+    /// Puts the private folder away.
+    pub(super) fn put_away(self) {
         let keeps = self.subagent.resume == Resume::Session;
         if let Err(err) = self.home.close(keeps) {
             let dir = self.dir.root().display();

@@ -1,8 +1,8 @@
 //! What agent programs say, and what becomes of it.
 
 use crate::{
-    model::{EventFormat, Outcome},
-    runner::{End, Fault, Program, testing::Agent, verdict},
+    model::{CommandLine, EventFormat, Outcome, Resume},
+    runner::{End, Exit, Fault, Program, testing::Agent, verdict},
 };
 
 /// Ends as Claude Code does.
@@ -78,4 +78,17 @@ async fn what_was_given_up_failed_for_that_whatever_was_said_afterwards() {
 
     let story = spendthrift("exit 0").run().await;
     assert_eq!(verdict(story.evidence(), &[], false).outcome, Outcome::Succeeded);
+}
+
+#[tokio::test]
+async fn nothing_private_is_left_of_a_program_that_does_not_start() {
+    let mut agent = agent("");
+    let Program::Subagent { subagent, .. } = &mut agent.launch.program else { unreachable!() };
+    subagent.profile.start = CommandLine(vec![vec!["no-such-program".parse().unwrap()]]);
+    subagent.resume = Resume::Checkpoints;
+
+    let story = agent.run().await;
+
+    assert!(matches!(story.evidence().exit, Exit::NotStarted(_)), "{:?}", story.evidence());
+    assert!(!agent.dir().join("home").exists());
 }
