@@ -9,7 +9,7 @@ use tracing::{info, warn};
 
 use super::{apply::Begun, context::Context, equip};
 use crate::{
-    model::{AgentName, Digest, Epoch, RunId, Session, Subagent},
+    model::{AgentName, Digest, Epoch, RunId, Subagent},
     runner::{Carried, RunDir, home},
     store::SESSION_BYTES,
 };
@@ -48,7 +48,7 @@ fn runs_here(cx: &Context, agent: &AgentName) -> Vec<(Epoch, RunDir)> {
 
 /// What a run left of a conversation.
 fn left_in(dir: &RunDir, subagent: &Subagent) -> Option<Carried> {
-    let session: Session = serde_json::from_slice(&fs::read(dir.session()).ok()?).ok()?;
+    let session = dir.left_session()?;
     let folder = sessions_in(dir, subagent)?;
     match home::pack(&folder) {
         Ok(files) => Some(Carried { session, files: files? }),

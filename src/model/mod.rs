@@ -16,6 +16,7 @@ mod price;
 mod profile;
 mod role;
 mod run;
+mod session;
 mod status;
 mod tick;
 mod usage;
@@ -33,11 +34,12 @@ pub use manners::Manners;
 pub use name::{AgentName, BadName, PoolName, ProfileName, ProjectName, WaveName};
 pub use price::{BadModelName, ModelName, Price};
 pub use profile::{
-    CommandLine, EventFormat, Placeholder, Profile, ProgramHome, PromptBy, Resume, Session,
-    Subagent, Template, UnknownPlaceholder,
+    CommandLine, EventFormat, Placeholder, Profile, ProgramHome, PromptBy, Resume, Subagent,
+    Template, UnknownPlaceholder,
 };
 pub use role::Role;
 pub use run::{Epoch, Finish, Generation, Outcome, RunToken, StopReason};
+pub use session::{BadSessionId, Session, SessionId};
 pub use status::Status;
 pub use tick::{LastTick, TickEnd};
 pub use usage::{BadUsd, Cost, CostBasis, Usage, Usd};

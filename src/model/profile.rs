@@ -13,7 +13,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{EnvName, ProfileName, Usage, Usd, words};
+use super::{EnvName, ProfileName, Usd, words};
 
 words! {
     /// What a template may name, in braces: `{model}`.
@@ -297,19 +297,6 @@ pub struct Subagent {
     pub allow: Vec<String>,
     /// How it goes on after a run that did not finish.
     pub resume: Resume,
-}
-
-/// A conversation with an agent program that can be gone on with.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Session {
-    /// How the program calls it.
-    pub id: String,
-    /// What the program had counted for it: figures may go on with it.
-    pub counted: Usage,
-    /// What was heard of it since, as a call broke off before the program told a
-    /// count. Known only on the machine where that was.
-    #[serde(default)]
-    pub heard: Usage,
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 use std::{
     collections::BTreeSet,
     ffi::OsStr,
-    fs, io,
+    io,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -22,11 +22,11 @@ use super::{
     headway::Headway,
     launch::Limits,
     outbox::{New, Outbox, Sweep, Taken, Took},
+    reading::LINE,
     redact::Redactor,
     report::{Rejection, Reply, Report},
     result,
     stop::Progress,
-    supervise::LINE,
     watch::{Seen, Watch},
 };
 use crate::model::{ArtifactKey, ArtifactType, FeedbackNumber, Finish, Usage};
@@ -264,8 +264,7 @@ impl Collector {
             Err(Unread::Gone | Unread::Changing) => return,
             Err(Unread::Bad(why)) => Err(why),
         };
-        let removed = fs::remove_file(self.dir.control().join(name));
-        if removed.is_err() {
+        if folder.remove(name).is_err() {
             self.answered.insert(name.to_owned());
         }
         let answer = match request {
@@ -357,9 +356,8 @@ impl Collector {
     }
 
     fn answer(&self, id: &str, answer: &Answer) -> io::Result<()> {
-        let draft = self.dir.tmp().join(format!("{id}{ANSWER}"));
-        fs::write(&draft, serde_json::to_vec(answer)?)?;
-        fs::rename(draft, self.dir.control().join(format!("{id}{ANSWER}")))
+        let control = Folder::open(&self.dir.control())?;
+        control.write(format!("{id}{ANSWER}"), &serde_json::to_vec(answer)?)
     }
 
     /// What the agent left about its end. What a command said goes first.

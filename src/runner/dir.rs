@@ -31,10 +31,13 @@ use std::{
     time::Duration,
 };
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, Mode, OFlags, flock, open};
 
-use super::{contract::Input, prompt};
-use crate::model::{ArtifactType, StopReason};
+use super::{contract::Input, files, prompt};
+use crate::model::{ArtifactType, Session, StopReason};
+
+/// The largest note of a conversation that is read, in bytes.
+const SESSION_BYTES: u64 = 64 * 1024;
 
 /// How many files are looked at for signs of life.
 const MOST_FILES: usize = 50_000;
@@ -72,8 +75,16 @@ impl RunDir {
     }
 
     /// The note of an agent program's conversation.
-    pub fn session(&self) -> PathBuf {
+    pub(super) fn session(&self) -> PathBuf {
         self.root.join("session.json")
+    }
+
+    /// What [`session`](Self::session) says, unless that is missing or no such note.
+    pub fn left_session(&self) -> Option<Session> {
+        let path = self.session();
+        let (folder, name) = files::place(&path).ok()?;
+        let (text, _) = folder.read_text(name, SESSION_BYTES).ok()?;
+        serde_json::from_str(&text).ok()
     }
 
     /// The events of an agent program as it printed them, redacted; as
@@ -176,7 +187,9 @@ impl RunDir {
 
     /// Whether some process follows the run.
     pub fn is_followed(&self) -> bool {
-        let Ok(folder) = File::open(&self.root) else {
+        // Nothing that an agent puts in its place is waited for.
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let Ok(folder) = open(&self.root, flags, Mode::empty()) else {
             return false;
         };
         flock(&folder, FlockOperation::NonBlockingLockShared).is_err()
@@ -208,9 +221,7 @@ impl RunDir {
 
     /// Tells the agent that it is to stop, and why. The file appears whole.
     pub(super) fn announce_stop(&self, reason: StopReason) -> io::Result<()> {
-        let draft = self.root.join("control/stop");
-        fs::write(&draft, format!("{reason}\n"))?;
-        fs::rename(draft, self.root.join("stop"))
+        files::write(&self.root.join("stop"), format!("{reason}\n").as_bytes())
     }
 
     fn add_below(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
@@ -283,6 +294,31 @@ mod tests {
         assert!((2 * hour..3 * hour).contains(&ago), "{ago:?}");
         write("work/deep/in/c", Duration::ZERO);
         assert!(dir.written_ago().unwrap() < hour);
+    }
+
+    #[test]
+    fn only_a_note_of_a_conversation_is_read_as_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = RunDir::at(folder.path());
+        let note = |id: &str| serde_json::json!({ "id": id, "counted": {} }).to_string();
+        let put = |text: &str| {
+            fs::write(dir.session(), text).unwrap();
+            let left = dir.left_session().map(|session| session.id.to_string());
+            fs::remove_file(dir.session()).unwrap();
+            left
+        };
+        assert_eq!(dir.left_session(), None);
+        assert_eq!(put(&note("ses_1")).as_deref(), Some("ses_1"));
+        assert_eq!(put(&note("--settings=x")), None);
+        assert_eq!(put(&(note("ses_1") + &" ".repeat(64 * 1024))), None);
+
+        fs::write(folder.path().join("elsewhere"), note("ses_1")).unwrap();
+        symlink(folder.path().join("elsewhere"), dir.session()).unwrap();
+        assert_eq!(dir.left_session(), None, "a link");
+        fs::remove_file(dir.session()).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(dir.session()).status().unwrap();
+        assert!(made.success());
+        assert_eq!(dir.left_session(), None, "a pipe");
     }
 
     #[test]

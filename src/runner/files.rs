@@ -1,21 +1,25 @@
-//! Reads files that an agent made, without trusting them to be files.
+//! Reads and writes where an agent can, without trusting what is there to be files.
 //!
 //! **Invariant:** no symlink is followed and nothing but a regular file is
-//! opened for long: a pipe put where a file should be cannot hang us. What is
-//! returned is what the file held at one moment, or an error.
+//! opened for long: a pipe put where a file should be cannot hang us, and a link
+//! cannot send us elsewhere. What is read is what the file held at one moment, or
+//! an error; what is written is there whole, or not at all.
 
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     fs::File,
-    io::{self, Read as _},
+    io::{self, Read as _, Write as _},
     os::{fd::OwnedFd, unix::ffi::OsStringExt as _},
     path::Path,
 };
 
 use rustix::{
-    fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, fstat, open, openat, statat},
+    fs::{
+        AtFlags, Dir, FileType, Mode, OFlags, Stat, fstat, open, openat, renameat, statat, unlinkat,
+    },
     path::Arg,
 };
+use uuid::Uuid;
 
 /// What is there, and whether it is still the same at another look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +83,48 @@ impl Folder {
         Ok(Self { descriptor })
     }
 
+    /// Puts a file there, in place of whatever is there.
+    pub(super) fn write(&self, name: impl Arg, bytes: &[u8]) -> io::Result<()> {
+        let draft = format!(".{}", Uuid::new_v4());
+        let file = openat(&self.descriptor, draft.as_str(), NEW, MODE)?;
+        let written = File::from(file).write_all(bytes);
+        let placed = written
+            .and_then(|()| Ok(renameat(&self.descriptor, draft.as_str(), &self.descriptor, name)?));
+        if placed.is_err() {
+            self.remove(draft.as_str())?;
+        }
+        placed
+    }
+
+    /// Opens a file to add to it; if there is none, one is made.
+    pub(super) fn append(&self, name: impl Arg) -> io::Result<File> {
+        let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE;
+        self.regular(name, flags)
+    }
+
+    /// Opens a file for somebody else to read.
+    pub(super) fn file(&self, name: impl Arg) -> io::Result<File> {
+        self.regular(name, OFlags::RDONLY)
+    }
+
+    fn regular(&self, name: impl Arg, flags: OFlags) -> io::Result<File> {
+        let file = openat(&self.descriptor, name, flags | CAREFUL, MODE)?;
+        match Stamp::of(&fstat(&file)?).is_file {
+            true => Ok(file.into()),
+            false => Err(io::Error::other("something that is no file is in its place")),
+        }
+    }
+
+    /// Gives a file of this folder another name, in place of whatever has that.
+    pub(super) fn rename(&self, from: impl Arg, to: impl Arg) -> io::Result<()> {
+        Ok(renameat(&self.descriptor, from, &self.descriptor, to)?)
+    }
+
+    /// Removes a file, or whatever is in its place but a folder.
+    pub(super) fn remove(&self, name: impl Arg) -> io::Result<()> {
+        Ok(unlinkat(&self.descriptor, name, AtFlags::empty())?)
+    }
+
     /// What is in it, up to `limit` names.
     pub(super) fn names(&self, limit: usize) -> io::Result<Vec<OsString>> {
         let entries = Dir::read_from(&self.descriptor)?;
@@ -110,7 +156,7 @@ impl Folder {
             _ => return Err(bad("is not a file: artifacts are plain files")),
         }
         // It may be something else by now: then opening fails, or does not wait.
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let flags = OFlags::RDONLY | CAREFUL;
         let file = openat(&self.descriptor, name, flags, Mode::empty()).map_err(unread)?;
         let stamp = Stamp::of(&fstat(&file).map_err(unread)?);
         if !stamp.is_file {
@@ -154,8 +200,31 @@ impl Folder {
     }
 }
 
+/// The folder of a file, and its name there.
+pub(super) fn place(path: &Path) -> io::Result<(Folder, &OsStr)> {
+    match (path.parent(), path.file_name()) {
+        (Some(folder), Some(name)) => Ok((Folder::open(folder)?, name)),
+        _ => Err(io::ErrorKind::InvalidInput.into()),
+    }
+}
+
+/// Writes a file as [`Folder::write`] does.
+pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let (folder, name) = place(path)?;
+    folder.write(name, bytes)
+}
+
 const FOLDER: OFlags =
     OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+/// Follows no link, and waits for nobody at the other end of a pipe.
+const CAREFUL: OFlags = OFlags::NOFOLLOW.union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
+
+/// Makes a file, and opens none that is there.
+const NEW: OFlags = OFlags::WRONLY.union(OFlags::CREATE).union(OFlags::EXCL).union(OFlags::CLOEXEC);
+
+/// Of a file that is made. Nobody else gets into the run directory.
+const MODE: Mode = Mode::RUSR.union(Mode::WUSR).union(Mode::RGRP).union(Mode::ROTH);
 
 fn bad(why: &str) -> Unread {
     Unread::Bad(why.into())

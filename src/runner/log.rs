@@ -15,6 +15,7 @@ use std::{
 use super::{
     clean::Cleaner,
     dir::RunDir,
+    files,
     key_block::KeyBlock,
     redact::{HIDDEN, Redactor},
 };
@@ -204,7 +205,8 @@ impl Disk {
                 if let Some(folder) = newest.parent() {
                     fs::create_dir_all(folder)?;
                 }
-                let file = File::options().create(true).append(true).open(newest)?;
+                let (folder, name) = files::place(newest)?;
+                let file = folder.append(name)?;
                 Ok(none.insert(BufWriter::new(file)))
             }
         }
@@ -215,7 +217,8 @@ impl Disk {
         self.file = None;
         self.written = 0;
         let [older, newest] = &self.files;
-        fs::rename(newest, older)
+        let (folder, newest) = files::place(newest)?;
+        folder.rename(newest, older.file_name().unwrap_or_default())
     }
 }
 

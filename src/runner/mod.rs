@@ -8,7 +8,7 @@
 //! | file | what it is |
 //! |---|---|
 //! | `launch`, `contract`, `environment`, `prompt`, `dir` | what an agent gets |
-//! | `spawn`, `processes`, `stop`, `supervise` | its processes, from the first to the last |
+//! | `spawn`, `processes`, `stop`, `reading`, `supervise` | its processes, from the first to the last |
 //! | `talk`, `events`, `home` | what is special about agent programs such as Claude Code |
 //! | `watch`, `outbox`, `files`, `collect`, `result` | what it makes |
 //! | `control`, `client`, `headway` | what it asks and says, and how |
@@ -41,6 +41,7 @@ pub mod mcp;
 mod outbox;
 mod processes;
 mod prompt;
+mod reading;
 mod redact;
 mod report;
 mod result;

@@ -40,7 +40,7 @@ pub(super) struct Outbox {
     limits: Limits,
     places: BTreeMap<Place, Known>,
     taken: BTreeMap<ArtifactKey, Taken>,
-    /// How many were taken, each version counted.
+    /// How many were taken, each version counted, and once however often it was offered.
     count: usize,
     rejected: BTreeSet<Rejection>,
     news: Vec<Rejection>,
@@ -202,10 +202,12 @@ impl Outbox {
         reply: Option<Reply>,
         now: Instant,
     ) {
-        if reply.is_none()
-            && let Some(known) = self.places.get_mut(&(Some(key.kind), key.name.as_str().into()))
-        {
-            *known = Known { since: now, dealt_with: false, ..*known };
+        if reply.is_none() {
+            self.count = self.count.saturating_sub(1);
+            let place = (Some(key.kind), key.name.as_str().into());
+            if let Some(known) = self.places.get_mut(&place) {
+                *known = Known { since: now, dealt_with: false, ..*known };
+            }
         }
         self.taken.insert(key.clone(), Taken { sha256, reply });
     }
@@ -459,6 +461,22 @@ mod tests {
         fs::write(it.path(), "two").unwrap();
         assert_eq!(it.taken(Sweep::Last), ["two"]);
         assert!(it.taken(Sweep::Last).is_empty());
+    }
+
+    #[test]
+    fn what_could_not_be_stored_does_not_count_until_it_is() {
+        let mut it = fixture();
+        it.outbox.limits.checkpoints = 1;
+        fs::write(it.path(), "text").unwrap();
+        for _ in 0..3 {
+            let new = it.outbox.sweep(Sweep::Last, it.now);
+            assert_eq!(new.len(), 1);
+            it.outbox.settled(&new[0].key, new[0].sha256, None, it.now);
+        }
+        assert_eq!(it.taken(Sweep::Last), ["text"]);
+        fs::write(it.path(), "one too many").unwrap();
+        assert!(it.taken(Sweep::Last).is_empty());
+        assert_eq!(it.outbox.rejected().len(), 1);
     }
 
     #[test]

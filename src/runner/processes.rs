@@ -28,7 +28,7 @@ use crate::model::RunId;
 
 /// How long killed processes may take to be gone: one in the middle of a
 /// disk access takes as long as the disk.
-const DYING: Duration = Duration::from_secs(5);
+pub(super) const DYING: Duration = Duration::from_secs(5);
 
 /// Agents' first processes, alive or not yet waited for: Tokio reaps these.
 static LEADERS: LazyLock<Mutex<HashSet<Pid>>> = LazyLock::new(Mutex::default);

@@ -20,7 +20,7 @@ use rustix::{
 };
 use tokio::{net::unix::pipe, process::Command};
 
-use super::{dir::RunDir, report::Exit};
+use super::{dir::RunDir, files, report::Exit};
 
 /// A program that was started.
 pub(super) struct Child {
@@ -103,7 +103,10 @@ fn spawn_apart(start: &Start<'_>, apart: Apart) -> Result<(Child, Printed), Cann
             .envs(start.env)
             .current_dir(start.dir.work())
             .stdin(match start.stdin {
-                Some(path) => Stdio::from(File::open(path)?),
+                Some(path) => {
+                    let (folder, name) = files::place(path)?;
+                    Stdio::from(folder.file(name)?)
+                }
                 None => Stdio::null(),
             })
             .stdout(for_events.as_ref().unwrap_or(&writer).try_clone()?)

@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeMap,
     ffi::OsString,
-    io,
     path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
@@ -11,38 +10,24 @@ use std::{
 
 use rustix::process::Pid;
 
-use tokio::{
-    io::AsyncReadExt as _,
-    net::unix::pipe,
-    sync::{mpsc, oneshot, watch},
-};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
     Error,
     collect::Collector,
     dir::RunDir,
     environment::environment,
-    events::Events,
     launch::{Launch, Limits, Program},
     log::Log,
-    processes::{self, Leader, Look, Remains},
+    processes::{self, DYING, Leader, Look, Remains},
+    reading::Reading,
     redact::Redactor,
     report::{Evidence, Exit, Rejection, Report},
     spawn::{self, CannotStart, Child, Printed, Start},
     stop::{Orders, Progress, Stopper},
     talk::{Call, Talk},
 };
-use crate::model::{Finish, RunId, StopReason, Usage};
-
-/// How long output is waited for after the run has ended. Never for the end of
-/// the pipe: any process that was missed may hold it open.
-const DRAIN: Duration = Duration::from_secs(2);
-
-/// How often a line of output is reported.
-const THROTTLE: Duration = Duration::from_millis(250);
-
-/// How much of a line is reported, in bytes.
-pub(super) const LINE: usize = 1024;
+use crate::model::{Finish, RunId, StopReason};
 
 /// A run that was started.
 ///
@@ -123,12 +108,18 @@ pub fn start(mut launch: Launch) -> Result<Running, Error> {
             });
             u32::try_from(pid.as_raw_nonzero().get()).ok()
         }
-        Err(CannotStart::Program(why)) => {
+        Err(why) => {
+            if let Some(talk) = run.talk {
+                talk.put_away();
+            }
+            let why = match why {
+                CannotStart::Program(why) => why,
+                CannotStart::Machine(source) => return Err(Error::Spawn { source }),
+            };
             // The channel is new and has room.
             drop(run.reports.try_send(Report::Ended(Evidence::of(Exit::NotStarted(why)))));
             None
         }
-        Err(CannotStart::Machine(source)) => return Err(Error::Spawn { source }),
     };
     Ok(Running { pid, reports: receiver, stopper })
 }
@@ -187,12 +178,7 @@ impl Run {
                 let before = round.left;
                 round = match next {
                     Ok(started) => self.round(started).await,
-                    Err(why) => Round {
-                        exit: Exit::NotStarted(why),
-                        stopped: None,
-                        left: Vec::new(),
-                        log_error: None,
-                    },
+                    Err(exit) => Round { exit, stopped: None, left: Vec::new(), log_error: None },
                 };
                 round.left.extend(before);
             }
@@ -230,30 +216,21 @@ impl Run {
     async fn round(&mut self, started: Started) -> Round {
         let Self { log, raw, limits, reports, orders, talk, .. } = self;
         let Started { mut child, leader, printed } = started;
-        let events = talk.as_ref().map(Talk::events);
-        let has_events = events.is_some();
+        let has_events = talk.is_some();
         let (give_up, given_up) = oneshot::channel();
-        let mut reading = Reading {
-            log,
-            raw,
-            used: Usage::default(),
-            talk: talk.as_mut(),
-            events,
-            give_up: Some(give_up),
-            error: None,
-        };
+        let mut reading = Reading::new(log, raw, talk.as_mut(), give_up);
         let (end_reading, reading_ends) = oneshot::channel();
         let lead = async {
-            let (exit, stopped, remains) = tokio::select! {
-                exit = child.exit() => (exit, orders.reason(), leader.exited()),
+            let (exit, stopped, given_up, remains) = tokio::select! {
+                exit = child.exit() => (exit, orders.reason(), None, leader.exited()),
                 reason = orders.due(reports) => {
                     orders.announce(reason);
                     let (exit, remains) = stop(limits, &mut child, leader, orders).await;
-                    (exit, Some(orders.reason().unwrap_or(reason)), remains)
+                    (exit, Some(orders.reason().unwrap_or(reason)), None, remains)
                 }
-                Ok(()) = given_up => {
+                Ok(fault) = given_up => {
                     let (exit, remains) = stop(limits, &mut child, leader, orders).await;
-                    (exit, orders.reason(), remains)
+                    (exit, orders.reason(), Some(fault), remains)
                 }
             };
             // Agent programs start their tools in sessions of their own.
@@ -262,15 +239,15 @@ impl Run {
             let left = remains.end(look, limits.leftovers).await;
             // Whoever could still print is gone.
             drop(end_reading);
-            (exit, stopped, left)
+            (exit, stopped, given_up, left)
         };
-        let ((exit, stopped, left), ()) =
+        let ((exit, stopped, given_up, left), ()) =
             tokio::join!(lead, reading.follow(printed, reports, reading_ends));
-        let Reading { events, error, .. } = reading;
+        let (events, log_error) = reading.end();
         if let (Some(talk), Some(events)) = (&mut self.talk, events) {
-            talk.ended(events.transcript(), &exit);
+            talk.ended(events.transcript(), &exit, given_up);
         }
-        Round { exit, stopped, left, log_error: error }
+        Round { exit, stopped, left, log_error }
     }
 
     /// What is started next, if an agent program is called again; or why that
@@ -279,7 +256,7 @@ impl Run {
         &mut self,
         round: &Round,
         sweeps: &mpsc::Sender<oneshot::Sender<Option<Finish>>>,
-    ) -> Option<Result<Started, String>> {
+    ) -> Option<Result<Started, Exit>> {
         if round.stopped.is_some() || self.orders.reason().is_some() {
             return None;
         }
@@ -306,8 +283,10 @@ impl Run {
         };
         let started = call.map_err(CannotStart::Machine).and_then(|call| self.spawn(&call));
         Some(started.map_err(|err| match err {
-            CannotStart::Program(why) => why,
-            CannotStart::Machine(err) => format!("it could not be started again: {err}"),
+            CannotStart::Program(why) => Exit::NotStarted(why),
+            CannotStart::Machine(err) => {
+                Exit::NotYet(format!("{err}, when it was to be called again"))
+            }
         }))
     }
 }
@@ -343,7 +322,7 @@ async fn stop(
         Some(exit) => exit,
         None => {
             leader.signal(Signal::KILL);
-            child.exit().await
+            dead(child.exit(), DYING).await
         }
     };
     let mut remains = leader.exited();
@@ -351,136 +330,24 @@ async fn stop(
     (exit, remains)
 }
 
-/// What is read of a process.
-struct Reading<'r> {
-    log: &'r mut Log,
-    raw: &'r mut Log,
-    talk: Option<&'r mut Talk>,
-    events: Option<Events>,
-    /// Tells that going on is hopeless.
-    give_up: Option<oneshot::Sender<()>>,
-    /// What the run was last said to have used.
-    used: Usage,
-    /// What went wrong with the files.
-    error: Option<String>,
+/// How a killed process ended. One that waits for a disk or a network may not: it is
+/// then among [what cannot be killed](Round::left).
+async fn dead(exit: impl Future<Output = Exit>, patience: Duration) -> Exit {
+    let seen = tokio::time::timeout(patience, exit).await;
+    seen.unwrap_or_else(|_| {
+        Exit::Unseen("SIGKILL did not end it: look at what it waits for".into())
+    })
 }
 
-impl Reading<'_> {
-    /// Reads what a process prints, until its pipes end, or shortly after it
-    /// has.
-    async fn follow(
-        &mut self,
-        printed: Printed,
-        reports: &mpsc::Sender<Report>,
-        ended: oneshot::Receiver<()>,
-    ) {
-        let (mut output, mut events) = (Some(printed.output), printed.events);
-        let (mut for_people, mut for_us) = (Vec::with_capacity(16 * 1024), Vec::new());
-        let deadline = async {
-            let _ = ended.await;
-            tokio::time::sleep(DRAIN).await;
-        };
-        tokio::pin!(deadline);
-        let mut news = false;
-        let mut next_report = Instant::now();
-        while output.is_some() || events.is_some() {
-            tokio::select! {
-                biased;
-                () = &mut deadline => break,
-                () = tokio::time::sleep_until(next_report.into()), if news => {
-                    next_report = Instant::now() + THROTTLE;
-                    let line = self.log.last_line();
-                    let line = line[..line.floor_char_boundary(LINE)].to_owned();
-                    // A full channel has other signs of life in it.
-                    drop(reports.try_send(Report::Output { line }));
-                    // What it used is not to wait for more to come.
-                    news = !self.tell_usage(reports);
-                }
-                () = receive(&mut output, &mut for_people) => {
-                    if let Some(events) = &mut self.events {
-                        events.push_aside(&for_people);
-                        self.give_up_if_hopeless();
-                    }
-                    let written = self.log.push(&for_people);
-                    self.note(written);
-                    news |= !for_people.is_empty();
-                    for_people.clear();
-                }
-                () = receive(&mut events, &mut for_us) => {
-                    self.hear(&for_us);
-                    news |= !for_us.is_empty();
-                    for_us.clear();
-                }
-            }
-        }
-        let last = self.events.as_mut().map(Events::finish);
-        self.show(last.unwrap_or_default());
-        let finished = self.log.finish().and(self.raw.finish());
-        self.note(finished);
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    /// Takes in events.
-    fn hear(&mut self, bytes: &[u8]) {
-        let Some(events) = &mut self.events else { return };
-        let lines = events.push(bytes);
-        if let (Some(id), Some(talk)) = (&events.transcript().session, &mut self.talk) {
-            talk.is_about(id);
-        }
-        self.give_up_if_hopeless();
-        let written = self.raw.push(bytes);
-        self.note(written);
-        self.show(lines);
-    }
-
-    /// Has the process stopped if going on leads nowhere, or costs too much.
-    fn give_up_if_hopeless(&mut self) {
-        let (Some(talk), Some(events)) = (&self.talk, &self.events) else { return };
-        let told = events.transcript();
-        if (told.is_hopeless() || talk.overspends(told))
-            && let Some(give_up) = self.give_up.take()
-        {
-            // It may have ended by itself.
-            let _ended = give_up.send(());
-        }
-    }
-
-    /// Tells what the run used, if that is more than was told; false if there
-    /// was no room for it.
-    fn tell_usage(&mut self, reports: &mpsc::Sender<Report>) -> bool {
-        let (Some(talk), Some(events)) = (&self.talk, &self.events) else { return true };
-        let usage = talk.used(events.transcript());
-        if usage == self.used {
-            return true;
-        }
-        let told = reports.try_send(Report::Used { usage }).is_ok();
-        if told {
-            self.used = usage;
-        }
-        told
-    }
-
-    fn show(&mut self, lines: Vec<String>) {
-        for line in lines {
-            let written = self.log.push(format!("{line}\n").as_bytes());
-            self.note(written);
-        }
-    }
-
-    fn note(&mut self, written: io::Result<()>) {
-        if let Err(err) = written {
-            self.error.get_or_insert(format!("cannot be written, output was lost: {err}"));
-        }
-    }
-}
-
-/// Reads what there is, and closes a pipe that has ended.
-async fn receive(pipe: &mut Option<pipe::Receiver>, buffer: &mut Vec<u8>) {
-    match pipe {
-        Some(open) => {
-            if matches!(open.read_buf(buffer).await, Ok(0) | Err(_)) {
-                *pipe = None;
-            }
-        }
-        None => std::future::pending().await,
+    #[tokio::test]
+    async fn a_process_that_does_not_die_is_not_waited_for() {
+        let undead = dead(std::future::pending(), Duration::from_millis(1)).await;
+        assert!(matches!(undead, Exit::Unseen(_)), "{undead:?}");
+        let exit = dead(std::future::ready(Exit::Signal(9)), Duration::ZERO).await;
+        assert_eq!(exit, Exit::Signal(9));
     }
 }

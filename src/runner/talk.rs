@@ -16,11 +16,11 @@ use std::{
     sync::Arc,
 };
 
-use uuid::Uuid;
-
 use super::{
+    clean::without_controls,
     dir::RunDir,
     events::{Before, Complaint, End, Events, Fault, Transcript},
+    files,
     home::{self, Home},
     launch::{Carried, Launch, Program},
     prompt,
@@ -28,14 +28,20 @@ use super::{
     report::{Evidence, Exit},
 };
 use crate::model::{
-    ArtifactKey, CommandLine, EventFormat, Placeholder, Price, PromptBy, Resume, Session, Subagent,
-    Usage, Usd,
+    ArtifactKey, CommandLine, EventFormat, Placeholder, Price, PromptBy, Resume, Session,
+    SessionId, Subagent, Usage, Usd,
 };
 
 /// The longest text that is handed over as an argument: Linux takes 128 KiB.
 const LONGEST_ARGUMENT: usize = 100 * 1024;
 /// The longest final text that is kept, in bytes.
 const TEXT: usize = 64 * 1024;
+/// The longest of what a program says that is told within a sentence, in bytes.
+const SAID: usize = 1024;
+/// The same of the name of a tool.
+const TOOL: usize = 100;
+/// So many denied tools are named.
+const TOOLS: usize = 20;
 
 /// How a program is called next.
 #[derive(Debug)]
@@ -51,6 +57,8 @@ pub(super) struct Talk {
     subagent: Subagent,
     dir: RunDir,
     repo: PathBuf,
+    /// What `prompt.md` says. It is not read again: programs can write there.
+    task: String,
     home: Home,
     redactor: Arc<Redactor>,
     /// Whether anything is declared that could show that the work is done.
@@ -101,6 +109,7 @@ impl Talk {
             subagent: Subagent::clone(subagent),
             dir: dir.clone(),
             repo: launch.repo.clone(),
+            task: fs::read_to_string(dir.prompt())?,
             home,
             redactor: Arc::clone(redactor),
             left: *left,
@@ -113,12 +122,11 @@ impl Talk {
             began_anew: false,
             told: Told::default(),
         };
-        let task = fs::read_to_string(dir.prompt())?;
         // Whatever becomes of this run, the next one finds it here.
         talk.record();
         let call = match talk.session {
-            Some(_) => talk.go_on(&format!("{}{task}", prompt::RESUMED))?,
-            None => talk.begin(task)?,
+            Some(_) => talk.go_on(&format!("{}{}", prompt::RESUMED, talk.task))?,
+            None => talk.begin(talk.task.clone())?,
         };
         Ok(Some((talk, call)))
     }
@@ -144,10 +152,10 @@ impl Talk {
     }
 
     /// The program told which conversation it is.
-    pub(super) fn is_about(&mut self, id: &str) {
-        if self.session.as_ref().is_none_or(|session| session.id != id) {
+    pub(super) fn is_about(&mut self, id: &SessionId) {
+        if self.session.as_ref().is_none_or(|session| session.id != *id) {
             self.session = Some(Session {
-                id: id.to_owned(),
+                id: id.clone(),
                 counted: Usage::default(),
                 heard: Usage::default(),
             });
@@ -174,17 +182,30 @@ impl Talk {
 
     /// Whether a call that goes on has used up what a run may cost. Programs that
     /// are told how much that is see to it themselves, and tell no sooner.
-    pub(super) fn overspends(&self, told: &Transcript) -> bool {
+    fn overspends(&self, told: &Transcript) -> bool {
         let cost = self.used(told).cost.map(|cost| cost.usd);
         told.end.is_none()
             && self.subagent.budget.zip(cost).is_some_and(|(most, cost)| cost >= most)
     }
 
-    /// Takes in how a call ended.
-    pub(super) fn ended(&mut self, told: &Transcript, exit: &Exit) {
-        let end = self.judge(told, exit);
+    /// Why a call that goes on leads nowhere, or costs too much, if it does.
+    pub(super) fn is_hopeless(&self, told: &Transcript) -> Option<Fault> {
+        if told.is_hopeless() {
+            Some(Fault::Login)
+        } else {
+            self.overspends(told).then_some(Fault::Budget)
+        }
+    }
+
+    /// Takes in how a call ended, and why it was given up, if it was.
+    pub(super) fn ended(&mut self, told: &Transcript, exit: &Exit, given_up: Option<Fault>) {
+        let end = self.judge(told, exit, given_up);
         self.told.usage = self.used(told);
-        self.told.denied.extend(told.denied.iter().cloned());
+        for tool in &told.denied {
+            if self.told.denied.len() < TOOLS {
+                self.told.denied.insert(self.fit(tool, TOOL));
+            }
+        }
         self.told.text = told.text.clone().or(self.told.text.take());
         self.told.end = Some(end);
         if let Some(id) = &told.session {
@@ -215,8 +236,7 @@ impl Talk {
             return Ok(None);
         }
         self.began_anew = true;
-        let task = fs::read_to_string(self.dir.prompt())?;
-        self.begin(task).map(Some)
+        self.begin(self.task.clone()).map(Some)
     }
 
     /// Whether it says that it is done, so that somebody should look.
@@ -231,8 +251,7 @@ impl Talk {
         if self.session.is_some() && self.subagent.profile.resume.is_some() {
             self.go_on(&note)
         } else {
-            let task = fs::read_to_string(self.dir.prompt())?;
-            self.begin(format!("{task}\n{note}"))
+            self.begin(format!("{}\n{note}", self.task))
         }
     }
 
@@ -252,6 +271,11 @@ impl Talk {
                 text
             });
         }
+        self.put_away();
+    }
+
+    /// Puts the private folder away.
+    pub(super) fn put_away(self) {
         let keeps = self.subagent.resume == Resume::Session;
         if let Err(err) = self.home.close(keeps) {
             let dir = self.dir.root().display();
@@ -265,7 +289,7 @@ impl Talk {
         self.session = None;
         let start = &self.subagent.profile.start;
         if start.placeholders().contains(&Placeholder::Session) {
-            self.is_about(&Uuid::new_v4().to_string());
+            self.is_about(&SessionId::random());
         }
         self.call(self.subagent.profile.start.clone(), text)
     }
@@ -284,7 +308,7 @@ impl Talk {
         }
         self.calls += 1;
         let file = self.dir.root().join(format!("prompt-{}.md", self.calls));
-        fs::write(&file, &text)?;
+        files::write(&file, text.as_bytes())?;
         let path = file.display().to_string();
         let text = match text.len() > LONGEST_ARGUMENT {
             true => {
@@ -297,7 +321,7 @@ impl Talk {
         let command = line.filled(&self.subagent.allow, |word| match word {
             Placeholder::Prompt => Some(text.clone()),
             Placeholder::PromptFile => Some(path.clone()),
-            Placeholder::Session => self.session.as_ref().map(|session| session.id.clone()),
+            Placeholder::Session => self.session.as_ref().map(|session| session.id.to_string()),
             word => place(word, &self.dir, &self.repo).or_else(|| self.setting(word)),
         });
         let by_stdin = self.subagent.profile.prompt == PromptBy::Stdin;
@@ -331,21 +355,20 @@ impl Talk {
         let Some(session) = &self.session else { return };
         let written = serde_json::to_vec(session)
             .map_err(io::Error::other)
-            .and_then(|json| fs::write(self.dir.session(), json));
+            .and_then(|json| files::write(&self.dir.session(), &json));
         if let Err(err) = written {
             tracing::warn!("cannot note the conversation: {err}");
         }
     }
 
-    fn judge(&self, told: &Transcript, exit: &Exit) -> End {
+    fn judge(&self, told: &Transcript, exit: &Exit, given_up: Option<Fault>) -> End {
         let profile = &self.subagent.profile;
         let good_exit = matches!(exit, Exit::Code(code) if profile.good_exits.contains(code));
         let has_events = profile.events != EventFormat::None;
-        if told.is_hopeless() {
-            return self.bad(Fault::Login, "again and again");
-        }
-        if self.overspends(told) {
-            return self.bad(Fault::Budget, "");
+        // What it says of its end while it is being stopped counts if that end is good.
+        let given_up = given_up.filter(|_| !good_exit || told.end != Some(End::Good));
+        if let Some(fault) = given_up.or_else(|| self.is_hopeless(told)) {
+            return self.bad(fault, "again and again");
         }
         match &told.end {
             Some(End::Bad(fault, said)) => self.bad(*fault, said),
@@ -354,7 +377,8 @@ impl Talk {
                 if self.declares || told.denied.is_empty() {
                     End::Good
                 } else {
-                    let tools: Vec<&str> = told.denied.iter().map(String::as_str).collect();
+                    let tools: Vec<String> =
+                        told.denied.iter().map(|tool| self.fit(tool, TOOL)).collect();
                     self.bad(Fault::Denied, &tools.join(", "))
                 }
             }
@@ -370,10 +394,20 @@ impl Talk {
         }
     }
 
+    /// What a program said, so that it fits into a sentence of ours.
+    fn fit(&self, said: &str, longest: usize) -> String {
+        let mut said = self.redactor.redact(without_controls(said).trim());
+        if said.len() > longest {
+            said.truncate(said.floor_char_boundary(longest));
+            said += "…";
+        }
+        said
+    }
+
     /// What went wrong, and what to do.
     fn bad(&self, fault: Fault, said: &str) -> End {
         let Subagent { name, profile, max_turns, .. } = &self.subagent;
-        let said = self.redactor.redact(said.trim());
+        let said = self.fit(said, SAID);
         let rest = "what it stored is kept, and it goes on from there";
         let what = match fault {
             Fault::Login => {

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::model::{
     ArtifactKey, CommandLine, Digest, Epoch, EventFormat, FeedbackKind, FeedbackNumber, Generation,
-    Message, Profile, ProgramHome, PromptBy, Resolution, RunId, Thread,
+    Message, Profile, ProgramHome, PromptBy, Resolution, Resume, RunId, Subagent, Thread,
 };
 
 /// An input with one of everything.
@@ -116,6 +116,36 @@ impl Agent {
             limits: Limits { quiet: Duration::from_millis(100), ..Limits::default() },
         };
         Self { folder, launch }
+    }
+
+    /// One that is an agent program: the script prints events as Claude Code does,
+    /// gets its prompt on standard input, and `again SESSION` when it is called again.
+    pub(super) fn subagent(script: &str) -> Self {
+        let mut agent = Self::new("");
+        fs::write(agent.folder.path().join("agent.sh"), script).unwrap();
+        let line = |words: &[&str]| {
+            let words = ["/bin/sh", "{repo}/agent.sh"].iter().chain(words);
+            CommandLine(vec![words.map(|word| word.parse().unwrap()).collect()])
+        };
+        let subagent = Subagent {
+            name: "claude".parse().unwrap(),
+            profile: Profile {
+                start: line(&[]),
+                resume: Some(line(&["again", "{session}"])),
+                prompt: PromptBy::Stdin,
+                events: EventFormat::Claude,
+                ..profile(None)
+            },
+            model: None,
+            max_turns: None,
+            budget: None,
+            allow: vec![],
+            resume: Resume::Session,
+        };
+        let subagent = Box::new(subagent);
+        agent.launch.program =
+            Program::Subagent { subagent, carried: None, left: None, price: None };
+        agent
     }
 
     /// The folder that everything is in, as text.

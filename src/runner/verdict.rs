@@ -69,6 +69,7 @@ pub fn verdict(evidence: &Evidence, missing: &[ArtifactKey], asked: bool) -> Ver
             (Refused, why.clone())
         }
         _ if let Some(End::Bad(_, why)) = &evidence.end => (Failed, why.clone()),
+        (.., Exit::Unseen(why)) => (Lost, format!("nobody saw it end: {why}")),
         _ if evidence.end == Some(End::Open) => {
             let denied = denied(evidence);
             let ended = ended(evidence);
@@ -78,7 +79,6 @@ pub fn verdict(evidence: &Evidence, missing: &[ArtifactKey], asked: bool) -> Ver
             };
             (Failed, format!("{ended}{silent}{denied}"))
         }
-        (.., Exit::Unseen(why)) => (Lost, format!("nobody saw it end: {why}")),
         (.., Exit::Code(TRY_AGAIN)) => (Deferred, "exited 75: asked to be tried again".into()),
         (.., Exit::Code(POINTLESS)) => {
             (Refused, "exited 78: said that trying again is pointless".into())
@@ -394,6 +394,11 @@ mod tests {
         let verdict = verdict(&Evidence::of(Exit::Unseen("gone".into())), &[], false);
         assert_eq!(verdict.outcome, Outcome::Lost);
         assert_eq!(verdict.detail, "nobody saw it end: gone");
+        let open = Evidence { end: Some(End::Open), ..Evidence::of(Exit::Unseen("gone".into())) };
+        assert_eq!(super::verdict(&open, &[], false), verdict, "an agent program");
+        let why = End::Bad(Fault::Login, "the login is refused".into());
+        let told = super::verdict(&Evidence { end: Some(why), ..open }, &[], false);
+        assert_eq!(told.outcome, Outcome::Refused, "it said itself why");
         let verdict = super::verdict(&Evidence::of(Exit::NotYet("busy".into())), &[], false);
         assert_eq!(verdict.outcome, Outcome::Lost);
         assert_eq!(verdict.detail, "not started: busy");

@@ -95,10 +95,12 @@ pub(crate) async fn of(tx: &mut Tx, agents: &[AgentId]) -> Result<HashMap<AgentI
     .bind(agents)
     .fetch_all(tx.conn())
     .await?;
-    let stored = rows.into_iter().map(|row| {
+    let stored = rows.into_iter().filter_map(|row| {
         let Row { agent_id, epoch, profile, session, counted, files } = row;
-        let session = Session { id: session, counted: counted.0, heard: Usage::default() };
-        (agent_id, StoredSession { epoch, profile, session, files })
+        // What no program can be called with is no loss.
+        let id = session.parse().ok()?;
+        let session = Session { id, counted: counted.0, heard: Usage::default() };
+        Some((agent_id, StoredSession { epoch, profile, session, files }))
     });
     Ok(stored.collect())
 }

@@ -13,7 +13,7 @@ use crate::model::{CostBasis, Usage};
 pub(super) fn hear(told: &mut Transcript, event: &Json) -> Option<String> {
     match (text(event, "/type")?, text(event, "/subtype")) {
         ("system", Some("init")) => {
-            told.session = text(event, "/session_id").map(str::to_owned);
+            told.is_about(event, "/session_id");
             None
         }
         ("system", Some("api_retry")) => {
@@ -46,9 +46,7 @@ pub(super) fn hear(told: &mut Transcript, event: &Json) -> Option<String> {
 }
 
 fn result(told: &mut Transcript, event: &Json, subtype: &str) {
-    if let Some(session) = text(event, "/session_id") {
-        told.session = Some(session.to_owned());
-    }
+    told.is_about(event, "/session_id");
     let is_error = event.pointer("/is_error").and_then(Json::as_bool).unwrap_or(false);
     let said = text(event, "/result");
     told.end = Some(match subtype {
@@ -67,7 +65,7 @@ fn result(told: &mut Transcript, event: &Json, subtype: &str) {
     }
     let denials = event.pointer("/permission_denials").and_then(Json::as_array);
     let denied = denials.into_iter().flatten().filter_map(|one| text(one, "/tool_name"));
-    told.denied.extend(denied.map(str::to_owned));
+    denied.for_each(|tool| told.was_denied(tool));
 
     told.call = Usage { turns: count(event, "/num_turns"), ..of_call(event, "/usage") };
     let cost = dollars(event, "/total_cost_usd", CostBasis::Reported);

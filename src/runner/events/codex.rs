@@ -12,7 +12,7 @@ use crate::model::Usage;
 pub(super) fn hear(told: &mut Transcript, event: &Json) -> Option<String> {
     match text(event, "/type")? {
         "thread.started" => {
-            told.session = text(event, "/thread_id").map(str::to_owned);
+            told.is_about(event, "/thread_id");
             None
         }
         "item.started" => {
@@ -71,7 +71,7 @@ fn completed(told: &mut Transcript, item: &Json) -> Option<String> {
             let unapproved =
                 text(item, "/error/message").is_some_and(|said| said.contains("approval"));
             if unapproved || text(item, "/status").is_some_and(is_denial) {
-                told.denied.extend(tool(item));
+                told.was_denied(&tool(item)?);
             }
             None
         }

@@ -11,7 +11,7 @@ use crate::model::Usage;
 pub(super) fn hear(told: &mut Transcript, event: &Json) -> Option<String> {
     match text(event, "/type")? {
         "init" => {
-            told.session = text(event, "/session_id").map(str::to_owned);
+            told.is_about(event, "/session_id");
             None
         }
         "message" if text(event, "/role") == Some("assistant") => {
@@ -35,7 +35,7 @@ pub(super) fn hear(told: &mut Transcript, event: &Json) -> Option<String> {
                 // Its id begins with its name.
                 let id = text(event, "/tool_id").unwrap_or("a tool");
                 let name = id.split_once("__").map_or(id, |(name, _)| name);
-                told.denied.insert(name.to_owned());
+                told.was_denied(name);
             }
             None
         }

@@ -24,12 +24,15 @@ use self::{
     lines::Lines,
     words::fault,
 };
-use crate::model::{EventFormat, Usage};
+use crate::model::{EventFormat, SessionId, Usage};
 
 /// How often in a row a login may be refused before it is hopeless.
 const HOPELESS: u32 = 3;
-/// The longest complaint that is kept, in bytes.
-const COMPLAINT: usize = 1024;
+/// The longest complaint, and the longest name of a tool, that is kept, in bytes, before secrets
+/// are taken out of it: none is to be cut in two that is then shown.
+const COMPLAINT: usize = 16 * 1024;
+/// So many denied tools are kept: whoever is denied more needs another profile.
+const DENIED: usize = 20;
 /// After how many more lines a complaint is past.
 const RECENT: u32 = 20;
 
@@ -65,7 +68,7 @@ pub enum End {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Transcript {
     /// The id of the conversation.
-    pub(super) session: Option<String>,
+    pub(super) session: Option<SessionId>,
     /// How it ended; none while it goes on, and when it breaks off.
     pub(super) end: Option<End>,
     /// The last thing it said.
@@ -161,6 +164,14 @@ impl Transcript {
         }
     }
 
+    /// An event names the conversation. A name that is none is passed over: the
+    /// program is called with it.
+    fn is_about(&mut self, event: &Json, pointer: &str) {
+        if let Some(id) = text(event, pointer).and_then(|id| id.parse().ok()) {
+            self.session = Some(id);
+        }
+    }
+
     /// The model gave an answer, or a part of one: what it used so far.
     fn answered_for(&mut self, id: &str, used: Usage) {
         self.answered = true;
@@ -179,8 +190,7 @@ impl Transcript {
             });
             return None;
         }
-        let said = line.trim();
-        let said = said[..said.floor_char_boundary(COMPLAINT)].to_owned();
+        let said = start(line.trim()).to_owned();
         self.complaint = Some(Complaint { fault, said, age: 0 });
         Some(fault)
     }
@@ -190,6 +200,13 @@ impl Transcript {
             Some(401 | 403) => self.refusals + 1,
             _ => 0,
         };
+    }
+
+    /// A tool was denied.
+    fn was_denied(&mut self, tool: &str) {
+        if self.denied.len() < DENIED {
+            self.denied.insert(start(tool).to_owned());
+        }
     }
 
     /// The model did something: what was complained of is past.
@@ -218,6 +235,11 @@ impl Transcript {
         let line = detail.and_then(|detail| detail.trim().lines().next()).unwrap_or_default();
         Some(format!("[{name}] {line}").trim_end().to_owned())
     }
+}
+
+/// The start of a text, as much of it as is kept.
+fn start(text: &str) -> &str {
+    &text[..text.floor_char_boundary(COMPLAINT)]
 }
 
 fn has_tokens(usage: &Usage) -> bool {

@@ -15,9 +15,7 @@ pub(super) fn hear(told: &mut Transcript, event: &Json) -> Option<String> {
     if !matches!(kind, "step_start" | "text" | "tool_use" | "step_finish" | "error") {
         return None;
     }
-    if let Some(session) = text(event, "/sessionID") {
-        told.session = Some(session.to_owned());
-    }
+    told.is_about(event, "/sessionID");
     let part = event.get("part");
     match kind {
         "step_start" => {
@@ -29,7 +27,7 @@ pub(super) fn hear(told: &mut Transcript, event: &Json) -> Option<String> {
             let (part, name) = (part?, text(part?, "/tool")?);
             let error = text(part, "/state/error").unwrap_or_default();
             if text(part, "/state/status") == Some("error") && is_denial(error) {
-                told.denied.insert(name.to_owned());
+                told.was_denied(name);
             }
             told.tool(name, part.pointer("/state/input").unwrap_or(&Json::Null))
         }

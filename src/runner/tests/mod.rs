@@ -4,3 +4,5 @@ mod commands;
 mod ending;
 mod files;
 mod output;
+mod talks;
+mod traps;
