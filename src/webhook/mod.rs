@@ -25,6 +25,9 @@ use answer::{Said, classify};
 
 /// How long a launch may take; a workflow should answer before it works.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long anything may take that no work depends on; less than what passes
+/// before it is done again.
+const GLANCE: Duration = Duration::from_secs(8);
 /// As much of an answer as matters.
 const LONGEST: usize = 64 * 1024;
 /// The most that n8n takes, unless it was told otherwise.
@@ -93,7 +96,7 @@ impl Caller {
                     .to_owned(),
             );
         }
-        match self.send(post).await {
+        match read(self.request(post)).await {
             Ok((status, body)) => classify(manners, &Said { status, body: &hide(&body) }),
             Err(err) if err.is_connect() => {
                 Answer::NotNow(format!("it cannot be reached: {}", root(&err)))
@@ -109,14 +112,14 @@ impl Caller {
 
     /// Tells something that needs no answer but that it arrived.
     pub async fn tell(&self, post: &Post) -> Result<(), String> {
-        match self.send(post).await {
+        match read(self.request(post).timeout(GLANCE)).await {
             Ok((200..=299, _)) => Ok(()),
             Ok((status, _)) => Err(format!("it answered {status}")),
             Err(err) => Err(root(&err)),
         }
     }
 
-    async fn send(&self, post: &Post) -> reqwest::Result<(u16, String)> {
+    fn request(&self, post: &Post) -> RequestBuilder {
         let mut request = self
             .client
             .request(Method::POST, post.url.expose_secret())
@@ -126,7 +129,7 @@ impl Caller {
         if let Some((header, secret)) = &post.auth {
             request = request.header(header, secret.expose_secret());
         }
-        read(request).await
+        request
     }
 }
 

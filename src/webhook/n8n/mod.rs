@@ -5,7 +5,7 @@ use reqwest::Method;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
-use super::{Caller, read};
+use super::{Caller, GLANCE, read};
 
 /// What n8n says of an execution.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +41,7 @@ impl Caller {
         let request = self
             .client
             .request(Method::GET, format!("{base}/api/v1/executions/{id}"))
+            .timeout(GLANCE)
             .header("X-N8N-API-KEY", key.expose_secret());
         let (status, body) = read(request).await.map_err(|err| super::root(&err))?;
         match status {
