@@ -195,11 +195,9 @@ impl<'a> Fleet<'a> {
     pub(super) fn stop(&self, run: RunId, reason: StopReason) {
         let Some(active) = self.active.get(&run) else { return };
         let Some(stopper) = &active.stopper else { return };
-        let when = match reason {
-            StopReason::Feedback | StopReason::Paused | StopReason::Budget => {
-                StopWhen::AtNextCheckpoint { at_latest: self.cx.project.settings.grace }
-            }
-            _ => StopWhen::Now,
+        let when = match reason.waits_for_checkpoint() {
+            true => StopWhen::AtNextCheckpoint { at_latest: self.cx.project.settings.grace },
+            false => StopWhen::Now,
         };
         stopper.stop(reason, when);
     }
