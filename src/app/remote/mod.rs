@@ -26,10 +26,15 @@ use self::{
     launch::{asked, filled, post},
     look::{Look, Meaning, Place},
 };
-use super::{apply::Begun, context::Context, supervise::Ended};
+use super::{
+    apply::Begun,
+    context::Context,
+    ending::{ending, missing},
+    supervise::Ended,
+};
 use crate::{
-    model::{AgentName, ArtifactKey, Digest, Outcome, RunId},
-    runner::{Evidence, Exit, verdict},
+    model::{AgentName, ArtifactKey, Digest, RunId},
+    runner::{Evidence, Exit},
     store::{Ending, RemoteRun, Reported},
     webhook::{Answer, Caller, Manners, Post},
 };
@@ -359,40 +364,10 @@ fn untold(agent: &AgentName, why: &str) {
 
 fn of_remote(run: &RemoteRun, evidence: &Evidence, stored: &[(RunId, ArtifactKey)]) -> Ending {
     let produces = run.definition.as_ref().map(|definition| &definition.0.produces);
-    let has = |key: &ArtifactKey| stored.iter().any(|(id, have)| *id == run.run && have == key);
-    let missing: Vec<ArtifactKey> =
-        produces.into_iter().flatten().filter(|key| !has(key)).cloned().collect();
+    let missing = produces.map(|keys| missing(keys, run.run, stored)).unwrap_or_default();
     let reported = run.reported.as_ref();
     let reported =
         reported.map(|said| Reported { summary: evidence.summary.clone(), ..said.0.clone() });
     let usage = run.used();
     Ending { usage, reported, ..ending((run.run, run.token), evidence, &missing, run.asked) }
-}
-
-/// How a run ended, from what is known of it.
-pub(super) fn ending(
-    (run, token): (RunId, Digest),
-    evidence: &Evidence,
-    missing: &[ArtifactKey],
-    asked: bool,
-) -> Ending {
-    let verdict = verdict(evidence, missing, asked);
-    Ending {
-        run,
-        token,
-        outcome: verdict.outcome,
-        detail: verdict.detail,
-        exit_code: match evidence.exit {
-            Exit::Code(code) => Some(code),
-            // As a shell shows it.
-            Exit::Signal(signal) => Some(128 + signal),
-            Exit::NotStarted(_) | Exit::NotYet(_) | Exit::Unseen(_) | Exit::Elsewhere(_) => None,
-        },
-        log_tail: evidence.log_tail.clone(),
-        summary: (verdict.outcome == Outcome::Succeeded)
-            .then(|| evidence.summary.clone())
-            .flatten(),
-        usage: None,
-        reported: None,
-    }
 }
