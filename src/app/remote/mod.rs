@@ -34,7 +34,7 @@ use super::{
 };
 use crate::{
     model::{AgentName, ArtifactKey, Digest, RunId},
-    runner::{Evidence, Exit},
+    runner::{Evidence, Exit, Redactor},
     store::{Ending, RemoteRun, Reported},
     webhook::{Answer, Caller, Manners, Post},
 };
@@ -63,6 +63,13 @@ pub(super) struct Launched {
     run: RunId,
     agent: AgentName,
     answer: Answer,
+}
+
+/// What tells somebody to stop.
+struct Notice {
+    agent: AgentName,
+    post: Post,
+    hidden: Redactor,
 }
 
 /// What is asked of others here, and what follows runs.
@@ -246,27 +253,29 @@ impl<'a> Remote<'a> {
                 Some((run, evidence))
             })
             .collect();
-        let stops: Vec<(Post, AgentName)> =
-            over.iter().filter_map(|(run, _)| Some((self.stop(run)?, run.agent.clone()))).collect();
+        let notices: Vec<Notice> = over.iter().filter_map(|(run, _)| self.notice(run)).collect();
         let judged = self.end(over).await?;
-        for (post, agent) in stops {
-            self.tell(post, agent);
+        for notice in notices {
+            self.tell(notice);
         }
         Ok(judged)
     }
 
     /// Tells somebody to stop. The token of the run is worth nothing any more; this
     /// saves work, and no more.
-    fn tell(&mut self, post: Post, agent: AgentName) {
+    fn tell(&mut self, notice: Notice) {
         while self.notices.try_join_next().is_some() {}
-        match self.caller() {
-            Ok(caller) => drop(self.notices.spawn(async move {
-                if let Err(why) = caller.tell(&post).await {
-                    untold(&agent, &why);
-                }
-            })),
-            Err(why) => untold(&agent, &why),
-        }
+        let Notice { agent, post, hidden } = notice;
+        let caller = self.caller();
+        self.notices.spawn(async move {
+            let told = match caller {
+                Ok(caller) => caller.tell(&post, |text| hidden.redact(text)).await,
+                Err(why) => Err(why),
+            };
+            if let Err(why) = told {
+                untold(&agent, &why);
+            }
+        });
     }
 
     /// Returns when everybody was told to stop who is to be.
@@ -283,11 +292,19 @@ impl<'a> Remote<'a> {
 
     /// A run whose report holds nothing that was sent when it was launched.
     fn without_secrets(&self, mut run: RemoteRun) -> RemoteRun {
-        if let Some(summary) = run.reported.as_mut().and_then(|said| said.0.summary.as_mut()) {
-            let hidden = hidden(self.cx, run.definition.as_ref().map(|d| &d.0), None);
-            *summary = hidden.redact(&without_token(summary, run.token));
+        let token = run.token;
+        if run.reported.is_some() {
+            let hidden = self.hidden(&run);
+            if let Some(summary) = run.reported.as_mut().and_then(|said| said.0.summary.as_mut()) {
+                *summary = hidden.redact(&without_token(summary, token));
+            }
         }
         run
+    }
+
+    /// What nobody may see of a run whose token is not known any more.
+    fn hidden(&self, run: &RemoteRun) -> Redactor {
+        hidden(self.cx, run.definition.as_ref().map(|definition| &definition.0), None)
     }
 
     /// Asks n8n about runs that said nothing about their end.
@@ -300,11 +317,13 @@ impl<'a> Remote<'a> {
                 continue;
             }
             self.looked_at.insert(run.run, Instant::now());
-            let caller = self.caller();
+            let (caller, hidden) = (self.caller(), self.hidden(run));
             let (run, agent, is_silent) = (run.run, run.agent.clone(), run.is_silent);
             self.looks.spawn(async move {
                 let said = match caller {
-                    Ok(caller) => caller.execution(&url, &key, &id).await,
+                    Ok(caller) => {
+                        caller.execution(&url, &key, &id, |text| hidden.redact(text)).await
+                    }
                     Err(why) => Err(why),
                 };
                 Look { run, agent, is_silent, said }
@@ -313,7 +332,7 @@ impl<'a> Remote<'a> {
     }
 
     /// What is sent when a run is to stop that said nothing of its end.
-    fn stop(&self, run: &RemoteRun) -> Option<Post> {
+    fn notice(&self, run: &RemoteRun) -> Option<Notice> {
         let reason = run.stop.filter(|_| run.reported.is_none())?;
         let (_, webhook) = asked(&run.definition.as_ref()?.0)?;
         let body = serde_json::json!({
@@ -322,7 +341,8 @@ impl<'a> Remote<'a> {
         });
         let key = format!("stop:{}", run.run);
         let post = filled(self.cx, webhook.stop.as_ref()?, webhook.auth.as_ref(), key, &body);
-        post.inspect_err(|why| untold(&run.agent, why)).ok()
+        let post = post.inspect_err(|why| untold(&run.agent, why)).ok()?;
+        Some(Notice { agent: run.agent.clone(), post, hidden: self.hidden(run) })
     }
 
     async fn end(&self, over: Vec<(RemoteRun, Evidence)>) -> anyhow::Result<Vec<Judged>> {
