@@ -14,7 +14,7 @@ use tracing::warn;
 use super::{apply::Begun, context::Context};
 use crate::{
     app::sessions::carried,
-    model::{AgentName, Definition, EnvName, Profile, Runner},
+    model::{AgentName, Definition, EnvName, Profile, Runner, credential},
     runner::{Artifact, Contract, Dep, Host, Input, Launch, Limits, Program, RunDir},
     store::{DatabaseUrl, StoredArtifact},
 };
@@ -41,6 +41,7 @@ pub(super) fn launch(cx: &Context, begun: &Begun) -> Result<Launch, String> {
         }
     };
     let (mut env, mut secrets) = (definition.env.clone(), secrets(cx, definition)?);
+    let mut hidden = hidden(cx);
     if let Program::Subagent { subagent, .. } = &program {
         let Profile { secrets: names, inherit, .. } = &subagent.profile;
         for (name, value) in names.iter().filter_map(|name| Some((name, variable(cx, name)?))) {
@@ -48,6 +49,11 @@ pub(super) fn launch(cx: &Context, begun: &Begun) -> Result<Launch, String> {
         }
         for (name, value) in inherit.iter().filter_map(|name| Some((name, variable(cx, name)?))) {
             env.entry(name.clone()).or_insert_with(|| value.to_owned());
+            if let Some((password, sent)) = credential::in_url(value) {
+                hidden.insert(name.to_string(), value.into());
+                hidden.insert(format!("the password in {name}"), password.into());
+                hidden.insert(format!("the password in {name}, as it is sent"), sent.into());
+            }
         }
     }
     Ok(Launch {
@@ -57,7 +63,7 @@ pub(super) fn launch(cx: &Context, begun: &Begun) -> Result<Launch, String> {
         input: input(cx, begun, definition),
         env,
         secrets,
-        hidden: hidden(cx),
+        hidden,
         host: host(cx),
         limits: Limits {
             artifact_bytes: cx.project.settings.max_artifact_bytes,

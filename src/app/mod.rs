@@ -9,6 +9,7 @@ mod context;
 mod database;
 mod dispatch;
 mod doctor;
+mod ending;
 mod equip;
 mod init;
 mod labels;

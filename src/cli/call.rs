@@ -129,9 +129,7 @@ pub(super) async fn call(settings: Settings, args: &CallArgs) -> anyhow::Result<
     let called = begin(&cx, &args.agent).await?;
     let api = cx.settings.environment.api();
     let view = view(&args.agent, &called, api.as_ref());
-    if let (Some(token), Some("true")) =
-        (view.token, cx.settings.environment.word("GITHUB_ACTIONS"))
-    {
+    if let Some(token) = view.token.filter(|_| cx.settings.environment.in_actions()) {
         // Whatever is printed there, many can read.
         output::complain(&format!("::add-mask::{token}\n"));
     }

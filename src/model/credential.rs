@@ -5,10 +5,14 @@
 
 use std::{ops::Range, sync::LazyLock};
 
+use percent_encoding::percent_decode_str;
 use regex::bytes::Regex;
 
 /// How many bytes a token can be long.
 pub const LONGEST: usize = 8 * 1024;
+
+/// How long the name of somebody in a URL must be to be a token.
+const LONG_NAME: usize = 16;
 
 /// What each shape is, and its expression. The names are for people, the order
 /// is that of trying: the more special first. The tails are long enough that a
@@ -58,6 +62,19 @@ pub fn without(text: &str) -> String {
         end = found.end;
     }
     kept + text.get(end..).unwrap_or_default()
+}
+
+/// The password in a URL, as it stands there and as it is sent. A name alone counts
+/// as one when it is too long to be one.
+pub fn in_url(url: &str) -> Option<(&str, String)> {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let (user, _) = authority.rsplit_once('@')?;
+    let password = match user.split_once(':') {
+        Some((_, password)) => Some(password).filter(|password| !password.is_empty()),
+        None => Some(user).filter(|user| !scheme.is_empty() && user.len() >= LONG_NAME),
+    }?;
+    Some((password, percent_decode_str(password).decode_utf8_lossy().into_owned()))
 }
 
 #[cfg(test)]
@@ -122,6 +139,24 @@ mod tests {
             "risk-assessmentofalongprojectname",
         ] {
             assert_eq!(kind(prose), None, "{prose}");
+        }
+    }
+
+    #[test]
+    fn a_password_in_a_url_is_known_by_its_place() {
+        for (url, found) in [
+            ("http://me:s3cret@proxy:8080/x", Some(("s3cret", "s3cret"))),
+            ("http://me:a%2Fb%40c@proxy", Some(("a%2Fb%40c", "a/b@c"))),
+            ("me:s3cret@proxy:8080", Some(("s3cret", "s3cret"))),
+            ("https://0123456789abcdef@h.org", Some(("0123456789abcdef", "0123456789abcdef"))),
+            ("https://me@h.org", None),
+            ("https://me:@h.org", None),
+            ("https://h.org:8080/a:b@c", None),
+            ("somebody.of.long.name@h.org", None),
+            ("localhost,127.0.0.1", None),
+        ] {
+            let found = found.map(|(written, sent): (&str, &str)| (written, sent.to_owned()));
+            assert_eq!(in_url(url), found, "{url}");
         }
     }
 }

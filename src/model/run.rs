@@ -65,6 +65,14 @@ words! {
     }
 }
 
+impl StopReason {
+    /// Whether it lets a run go on to its next checkpoint, or to the end of its
+    /// grace period.
+    pub fn waits_for_checkpoint(self) -> bool {
+        matches!(self, Self::Feedback | Self::Paused | Self::Budget)
+    }
+}
+
 words! {
     /// How an agent says that it ended: with a command, in a file, or by a call.
     pub enum Finish("way to end") {

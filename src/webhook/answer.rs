@@ -29,11 +29,19 @@ pub(super) struct Said<'a> {
     pub(super) body: &'a str,
 }
 
-/// What an answer means, from somebody with these manners.
-pub(super) fn classify(manners: Manners, said: &Said<'_>) -> Answer {
+/// What an answer means, from somebody with these manners. `hide` takes out of
+/// their words what nobody may see: once they are read, because a secret can be
+/// written in JSON in many ways, and before they are cut, because of half a secret
+/// nothing is known.
+pub(super) fn classify(
+    manners: Manners,
+    said: &Said<'_>,
+    hide: &impl Fn(&str) -> String,
+) -> Answer {
     let json: Option<Value> = serde_json::from_str(said.body).ok();
     let reference = json.as_ref().and_then(|json| reference(manners, json));
-    let words = words(json.as_ref());
+    let reference = reference.map(|reference| hide(&reference));
+    let words = words(json.as_ref(), hide);
     let status = said.status;
     match (status, manners) {
         (200, Manners::N8n) if said.body.trim().is_empty() => Answer::Failed(
@@ -84,8 +92,9 @@ fn reference(manners: Manners, json: &Value) -> Option<String> {
 }
 
 /// What it says itself, on one line that holds no more than people read.
-fn words(json: Option<&Value>) -> String {
+fn words(json: Option<&Value>, hide: &impl Fn(&str) -> String) -> String {
     let said = json.and_then(|json| json.get("message")?.as_str()).unwrap_or_default();
+    let said = hide(said);
     let line = said.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200);
     let line: String = line.collect();
     if line.trim().is_empty() { line.trim().to_owned() } else { format!(": {}", line.trim()) }
@@ -96,6 +105,10 @@ mod tests {
     use super::*;
 
     const HTML: &str = "<pre>Cannot POST /webhook/vision</pre>";
+
+    fn said(manners: Manners, status: u16, body: &str) -> Answer {
+        classify(manners, &Said { status, body }, &ToOwned::to_owned)
+    }
 
     #[test]
     fn the_answers_of_n8n_as_they_were_measured() {
@@ -122,9 +135,7 @@ mod tests {
         ];
         let told: Vec<String> = cases
             .iter()
-            .map(|&(status, body)| {
-                format!("{status}: {:?}", classify(Manners::N8n, &Said { status, body }))
-            })
+            .map(|&(status, body)| format!("{status}: {:?}", said(Manners::N8n, status, body)))
             .collect();
         insta::assert_snapshot!(told.join("\n"), @r#"
         202: Accepted(Some("n8n:77"))
@@ -147,10 +158,32 @@ mod tests {
 
     #[test]
     fn anybody_else_may_answer_with_nothing() {
-        let said = |status, body| classify(Manners::Plain, &Said { status, body });
+        let said = |status, body| said(Manners::Plain, status, body);
         assert_eq!(said(204, ""), Answer::Accepted(None));
         assert_eq!(said(200, r#"{"execution_id": "a"}"#), Answer::Accepted(Some("a".to_owned())));
         assert_eq!(said(409, ""), Answer::Accepted(None));
         assert!(matches!(said(404, HTML), Answer::Refused(_)));
+    }
+
+    #[test]
+    fn a_secret_is_not_told_however_it_is_written_or_cut() {
+        let hide = |text: &str| text.replace("s3cr3t-token", "***");
+        let long = "x".repeat(195);
+        for (body, told) in [
+            (r#"{"message": "got s3cr3t-token"}"#, "it answered 400: got ***"),
+            (r#"{"message": "got \u0073\u0033cr3t-token"}"#, "it answered 400: got ***"),
+            (
+                &format!(r#"{{"message": "{long}s3cr3t-token"}}"#),
+                &format!("it answered 400: {long}***"),
+            ),
+        ] {
+            let said = Said { status: 400, body };
+            assert_eq!(classify(Manners::Plain, &said, &hide), Answer::Refused(told.to_owned()));
+        }
+        let said = Said { status: 200, body: r#"{"execution_id": "s3cr3t\u002dtoken"}"# };
+        assert_eq!(
+            classify(Manners::Plain, &said, &hide),
+            Answer::Accepted(Some("***".to_owned()))
+        );
     }
 }

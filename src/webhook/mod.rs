@@ -25,6 +25,9 @@ use answer::{Said, classify};
 
 /// How long a launch may take; a workflow should answer before it works.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long anything may take that no work depends on; less than what passes
+/// before it is done again.
+const GLANCE: Duration = Duration::from_secs(8);
 /// As much of an answer as matters.
 const LONGEST: usize = 64 * 1024;
 /// The most that n8n takes, unless it was told otherwise.
@@ -79,8 +82,8 @@ impl Caller {
         Ok(Self { client })
     }
 
-    /// Asks for work to be done. `hide` takes out of an answer what nobody may
-    /// see: some say in it what they were sent.
+    /// Asks for work to be done. `hide` takes out of the answer what nobody may
+    /// see: some say in it what they were sent, and errors name hosts.
     pub async fn launch(
         &self,
         manners: Manners,
@@ -93,30 +96,34 @@ impl Caller {
                     .to_owned(),
             );
         }
-        match self.send(post).await {
-            Ok((status, body)) => classify(manners, &Said { status, body: &hide(&body) }),
+        match read(self.request(post)).await {
+            Ok((status, body)) => classify(manners, &Said { status, body: &body }, &hide),
             Err(err) if err.is_connect() => {
-                Answer::NotNow(format!("it cannot be reached: {}", root(&err)))
+                Answer::NotNow(format!("it cannot be reached: {}", hide(&root(&err))))
             }
             Err(err) if err.is_builder() => Answer::Refused("its URL is not one".to_owned()),
             Err(err) if err.is_timeout() => Answer::Unclear(
                 "it gave no answer in 30 seconds: let it answer before it begins to work"
                     .to_owned(),
             ),
-            Err(err) => Answer::Unclear(format!("its answer was lost: {}", root(&err))),
+            Err(err) => Answer::Unclear(format!("its answer was lost: {}", hide(&root(&err)))),
         }
     }
 
-    /// Tells something that needs no answer but that it arrived.
-    pub async fn tell(&self, post: &Post) -> Result<(), String> {
-        match self.send(post).await {
+    /// Tells something that needs no answer but that it arrived. `hide` is as above.
+    ///
+    /// # Errors
+    ///
+    /// In words, when it did not arrive.
+    pub async fn tell(&self, post: &Post, hide: impl Fn(&str) -> String) -> Result<(), String> {
+        match read(self.request(post).timeout(GLANCE)).await {
             Ok((200..=299, _)) => Ok(()),
             Ok((status, _)) => Err(format!("it answered {status}")),
-            Err(err) => Err(root(&err)),
+            Err(err) => Err(hide(&root(&err))),
         }
     }
 
-    async fn send(&self, post: &Post) -> reqwest::Result<(u16, String)> {
+    fn request(&self, post: &Post) -> RequestBuilder {
         let mut request = self
             .client
             .request(Method::POST, post.url.expose_secret())
@@ -126,7 +133,7 @@ impl Caller {
         if let Some((header, secret)) = &post.auth {
             request = request.header(header, secret.expose_secret());
         }
-        read(request).await
+        request
     }
 }
 
@@ -154,5 +161,27 @@ fn root(err: &reqwest::Error) -> String {
     match std::ptr::addr_eq(cause, err) {
         true => "it broke off".to_owned(),
         false => cause.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn why_nobody_can_be_reached_is_told_without_what_is_to_be_hidden() {
+        let caller = Caller::new().unwrap();
+        // Nothing listens there.
+        let url = "http://127.0.0.1:9/webhook/x";
+        let post = Post { url: url.into(), auth: None, key: "1".to_owned(), body: "{}".into() };
+        let hide = |text: &str| {
+            assert!(!text.is_empty());
+            "***".to_owned()
+        };
+        let launched = caller.launch(Manners::N8n, &post, hide).await;
+        assert_eq!(launched, Answer::NotNow("it cannot be reached: ***".to_owned()));
+        assert_eq!(caller.tell(&post, hide).await, Err("***".to_owned()));
+        let looked = caller.execution(url, &"key".into(), "7", hide).await;
+        assert_eq!(looked, Err("***".to_owned()));
     }
 }

@@ -1,5 +1,7 @@
 //! Work that n8n does: launched once more when in doubt, done once.
 
+use rustix::process::Signal;
+
 use crate::support::{
     Grants, N8n, Plan, Project, Rest,
     Turn::{
@@ -11,17 +13,17 @@ use crate::support::{
 
 /// What n8n does, after a program here did something.
 fn plan(more: &str) -> Plan {
-    let n8n = "webhook: \"{env:N8N_URL}/webhook/vision\", \
-               auth: { header: X-Wavemark-Secret, secret: N8N_SECRET }, timeout: 10m";
     Plan::new()
         .setting("grace: 1s")
         .agent("brief", "produces: [doc/brief.md]", "emit doc/brief.md 'Be brief.'")
-        .entry(
-            "vision",
-            &format!(
-                "run: {{ n8n: {{ {n8n}{more} }} }}, needs: [brief], produces: [doc/summary.md]"
-            ),
-        )
+        .entry("vision", &format!("{}, needs: [brief], produces: [doc/summary.md]", run(more)))
+}
+
+/// The runner of an agent that n8n builds.
+fn run(more: &str) -> String {
+    let n8n = "webhook: \"{env:N8N_URL}/webhook/vision\", \
+               auth: { header: X-Wavemark-Secret, secret: N8N_SECRET }, timeout: 10m";
+    format!("run: {{ n8n: {{ {n8n}{more} }} }}")
 }
 
 /// What a project with an n8n consists of.
@@ -130,6 +132,39 @@ fn what_n8n_says_counts_where_there_is_a_key() {
     failed: n8n says that it succeeded, but it never called run_finish
     succeeded: everything declared is stored
     ");
+}
+
+#[test]
+fn one_tick_judges_what_n8n_says_now() {
+    let stage = stage(", api_key: N8N_API_KEY", &[FailsSilently]);
+    stage.project.run(&["tick"]).ok();
+    stage.project.run(&["tick"]).ok();
+    wait_until("it is over", || stage.n8n.executions()[0].status == "error");
+    stage.project.run(&["tick"]).ok();
+    assert_eq!(outcomes(&stage), "failed: n8n says that its workflow failed");
+}
+
+#[test]
+fn an_n8n_that_never_answers_holds_nothing_up_here() {
+    const COUNT: usize = 4;
+    let remote = run(", api_key: N8N_API_KEY");
+    let plan = Plan::new().setting("lease: 2s").agent("local", "", "note began; gate open");
+    let plan = (0..COUNT).fold(plan, |plan, i| plan.entry(&format!("remote-{i}"), &remote));
+    let stage = stage_of(&plan, &[Waits; COUNT]);
+    stage.n8n.falls_silent();
+    let run = stage.project.start(&["run", "--poll", "100ms"]);
+    wait_until("n8n is asked about all", || stage.n8n.unanswered() >= COUNT);
+    let lived = "select count(*) from runs r join agents a on a.id = r.agent_id
+        where a.name = 'local' and r.lease_until > r.claimed_at + interval '6 seconds'";
+    wait_until("its lease was prolonged", || stage.project.sql(lived) == "1");
+    stage.project.open("open");
+    wait_until("it is done", || stage.project.status("local") == "complete");
+    assert_eq!(stage.project.outcomes("local"), "succeeded");
+
+    run.signal(Signal::INT);
+    run.wait().exits(1);
+    let left = "select count(*) from runs where remote and finished_at is null";
+    assert_eq!(stage.project.sql(left), COUNT.to_string());
 }
 
 #[test]

@@ -8,12 +8,17 @@ const SECRET: &str = "hunter2-plus-some-more/&=";
 const ENCODED: [&str; 3] =
     [SECRET, "aHVudGVyMi1wbHVzLXNvbWUtbW9yZS8mPQ", "hunter2-plus-some-more%2F%26%3D"];
 
-/// Whether any file below `folder` holds one of the forms of the secret.
+/// The files below `folder` that hold one of the forms of the secret.
 fn leaks(folder: &Path) -> Vec<String> {
+    holding(folder, &ENCODED)
+}
+
+/// The files below `folder` that hold one of `words`.
+fn holding(folder: &Path, words: &[&str]) -> Vec<String> {
     let holds = |path: &Path| {
         let bytes = fs::read(path).unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes);
-        ENCODED.iter().any(|form| text.contains(form))
+        words.iter().any(|form| text.contains(form))
     };
     let found = files(folder).into_iter().filter(|path| holds(path));
     found.map(|path| path.display().to_string()).collect()
@@ -51,6 +56,32 @@ fn a_declared_secret_is_in_no_log_no_row_and_no_message() {
     }
     assert!(seen[2].contains("token="), "the log is there: {}", seen[2]);
     assert_eq!(leaks(&project.path(".wavemark")), [""; 0]);
+}
+
+#[test]
+fn a_password_in_what_an_agent_inherits_is_in_no_log_no_row_and_no_message() {
+    let plan = Plan::new()
+        .profile("mine", "start: [sh/mine]\nprompt: stdin\ninherit: [HTTPS_PROXY]\n")
+        .program("mine", "env; echo 'I sent hunter2/more'; exit 3")
+        .entry("vision", "run: { mine: {} }, retries: 0");
+    let mut project = Project::with(&plan);
+    project.env("HTTPS_PROXY", "http://me:hunter2%2Fmore@127.0.0.1:9");
+
+    let run = project.run(&["run", "-vv"]).ok();
+    let log = project.run(&["log", "vision"]).ok().stdout;
+    let seen = [
+        run.stdout,
+        run.stderr,
+        project.run(&["feedback", "show", "1"]).ok().stdout,
+        project.sql("select log_tail, detail from runs"),
+        project.sql("select feedback_text from feedback"),
+    ];
+
+    assert!(log.contains("HTTPS_PROXY=***") && log.contains("I sent ***"), "{log}");
+    for text in seen.iter().chain([&log]) {
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+    assert_eq!(holding(&project.path(".wavemark"), &["hunter2"]), [""; 0]);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use super::launch::asked;
 use crate::{
     app::context::Context,
-    model::{Definition, Digest, RunToken},
+    model::{Definition, Digest, RunToken, credential},
     runner::Redactor,
 };
 
@@ -37,17 +37,20 @@ pub(super) fn hidden(
         let urls = std::iter::once(&webhook.url).chain(&webhook.stop);
         for name in urls.flat_map(|url| url.variables()) {
             for part in environment.word(name).into_iter().flat_map(parts) {
-                add(name, part);
+                add(name, &part);
             }
         }
     }
     Redactor::new(hidden.iter().map(|(name, value)| (name.clone(), value)))
 }
 
-/// What of a URL can be secret: some are so by their path alone.
-fn parts(value: &str) -> impl Iterator<Item = &str> {
-    let parts = value.split(['/', '?', '&', '=', '#']);
-    std::iter::once(value).chain(parts.filter(|part| part.len() >= SHORTEST_PART))
+/// What of a URL can be secret: some are so by their path alone. The host of an
+/// address with a port is named without it in errors.
+fn parts(value: &str) -> impl Iterator<Item = String> {
+    let parts = value.split(['/', '?', '&', '=', '#', '@', ':']);
+    let parts = parts.filter(|part| part.len() >= SHORTEST_PART);
+    let parts = std::iter::once(value).chain(parts).map(ToOwned::to_owned);
+    parts.chain(credential::in_url(value).into_iter().flat_map(|(it, sent)| [it.to_owned(), sent]))
 }
 
 /// `text` without the token with this digest: all that is known of it once the
@@ -89,7 +92,9 @@ mod tests {
 
     #[test]
     fn a_url_is_secret_as_a_whole_and_in_what_it_is_made_of() {
-        let parts: Vec<&str> = parts("https://h.org/T0/0123456789?key=abcdefgh").collect();
-        assert_eq!(parts, ["https://h.org/T0/0123456789?key=abcdefgh", "0123456789", "abcdefgh"]);
+        let url = "https://h.org/T0/0123456789?key=abcdefgh";
+        assert_eq!(parts(url).collect::<Vec<_>>(), [url, "0123456789", "abcdefgh"]);
+        let url = "http://me:a%2Fb@n8n.example.org:5678/";
+        assert_eq!(parts(url).collect::<Vec<_>>(), [url, "n8n.example.org", "a%2Fb", "a/b"]);
     }
 }

@@ -3,15 +3,19 @@
 //!
 //! What they say stands in the database until it is judged here. A run of which
 //! nothing more is heard loses its lease like any other.
+//!
+//! **Invariant:** nobody elsewhere is waited for while runs are judged: whatever is
+//! asked of them is asked on the side, and what they answer is taken when it is here.
 
 mod call;
 mod evidence;
 mod hidden;
 mod launch;
+mod look;
 
 use std::{collections::HashMap, time::Duration};
 
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::ExposeSecret as _;
 use tokio::{task::JoinSet, time::Instant};
 use tracing::{debug, warn};
 
@@ -19,14 +23,20 @@ pub use self::call::{Call, Called, call};
 use self::{
     evidence::evidence,
     hidden::{hidden, without_token},
-    launch::{asked, filled, post, secret},
+    launch::{asked, filled, post},
+    look::{Look, Meaning, Place},
 };
-use super::{apply::Begun, context::Context, supervise::Ended};
+use super::{
+    apply::Begun,
+    context::Context,
+    ending::{ending, missing},
+    supervise::Ended,
+};
 use crate::{
-    model::{AgentName, ArtifactKey, Digest, Outcome, RunId},
-    runner::{Evidence, Exit, verdict},
+    model::{AgentName, ArtifactKey, Digest, RunId},
+    runner::{Evidence, Exit, Redactor},
     store::{Ending, RemoteRun, Reported},
-    webhook::{Answer, Caller, Execution, Manners, Post},
+    webhook::{Answer, Caller, Manners, Post},
 };
 
 /// A run that is over, and what it was judged to be.
@@ -40,14 +50,29 @@ pub(super) struct Judged {
 /// How often n8n is asked about an execution.
 const POLL: Duration = Duration::from_secs(10);
 
+/// What somebody elsewhere answered.
+pub(super) enum Answered {
+    /// To a launch.
+    Launch(Launched),
+    /// To how an execution is getting on.
+    Look(Look),
+}
+
 /// The answer to a launch.
-pub(super) struct Answered {
+pub(super) struct Launched {
     run: RunId,
     agent: AgentName,
     answer: Answer,
 }
 
-/// The launches that are underway here, and what follows runs.
+/// What tells somebody to stop.
+struct Notice {
+    agent: AgentName,
+    post: Post,
+    hidden: Redactor,
+}
+
+/// What is asked of others here, and what follows runs.
 pub(super) struct Remote<'a> {
     cx: &'a Context,
     /// Whether runs are judged here of whose webhook not all variables are known:
@@ -55,20 +80,43 @@ pub(super) struct Remote<'a> {
     /// one agent leaves them to the next tick.
     judges_any: bool,
     caller: Option<Caller>,
-    launches: JoinSet<Answered>,
+    launches: JoinSet<Launched>,
+    looks: JoinSet<Look>,
+    /// What tells others that a run is to stop. Nothing follows from how that goes.
+    notices: JoinSet<()>,
     /// When each execution was last asked about.
     looked_at: HashMap<RunId, Instant>,
+    /// How runs ended, as n8n says, until they are judged.
+    seen: HashMap<RunId, Exit>,
 }
 
 impl<'a> Remote<'a> {
     pub(super) fn new(cx: &'a Context, judges_any: bool) -> Self {
-        let (launches, looked_at) = (JoinSet::new(), HashMap::new());
-        Self { cx, judges_any, caller: None, launches, looked_at }
+        Self {
+            cx,
+            judges_any,
+            caller: None,
+            launches: JoinSet::new(),
+            looks: JoinSet::new(),
+            notices: JoinSet::new(),
+            looked_at: HashMap::new(),
+            seen: HashMap::new(),
+        }
     }
 
-    /// Whether no launch is underway.
+    /// Whether no answer is waited for.
     pub(super) fn is_idle(&self) -> bool {
-        self.launches.is_empty()
+        self.launches.is_empty() && self.looks.is_empty()
+    }
+
+    /// Whether n8n was asked about a run and did not answer yet.
+    pub(super) fn is_looking(&self) -> bool {
+        !self.looks.is_empty()
+    }
+
+    /// Whether n8n said of a run that it is over, and it is not judged yet.
+    pub(super) fn saw_an_end(&self) -> bool {
+        !self.seen.is_empty()
     }
 
     /// Asks somebody elsewhere to do the work of a run that was claimed. That
@@ -76,7 +124,7 @@ impl<'a> Remote<'a> {
     pub(super) async fn start(&mut self, begun: &Begun) -> anyhow::Result<()> {
         let run = begun.claimed.id;
         let agent = begun.claimed.agent.clone();
-        let answer = |answer| Answered { run, agent: agent.clone(), answer };
+        let answer = |answer| Launched { run, agent: agent.clone(), answer };
         match self.prepare(begun) {
             Ok((caller, manners, post)) => {
                 if let Some(missing) = self.cx.settings.environment.missing_for_api() {
@@ -95,7 +143,7 @@ impl<'a> Remote<'a> {
                 self.launches.spawn(async move {
                     let hide = |body: &str| hidden.redact(body);
                     let answer = caller.launch(manners, &post, hide).await;
-                    Answered { run, agent, answer }
+                    Launched { run, agent, answer }
                 });
             }
             Err(why) => {
@@ -123,23 +171,53 @@ impl<'a> Remote<'a> {
         self.caller.clone().ok_or_else(|| "no request can be made".to_owned())
     }
 
-    /// The next answer to a launch. Pending for ever while none is underway;
-    /// dropping this loses nothing.
+    /// The next answer. Pending for ever while none is waited for; dropping this
+    /// loses nothing.
     pub(super) async fn answered(&mut self) -> Answered {
         loop {
-            match self.launches.join_next().await {
-                Some(Ok(answered)) => return answered,
-                // Its lease runs out.
-                Some(Err(err)) => warn!("a launch was broken off: {err}"),
-                None => std::future::pending().await,
+            let answered = tokio::select! {
+                Some(launched) = self.launches.join_next() => launched.map(Answered::Launch),
+                Some(look) = self.looks.join_next() => look.map(Answered::Look),
+                else => std::future::pending().await,
+            };
+            match answered {
+                Ok(answered) => return answered,
+                // The lease of its run runs out.
+                Err(err) => warn!("a request was broken off: {err}"),
             }
         }
     }
 
-    /// Writes an answer down. Once somebody works on the run, what was said
-    /// when it was launched is of no interest any more.
-    pub(super) async fn take(&self, answered: Answered) -> anyhow::Result<Vec<Judged>> {
-        let Answered { run, agent, answer } = answered;
+    /// Writes an answer down.
+    pub(super) async fn take(&mut self, answered: Answered) -> anyhow::Result<Vec<Judged>> {
+        match answered {
+            Answered::Launch(launched) => self.take_launched(launched).await,
+            Answered::Look(look) => {
+                self.take_look(look).await?;
+                Ok(Vec::new())
+            }
+        }
+    }
+
+    /// Whoever goes on lives; who is over is judged with all others, because what
+    /// they say themselves goes first, and they may just have.
+    async fn take_look(&mut self, look: Look) -> anyhow::Result<()> {
+        let (run, agent) = (look.run, look.agent.clone());
+        match look.meaning() {
+            Meaning::Alive => self.cx.store.seen_alive(&self.cx.project, &[run]).await?,
+            Meaning::Over(exit) => drop(self.seen.insert(run, exit)),
+            Meaning::Nothing => {}
+            Meaning::Unseen(why) => {
+                warn!(agent.name = %agent, "could not look how `{agent}` is getting on: {why}");
+            }
+        }
+        Ok(())
+    }
+
+    /// Once somebody works on the run, what was said when it was launched is of
+    /// no interest any more.
+    async fn take_launched(&self, launched: Launched) -> anyhow::Result<Vec<Judged>> {
+        let Launched { run, agent, answer } = launched;
         let exit = match answer {
             Answer::Accepted(reference) => {
                 self.cx.store.launched(run, reference.as_deref()).await?;
@@ -160,37 +238,49 @@ impl<'a> Remote<'a> {
         self.end(over.map(|(evidence, one)| (one, evidence)).collect()).await
     }
 
-    /// Judges the runs that are over, and writes the verdicts down.
-    pub(super) async fn settle(&mut self) -> anyhow::Result<Vec<Judged>> {
-        let mut runs = self.cx.store.remote_runs(&self.cx.project).await?;
-        let seen = self.look_at(&runs).await?;
-        if !seen.is_empty() {
-            // What they say themselves goes first, and they may just have.
-            runs = self.cx.store.remote_runs(&self.cx.project).await?;
-        }
+    /// Judges the runs that are over, and writes the verdicts down. n8n is asked
+    /// about the others: once, or `again` and again.
+    pub(super) async fn settle(&mut self, again: bool) -> anyhow::Result<Vec<Judged>> {
+        let runs = self.cx.store.remote_runs(&self.cx.project).await?;
+        self.look_at(&runs, again);
+        let mut seen = std::mem::take(&mut self.seen);
         let over: Vec<(RemoteRun, Evidence)> = runs
             .into_iter()
             .filter(|run| self.judges_any || self.knows_webhook(run))
             .map(|run| self.without_secrets(run))
             .filter_map(|run| {
-                let evidence = evidence(&run, seen.get(&run.run).cloned())?;
+                let evidence = evidence(&run, seen.remove(&run.run))?;
                 Some((run, evidence))
             })
             .collect();
-        let stops: Vec<(Post, AgentName)> =
-            over.iter().filter_map(|(run, _)| Some((self.stop(run)?, run.agent.clone()))).collect();
+        let notices: Vec<Notice> = over.iter().filter_map(|(run, _)| self.notice(run)).collect();
         let judged = self.end(over).await?;
-        // Its token is worth nothing any more; this saves work, and no more.
-        for (post, agent) in stops {
-            let told = match self.caller() {
-                Ok(caller) => caller.tell(&post).await,
+        for notice in notices {
+            self.tell(notice);
+        }
+        Ok(judged)
+    }
+
+    /// Tells somebody to stop. The token of the run is worth nothing any more; this
+    /// saves work, and no more.
+    fn tell(&mut self, notice: Notice) {
+        while self.notices.try_join_next().is_some() {}
+        let Notice { agent, post, hidden } = notice;
+        let caller = self.caller();
+        self.notices.spawn(async move {
+            let told = match caller {
+                Ok(caller) => caller.tell(&post, |text| hidden.redact(text)).await,
                 Err(why) => Err(why),
             };
             if let Err(why) = told {
                 untold(&agent, &why);
             }
-        }
-        Ok(judged)
+        });
+    }
+
+    /// Returns when everybody was told to stop who is to be.
+    pub(super) async fn told(&mut self) {
+        while self.notices.join_next().await.is_some() {}
     }
 
     /// Whether all is known here that its webhook is called with.
@@ -202,68 +292,47 @@ impl<'a> Remote<'a> {
 
     /// A run whose report holds nothing that was sent when it was launched.
     fn without_secrets(&self, mut run: RemoteRun) -> RemoteRun {
-        if let Some(summary) = run.reported.as_mut().and_then(|said| said.0.summary.as_mut()) {
-            let hidden = hidden(self.cx, run.definition.as_ref().map(|d| &d.0), None);
-            *summary = hidden.redact(&without_token(summary, run.token));
+        let token = run.token;
+        if run.reported.is_some() {
+            let hidden = self.hidden(&run);
+            if let Some(summary) = run.reported.as_mut().and_then(|said| said.0.summary.as_mut()) {
+                *summary = hidden.redact(&without_token(summary, token));
+            }
         }
         run
     }
 
-    /// What n8n says about runs that said nothing about their end.
-    async fn look_at(&mut self, runs: &[RemoteRun]) -> anyhow::Result<HashMap<RunId, Exit>> {
-        let mut seen = HashMap::new();
-        let mut alive = Vec::new();
+    /// What nobody may see of a run whose token is not known any more.
+    fn hidden(&self, run: &RemoteRun) -> Redactor {
+        hidden(self.cx, run.definition.as_ref().map(|definition| &definition.0), None)
+    }
+
+    /// Asks n8n about runs that said nothing about their end.
+    fn look_at(&mut self, runs: &[RemoteRun], again: bool) {
         self.looked_at.retain(|id, _| runs.iter().any(|run| run.run == *id));
         for run in runs.iter().filter(|run| run.reported.is_none()) {
-            let Some((url, key, id)) = self.execution_of(run) else { continue };
-            if self.looked_at.get(&run.run).is_some_and(|last| last.elapsed() < POLL) {
+            let Some(Place { url, key, id }) = Place::of(self.cx, run) else { continue };
+            let last = self.looked_at.get(&run.run);
+            if last.is_some_and(|last| !again || last.elapsed() < POLL) {
                 continue;
             }
             self.looked_at.insert(run.run, Instant::now());
-            let said = match self.caller() {
-                Ok(caller) => caller.execution(&url, &key, &id).await,
-                Err(why) => Err(why),
-            };
-            let agent = &run.agent;
-            match said {
-                Ok(Execution::GoesOn) => alive.push(run.run),
-                // With the settings of our template, n8n forgets what succeeded.
-                Ok(Execution::Unknown) if run.is_silent => {
-                    let why = "n8n does not know its execution any more, and it never called \
-                               run_finish; or `api_key` belongs to somebody who cannot see it";
-                    seen.insert(run.run, Exit::Unseen(why.to_owned()));
-                }
-                Ok(Execution::Unknown) => {}
-                Ok(Execution::Succeeded) => {
-                    let why = "n8n says that it succeeded, but it never called run_finish";
-                    seen.insert(run.run, Exit::Elsewhere(why.to_owned()));
-                }
-                Ok(Execution::Failed(why)) => drop(seen.insert(run.run, Exit::Elsewhere(why))),
-                Ok(Execution::Crashed) => {
-                    let why = "n8n was cut off while it worked on it";
-                    seen.insert(run.run, Exit::Unseen(why.to_owned()));
-                }
-                Err(why) => {
-                    warn!(agent.name = %agent, "could not look how `{agent}` is getting on: {why}");
-                }
-            }
+            let (caller, hidden) = (self.caller(), self.hidden(run));
+            let (run, agent, is_silent) = (run.run, run.agent.clone(), run.is_silent);
+            self.looks.spawn(async move {
+                let said = match caller {
+                    Ok(caller) => {
+                        caller.execution(&url, &key, &id, |text| hidden.redact(text)).await
+                    }
+                    Err(why) => Err(why),
+                };
+                Look { run, agent, is_silent, said }
+            });
         }
-        self.cx.store.seen_alive(&self.cx.project, &alive).await?;
-        Ok(seen)
-    }
-
-    /// Where n8n can be asked about a run: the webhook, a key, and the id.
-    fn execution_of(&self, run: &RemoteRun) -> Option<(String, SecretString, String)> {
-        let (Manners::N8n, webhook) = asked(&run.definition.as_ref()?.0)? else { return None };
-        let id = run.reference.as_deref()?.strip_prefix("n8n:")?.to_owned();
-        let key = secret(self.cx, webhook.api_key.as_ref()?.as_str()).ok()?;
-        let environment = &self.cx.settings.environment;
-        let url = webhook.url.fill(|name| environment.word(name).map(ToOwned::to_owned)).ok()?;
-        Some((url, key, id))
     }
 
     /// What is sent when a run is to stop that said nothing of its end.
-    fn stop(&self, run: &RemoteRun) -> Option<Post> {
+    fn notice(&self, run: &RemoteRun) -> Option<Notice> {
         let reason = run.stop.filter(|_| run.reported.is_none())?;
         let (_, webhook) = asked(&run.definition.as_ref()?.0)?;
         let body = serde_json::json!({
@@ -272,7 +341,8 @@ impl<'a> Remote<'a> {
         });
         let key = format!("stop:{}", run.run);
         let post = filled(self.cx, webhook.stop.as_ref()?, webhook.auth.as_ref(), key, &body);
-        post.inspect_err(|why| untold(&run.agent, why)).ok()
+        let post = post.inspect_err(|why| untold(&run.agent, why)).ok()?;
+        Some(Notice { agent: run.agent.clone(), post, hidden: self.hidden(run) })
     }
 
     async fn end(&self, over: Vec<(RemoteRun, Evidence)>) -> anyhow::Result<Vec<Judged>> {
@@ -314,40 +384,10 @@ fn untold(agent: &AgentName, why: &str) {
 
 fn of_remote(run: &RemoteRun, evidence: &Evidence, stored: &[(RunId, ArtifactKey)]) -> Ending {
     let produces = run.definition.as_ref().map(|definition| &definition.0.produces);
-    let has = |key: &ArtifactKey| stored.iter().any(|(id, have)| *id == run.run && have == key);
-    let missing: Vec<ArtifactKey> =
-        produces.into_iter().flatten().filter(|key| !has(key)).cloned().collect();
+    let missing = produces.map(|keys| missing(keys, run.run, stored)).unwrap_or_default();
     let reported = run.reported.as_ref();
     let reported =
         reported.map(|said| Reported { summary: evidence.summary.clone(), ..said.0.clone() });
     let usage = run.used();
     Ending { usage, reported, ..ending((run.run, run.token), evidence, &missing, run.asked) }
-}
-
-/// How a run ended, from what is known of it.
-pub(super) fn ending(
-    (run, token): (RunId, Digest),
-    evidence: &Evidence,
-    missing: &[ArtifactKey],
-    asked: bool,
-) -> Ending {
-    let verdict = verdict(evidence, missing, asked);
-    Ending {
-        run,
-        token,
-        outcome: verdict.outcome,
-        detail: verdict.detail,
-        exit_code: match evidence.exit {
-            Exit::Code(code) => Some(code),
-            // As a shell shows it.
-            Exit::Signal(signal) => Some(128 + signal),
-            Exit::NotStarted(_) | Exit::NotYet(_) | Exit::Unseen(_) | Exit::Elsewhere(_) => None,
-        },
-        log_tail: evidence.log_tail.clone(),
-        summary: (verdict.outcome == Outcome::Succeeded)
-            .then(|| evidence.summary.clone())
-            .flatten(),
-        usage: None,
-        reported: None,
-    }
 }

@@ -14,7 +14,12 @@ use tracing::{debug, error, warn};
 
 use super::{Budget, Ended, Progress, files::Files};
 use crate::{
-    app::{apply::Begun, context::Context, equip, remote::ending, sessions},
+    app::{
+        apply::Begun,
+        context::Context,
+        ending::{ending, missing},
+        equip, sessions,
+    },
     model::{
         AgentName, ArtifactKey, Outcome, RunId, RunToken, Runner, StopReason, Subagent, Usage,
     },
@@ -197,11 +202,9 @@ impl<'a> Fleet<'a> {
     pub(super) fn stop(&self, run: RunId, reason: StopReason) {
         let Some(active) = self.active.get(&run) else { return };
         let Some(stopper) = &active.stopper else { return };
-        let when = match reason {
-            StopReason::Feedback | StopReason::Paused | StopReason::Budget => {
-                StopWhen::AtNextCheckpoint { at_latest: self.cx.project.settings.grace }
-            }
-            _ => StopWhen::Now,
+        let when = match reason.waits_for_checkpoint() {
+            true => StopWhen::AtNextCheckpoint { at_latest: self.cx.project.settings.grace },
+            false => StopWhen::Now,
         };
         stopper.stop(reason, when);
     }
@@ -479,16 +482,6 @@ impl Over {
         let usage = used.or(self.active.usage);
         Ending { usage, ..ending(whose, &self.evidence, &missing, self.active.asked) }
     }
-}
-
-/// What is declared and not among what is stored.
-fn missing(
-    produces: &BTreeSet<ArtifactKey>,
-    run: RunId,
-    stored: &[(RunId, ArtifactKey)],
-) -> Vec<ArtifactKey> {
-    let has = |key: &ArtifactKey| stored.iter().any(|(of, have)| *of == run && have == key);
-    produces.iter().filter(|key| !has(key)).cloned().collect()
 }
 
 /// Brings the reports of one run to where those of all are read.

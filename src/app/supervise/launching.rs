@@ -82,7 +82,7 @@ impl Supervisor<'_> {
             // Again within the budget, when it failed.
             Until::Built(_) => !self.launched || self.options.budget.is_some(),
         };
-        may_still && !self.is_interrupted() && self.has_time()
+        may_still && !self.looks_first() && !self.is_interrupted() && self.has_time()
     }
 }
 

@@ -212,7 +212,7 @@ impl Supervisor<'_> {
                 elsewhere.into_iter().filter(|agent| !applied.failed.contains(agent)).collect();
         }
         self.races += u32::from(overtaken);
-        self.launched |= !overtaken || self.options.until == Until::Once;
+        self.launched |= !self.looks_first() && (!overtaken || self.options.until == Until::Once);
         let held_back = held_back || overtaken;
         self.obey(applied, &effects, observe).await;
         self.session.decision = decision;
@@ -229,8 +229,20 @@ impl Supervisor<'_> {
         &mut self,
         observe: &mut dyn FnMut(Progress),
     ) -> anyhow::Result<bool> {
-        let judged = self.remote.settle().await?;
+        // A session with one decision to make ends when nothing goes on here any more.
+        let again = !self.decides_once() || !self.fleet.is_idle();
+        let judged = self.remote.settle(again).await?;
         Ok(self.note(judged, observe))
+    }
+
+    /// Whether there is one decision about what to launch.
+    fn decides_once(&self) -> bool {
+        matches!(self.options.until, Until::Once | Until::Built(_))
+    }
+
+    /// Whether the one decision waits for what n8n says of the runs that go on there.
+    fn looks_first(&self) -> bool {
+        self.decides_once() && !self.launched && self.remote.is_looking()
     }
 
     /// Tells of runs that ended elsewhere; says whether there were any.
@@ -372,12 +384,17 @@ impl Supervisor<'_> {
                 () = sleep_until(tell.unwrap_or(wake)), if tell.is_some() => self.fleet.heartbeat().await,
                 pushed = self.pusher.next() => observe_push(pushed, observe),
                 answered = self.remote.answered() => {
-                    match self.remote.take(answered).await {
-                        Ok(judged) => _ = self.note(judged, observe),
-                        // Its lease runs out, and it is launched once more.
-                        Err(err) => warn!("could not write down an answer: {err:#}"),
+                    let ended = match self.remote.take(answered).await {
+                        Ok(judged) => self.note(judged, observe),
+                        Err(err) => {
+                            // Its lease runs out, and it is launched once more.
+                            warn!("could not write down an answer: {err:#}");
+                            false
+                        }
+                    };
+                    if ended || self.remote.saw_an_end() || self.remote.is_idle() {
+                        return;
                     }
-                    return;
                 }
                 () = self.stage.over(self.options.budget) => {
                     self.cut_short();
@@ -426,6 +443,14 @@ impl Supervisor<'_> {
             self.round(observe).await?;
         }
         let left_out = self.session.decision.effects.iter().any(Effect::is_launch);
+        if !self.session.interrupted {
+            let (budget, told) = (self.options.budget, self.told);
+            tokio::select! {
+                () = self.remote.told() => {}
+                () = Budget::end(budget) => {}
+                () = told_again(&mut self.interrupt, told) => {}
+            }
+        }
         self.session.out_of_time =
             !self.has_time() && (self.stage != Stage::Going || left_out || self.time_helps());
         let push = Budget::within(self.options.budget, self.pusher.push_everything());

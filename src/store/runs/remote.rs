@@ -100,6 +100,8 @@ impl Store {
     /// The runs that go on elsewhere, and those that were given up and said
     /// after all how they ended.
     pub async fn remote_runs(&self, project: &Project) -> Result<Vec<RemoteRun>> {
+        let patient = StopReason::ALL.iter().filter(|reason| reason.waits_for_checkpoint());
+        let patient: Vec<&str> = patient.map(|reason| reason.as_str()).collect();
         self.read(async |tx| {
             Ok(query_as(
                 "select r.id as run, r.token_sha256 as token, a.name as agent, r.epoch,
@@ -109,7 +111,7 @@ impl Store {
                      case when r.reported_at is null then coalesce(r.stop, late.stop)
                          when r.stop_at < r.reported_at then r.stop end as stop,
                      late.stop is not null or r.stop is not null and (
-                         r.stop not in ('feedback', 'paused')
+                         r.stop <> all ($4)
                          or r.stop_at + make_interval(secs => $2) < now()
                          or exists (
                              select from public.artifacts t
@@ -144,6 +146,7 @@ impl Store {
             .bind(project.id)
             .bind(project.settings.grace.as_secs_f64())
             .bind(project.settings.lease.as_secs_f64())
+            .bind(&patient)
             .fetch_all(tx.conn())
             .await?)
         })

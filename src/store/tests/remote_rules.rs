@@ -270,6 +270,22 @@ async fn whoever_works_on_a_run_is_to_stop_at_its_deadline() {
 }
 
 #[tokio::test]
+async fn a_run_gets_time_for_a_checkpoint_where_the_reason_to_stop_allows_it() {
+    let (store, run) = claimed().await;
+    let facts = async || store.remote_runs(&store.project).await.unwrap().remove(0);
+    store.sql("update runs set remote = true").await;
+    for &reason in StopReason::ALL {
+        store.sql(&format!("update runs set stop = '{reason}', stop_at = now()")).await;
+        let stopped = facts().await;
+        assert_eq!(stopped.stop, Some(reason));
+        assert_eq!(stopped.had_its_time, !reason.waits_for_checkpoint(), "{reason}");
+    }
+    store.sql("update runs set stop = 'budget'").await;
+    called(&store, "anon", &with(&run, "run_checkpoint($, 'doc/a.md', 'one')")).await;
+    assert!(facts().await.had_its_time);
+}
+
+#[tokio::test]
 async fn a_run_has_an_end_of_its_checkpoints() {
     let (store, run) = claimed().await;
     store

@@ -5,7 +5,7 @@ use reqwest::Method;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
-use super::{Caller, read};
+use super::{Caller, GLANCE, read, root};
 
 /// What n8n says of an execution.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +23,8 @@ pub enum Execution {
 }
 
 impl Caller {
-    /// Looks at an execution in the n8n that has this webhook.
+    /// Looks at an execution in the n8n that has this webhook. `hide` takes out of
+    /// an error what nobody may see.
     ///
     /// # Errors
     ///
@@ -33,18 +34,22 @@ impl Caller {
         webhook: &str,
         key: &SecretString,
         id: &str,
+        hide: impl Fn(&str) -> String,
     ) -> Result<Execution, String> {
-        let plain = id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-        let Some((base, _)) = webhook.rsplit_once("/webhook/").filter(|_| plain) else {
+        if id.is_empty() || !id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+            return Err("what it calls itself is not the id of an execution".into());
+        }
+        let Some((base, _)) = webhook.rsplit_once("/webhook/") else {
             return Err("its URL has no /webhook/ in it, so nobody knows where its API is".into());
         };
         let request = self
             .client
             .request(Method::GET, format!("{base}/api/v1/executions/{id}"))
+            .timeout(GLANCE)
             .header("X-N8N-API-KEY", key.expose_secret());
-        let (status, body) = read(request).await.map_err(|err| super::root(&err))?;
+        let (status, body) = read(request).await.map_err(|err| hide(&root(&err)))?;
         match status {
-            200 => Ok(of_status(&body)),
+            200 => of_answer(&body),
             404 => Ok(Execution::Unknown),
             401 | 403 => Err(format!("n8n answered {status}: is `api_key` one of its API keys?")),
             other => Err(format!("n8n answered {other}")),
@@ -52,16 +57,23 @@ impl Caller {
     }
 }
 
-fn of_status(body: &str) -> Execution {
+/// What an execution is like, by the words that n8n 2 has for it. Whoever says
+/// anything else, as the login page of a proxy does, says nothing of a run.
+fn of_answer(body: &str) -> Result<Execution, String> {
     let json: Value = serde_json::from_str(body).unwrap_or_default();
     match json["status"].as_str() {
-        Some("success") => Execution::Succeeded,
-        Some("crashed") => Execution::Crashed,
-        Some("error") => Execution::Failed("n8n says that its workflow failed".to_owned()),
-        Some("canceled") => Execution::Failed(
+        Some("new" | "running" | "waiting") => Ok(Execution::GoesOn),
+        Some("success") => Ok(Execution::Succeeded),
+        Some("crashed") => Ok(Execution::Crashed),
+        Some("error") => Ok(Execution::Failed("n8n says that its workflow failed".to_owned())),
+        Some("canceled") => Ok(Execution::Failed(
             "n8n says that its workflow was cancelled, or ran too long".to_owned(),
-        ),
-        _ => Execution::GoesOn,
+        )),
+        Some(word) if word.len() < 32 && word.bytes().all(|b| b.is_ascii_alphabetic()) => {
+            Err(format!("n8n says that it is `{word}`, which says nothing here"))
+        }
+        Some(_) => Err("n8n answered with a status that is no word".to_owned()),
+        None => Err("n8n answered 200 without a status: is it n8n that answers?".to_owned()),
     }
 }
 
@@ -152,16 +164,40 @@ mod tests {
 
     #[test]
     fn what_n8n_says_of_an_execution() {
-        for (status, meant) in [
-            ("success", Execution::Succeeded),
-            ("crashed", Execution::Crashed),
-            ("waiting", Execution::GoesOn),
-            ("running", Execution::GoesOn),
-            ("new", Execution::GoesOn),
-        ] {
-            assert_eq!(of_status(&format!(r#"{{"status": "{status}"}}"#)), meant);
+        let told: Vec<String> =
+            ["new", "running", "waiting", "success", "error", "canceled", "crashed", "unknown"]
+                .iter()
+                .map(|word| (word, of_answer(&format!(r#"{{"status": "{word}"}}"#))))
+                .map(|(word, said)| format!("{word:<9}{said:?}"))
+                .collect();
+        insta::assert_snapshot!(told.join("\n"), @r#"
+        new      Ok(GoesOn)
+        running  Ok(GoesOn)
+        waiting  Ok(GoesOn)
+        success  Ok(Succeeded)
+        error    Ok(Failed("n8n says that its workflow failed"))
+        canceled Ok(Failed("n8n says that its workflow was cancelled, or ran too long"))
+        crashed  Ok(Crashed)
+        unknown  Err("n8n says that it is `unknown`, which says nothing here")
+        "#);
+    }
+
+    #[test]
+    fn who_does_not_answer_as_n8n_does_says_nothing() {
+        for body in ["<html>Sign in</html>", "", "{}", r#"{"status": 1}"#, r#"{"data": []}"#] {
+            assert!(of_answer(body).is_err(), "{body}");
         }
-        assert!(matches!(of_status(r#"{"status": "error"}"#), Execution::Failed(_)));
-        assert!(matches!(of_status(r#"{"status": "canceled"}"#), Execution::Failed(_)));
+    }
+
+    #[tokio::test]
+    async fn nobody_is_asked_about_what_is_no_execution() {
+        let caller = Caller::new().unwrap();
+        for id in ["", "7/../8", "7?x"] {
+            // Nothing listens there.
+            let url = "http://127.0.0.1:9/webhook/x";
+            let asked = caller.execution(url, &"key".into(), id, ToOwned::to_owned).await;
+            let refused = "what it calls itself is not the id of an execution";
+            assert_eq!(asked, Err(refused.to_owned()), "{id}");
+        }
     }
 }

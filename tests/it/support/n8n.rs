@@ -65,6 +65,8 @@ struct State {
     executions: Mutex<Vec<Execution>>,
     stops: Mutex<Vec<Value>>,
     let_go: Mutex<bool>,
+    /// What its API was asked and never answers; none if it does.
+    unanswered: Mutex<Option<Vec<TcpStream>>>,
 }
 
 pub(crate) struct N8n {
@@ -106,6 +108,16 @@ impl N8n {
     /// What the stop webhook was sent.
     pub(crate) fn stops(&self) -> Vec<Value> {
         self.state.stops.lock().unwrap().clone()
+    }
+
+    /// From now on, its API swallows what it is asked.
+    pub(crate) fn falls_silent(&self) {
+        *self.state.unanswered.lock().unwrap() = Some(Vec::new());
+    }
+
+    /// How often its API was asked since it fell silent.
+    pub(crate) fn unanswered(&self) -> usize {
+        self.state.unanswered.lock().unwrap().as_ref().map_or(0, Vec::len)
     }
 
     /// Lets what waits go on.
@@ -154,6 +166,11 @@ impl Request {
 
 fn serve(state: &Arc<State>, mut stream: TcpStream) {
     let Some(request) = Request::read(&stream) else { return };
+    if request.line.starts_with("GET /api/")
+        && let Some(unanswered) = state.unanswered.lock().unwrap().as_mut()
+    {
+        return unanswered.push(stream);
+    }
     let Some((status, kind, body)) = answer(state, &request) else { return };
     let head = format!(
         "HTTP/1.1 {status} As Measured\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
