@@ -131,6 +131,8 @@ pub struct Evidence {
     pub denied: BTreeSet<String>,
     /// What it used in this run.
     pub usage: Usage,
+    /// That it spent what a run may cost, and what to do, if it did.
+    pub spent: Option<String>,
 }
 
 impl Evidence {
@@ -146,6 +148,7 @@ impl Evidence {
             end: None,
             denied: BTreeSet::new(),
             usage: Usage::default(),
+            spent: None,
         }
     }
 }

@@ -43,6 +43,9 @@ const TOOL: usize = 100;
 /// So many denied tools are named.
 const TOOLS: usize = 20;
 
+/// What becomes of what a run did that ends too early.
+const KEPT: &str = "what it stored is kept, and it goes on from there";
+
 /// How a program is called next.
 #[derive(Debug)]
 pub(super) struct Call {
@@ -180,12 +183,15 @@ impl Talk {
         Usage { cost: used.cost.or(price.map(|price| price.of(&used))), ..used }
     }
 
+    /// Whether that is all that a run may cost, or more.
+    fn has_spent(&self, used: Usage) -> bool {
+        self.subagent.budget.zip(used.cost).is_some_and(|(most, cost)| cost.usd >= most)
+    }
+
     /// Whether a call that goes on has used up what a run may cost. Programs that
     /// are told how much that is see to it themselves, and tell no sooner.
     fn overspends(&self, told: &Transcript) -> bool {
-        let cost = self.used(told).cost.map(|cost| cost.usd);
-        told.end.is_none()
-            && self.subagent.budget.zip(cost).is_some_and(|(most, cost)| cost >= most)
+        told.end.is_none() && self.has_spent(self.used(told))
     }
 
     /// Why a call that goes on leads nowhere, or costs too much, if it does.
@@ -241,7 +247,10 @@ impl Talk {
 
     /// Whether it says that it is done, so that somebody should look.
     pub(super) fn claims_to_be_done(&self) -> bool {
-        !self.sent_round && self.told.end == Some(End::Good) && self.told.denied.is_empty()
+        !self.sent_round
+            && self.told.end == Some(End::Good)
+            && self.told.denied.is_empty()
+            && !self.has_spent(self.told.usage)
     }
 
     /// How to call it again because of what is missing.
@@ -264,6 +273,7 @@ impl Talk {
         let written = evidence.usage;
         let usage = if usage.is_none() { self.priced(written) } else { usage };
         evidence.usage = Usage { cost: usage.cost.or(written.cost), ..usage };
+        evidence.spent = self.has_spent(evidence.usage).then(|| self.spent());
         if evidence.summary.is_none() {
             evidence.summary = text.map(|text| {
                 let mut text = self.redactor.redact(&text);
@@ -373,15 +383,9 @@ impl Talk {
         match &told.end {
             Some(End::Bad(fault, said)) => self.bad(*fault, said),
             Some(End::Open) | None if good_exit && has_events => End::Open,
-            Some(End::Good) | None if good_exit => {
-                if self.declares || told.denied.is_empty() {
-                    End::Good
-                } else {
-                    let tools: Vec<String> =
-                        told.denied.iter().map(|tool| self.fit(tool, TOOL)).collect();
-                    self.bad(Fault::Denied, &tools.join(", "))
-                }
-            }
+            // What it said last was good: how it then went away is another matter.
+            Some(End::Good) if matches!(exit, Exit::Signal(_)) => self.good(told),
+            Some(End::Good) | None if good_exit => self.good(told),
             Some(End::Good) => match exit {
                 Exit::Code(code) => self
                     .bad(Fault::Other, &format!("it said that all went well, and exited {code}")),
@@ -394,6 +398,15 @@ impl Talk {
         }
     }
 
+    /// A good end, unless a tool was denied that it may have taken.
+    fn good(&self, told: &Transcript) -> End {
+        if self.declares || told.denied.is_empty() {
+            return End::Good;
+        }
+        let tools: Vec<String> = told.denied.iter().map(|tool| self.fit(tool, TOOL)).collect();
+        self.bad(Fault::Denied, &tools.join(", "))
+    }
+
     /// What a program said, so that it fits into a sentence of ours.
     fn fit(&self, said: &str, longest: usize) -> String {
         let mut said = self.redactor.redact(without_controls(said).trim());
@@ -404,11 +417,27 @@ impl Talk {
         said
     }
 
+    /// That the money is spent, and what to do.
+    fn spent(&self) -> String {
+        match self.most() {
+            Some(left) if self.subagent.budget != Some(left) => format!(
+                "spent the {left} that were left of its budget: raise its `budget_usd`, or make \
+                 the task smaller; {KEPT}"
+            ),
+            most => {
+                let limit = most.map(|money| format!(" of {money}")).unwrap_or_default();
+                format!(
+                    "spent the budget{limit} of a run: tried again, it may spend as much; or raise \
+                     its `budget_usd`, or make the task smaller; {KEPT}"
+                )
+            }
+        }
+    }
+
     /// What went wrong, and what to do.
     fn bad(&self, fault: Fault, said: &str) -> End {
         let Subagent { name, profile, max_turns, .. } = &self.subagent;
         let said = self.fit(said, SAID);
-        let rest = "what it stored is kept, and it goes on from there";
         let what = match fault {
             Fault::Login => {
                 let secrets: Vec<&str> = profile.secrets.iter().map(|name| name.as_str()).collect();
@@ -424,22 +453,11 @@ impl Talk {
             Fault::Turns => {
                 let turns = max_turns.map(|turns| format!("{turns} ")).unwrap_or_default();
                 format!(
-                    "reached its limit of {turns}turns: raise `max_turns`, or make the task smaller; {rest}"
+                    "reached its limit of {turns}turns: raise `max_turns`, or make the task smaller; \
+                     {KEPT}"
                 )
             }
-            Fault::Budget => match self.most() {
-                Some(left) if self.subagent.budget != Some(left) => format!(
-                    "spent the {left} that were left of its budget: raise its `budget_usd`, or \
-                     make the task smaller; {rest}"
-                ),
-                most => {
-                    let limit = most.map(|money| format!(" of {money}")).unwrap_or_default();
-                    format!(
-                        "spent the budget{limit} of a run: tried again, it may spend as much; or \
-                         raise its `budget_usd`, or make the task smaller; {rest}"
-                    )
-                }
-            },
+            Fault::Budget => self.spent(),
             Fault::Denied => format!(
                 "was denied {said}, and declares nothing that shows that its work is done without: \
                  name what it needs in `allow`, or what it makes in `produces`"

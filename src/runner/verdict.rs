@@ -29,7 +29,7 @@ pub struct Verdict {
 /// `missing` is what the definition declares and the store does not have;
 /// `asked` is whether the run raised a question that is still open.
 pub fn verdict(evidence: &Evidence, missing: &[ArtifactKey], asked: bool) -> Verdict {
-    use Outcome::{Deferred, Failed, Lost, Paused, Refused, Succeeded};
+    use Outcome::{Deferred, Failed, Lost, Paused, Refused, Stalled, Succeeded, TimedOut};
 
     let exit = &evidence.exit;
     let says_done = match evidence.finish {
@@ -63,14 +63,15 @@ pub fn verdict(evidence: &Evidence, missing: &[ArtifactKey], asked: bool) -> Ver
             let denied = denied(evidence);
             (Failed, format!("{} but did not produce {}{denied}", ended(evidence), list(missing)))
         }
-        // Trying a login again that is refused is pointless, and to spend as much once more
-        // is for a person to allow.
+        // Trying a login again that is refused is pointless.
         _ if let Some(End::Bad(Fault::Login | Fault::Budget, why)) = &evidence.end => {
             (Refused, why.clone())
         }
         _ if let Some(End::Bad(_, why)) = &evidence.end => (Failed, why.clone()),
         (.., Exit::Unseen(why)) => (Lost, format!("nobody saw it end: {why}")),
-        _ if evidence.end == Some(End::Open) => {
+        _ if evidence.end == Some(End::Open)
+            && !matches!(exit, Exit::Code(TRY_AGAIN | POINTLESS)) =>
+        {
             let denied = denied(evidence);
             let ended = ended(evidence);
             let silent = match evidence.exit {
@@ -85,7 +86,13 @@ pub fn verdict(evidence: &Evidence, missing: &[ArtifactKey], asked: bool) -> Ver
         }
         _ => (Failed, ended(evidence)),
     };
-    Verdict { outcome, detail }
+    // To spend as much once more is for a person to allow.
+    match &evidence.spent {
+        Some(spent) if matches!(outcome, Failed | TimedOut | Stalled) => {
+            Verdict { outcome: Refused, detail: format!("{detail}; it {spent}") }
+        }
+        _ => Verdict { outcome, detail },
+    }
 }
 
 fn of_stop(reason: StopReason) -> (Outcome, String) {

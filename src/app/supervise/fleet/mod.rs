@@ -1,5 +1,7 @@
 //! The runs that are going on in this process.
 
+mod hear;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -10,7 +12,7 @@ use tokio::{
     sync::mpsc,
     time::{Instant, sleep_until},
 };
-use tracing::{debug, error, warn};
+use tracing::{error, warn};
 
 use super::{Budget, Ended, Progress, files::Files};
 use crate::{
@@ -23,13 +25,9 @@ use crate::{
     model::{
         AgentName, ArtifactKey, Outcome, RunId, RunToken, Runner, StopReason, Subagent, Usage,
     },
-    runner::{self, Evidence, Exit, Reply, Report, RunDir, StopWhen, Stopper},
-    store::{Beat, Ending, Kept, Maker},
+    runner::{self, Evidence, Exit, Report, RunDir, StopWhen, Stopper},
+    store::{Beat, Ending},
 };
-
-/// How soon what an agent says about its progress and what it cost is in the
-/// database, where `wavemark status` reads it and budgets are kept.
-const SOON: Duration = Duration::from_millis(500);
 
 /// What a report came to; the weightiest last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -261,120 +259,6 @@ impl<'a> Fleet<'a> {
         }
     }
 
-    async fn hear(
-        &mut self,
-        run: RunId,
-        report: Report,
-        observe: &mut dyn FnMut(Progress),
-    ) -> News {
-        let Some(active) = self.active.get_mut(&run) else { return News::Nothing };
-        let project = self.cx.project.id;
-        let agent = active.agent.clone();
-        active.sign_of_life = Instant::now();
-        match report {
-            Report::Output { line } => {
-                // An event that says nothing to people is a sign of life all the same.
-                if line != active.last_line {
-                    active.last_line.clone_from(&line);
-                    observe(Progress::Printed(agent, line));
-                }
-                News::Nothing
-            }
-            Report::Progress { line } => {
-                active.said = Some(line.clone());
-                self.tells_at.get_or_insert(Instant::now() + SOON);
-                observe(Progress::Said(agent, line));
-                News::Nothing
-            }
-            Report::Checkpoint { key, content, secret, reply, .. } => {
-                let maker = Maker::Run(run, active.token.digest());
-                let kept =
-                    self.cx.store.keep(project, maker, &key, &content, secret.as_deref()).await;
-                match kept {
-                    Ok(kept) => {
-                        if let Kept::New { version } = kept {
-                            active.checkpoints += 1;
-                            observe(Progress::Stored(agent, key, version));
-                        }
-                        // The agent may be gone by now; its work is stored.
-                        let _gone = reply.send(answer(&kept));
-                        News::Stored
-                    }
-                    Err(err) if self.gives_up => {
-                        let why = format!("it could not be stored: {err}");
-                        let _gone = reply.send(Reply::Refused { why });
-                        News::Nothing
-                    }
-                    Err(err) => {
-                        // Dropping `reply` has it offered again.
-                        warn!(agent.name = %agent, "could not store {key} of `{agent}` yet: {err}");
-                        News::Nothing
-                    }
-                }
-            }
-            Report::Ask { question, reply } => {
-                let token = active.token.digest();
-                let answer = match self.cx.store.question(project, run, token, &question).await {
-                    Ok(Some(number)) => {
-                        active.asked = true;
-                        observe(Progress::Asked(agent, number));
-                        Ok(number)
-                    }
-                    Ok(None) => Err("another run of this agent took over".to_owned()),
-                    Err(err) if self.gives_up => {
-                        Err(format!("the question could not be stored: {err}"))
-                    }
-                    Err(err) => {
-                        // Without an answer, it is asked again.
-                        warn!(agent.name = %agent, "could not store a question of `{agent}` yet: {err}");
-                        return News::Nothing;
-                    }
-                };
-                let _gone = reply.send(answer);
-                News::Nothing
-            }
-            Report::Used { usage } => {
-                let before = active.usage.replace(usage).and_then(|usage| usage.cost);
-                if usage.cost != before {
-                    // It may be too much.
-                    self.tells_at.get_or_insert(Instant::now() + SOON);
-                }
-                News::Nothing
-            }
-            Report::Claims { reply } => {
-                let missing = match self.cx.store.stored_outputs(&[run]).await {
-                    // To ask people is a good reason to end early.
-                    _ if active.asked => Vec::new(),
-                    Ok(stored) => missing(&active.produces, run, &stored),
-                    Err(err) => {
-                        warn!(agent.name = %agent, "could not see what `{agent}` left out: {err}");
-                        Vec::new()
-                    }
-                };
-                let _gone = reply.send(missing);
-                News::Nothing
-            }
-            Report::Rejected(rejection) => {
-                let (path, why) = (rejection.path, rejection.why);
-                warn!(agent.name = %agent, "`{agent}` made {path}, which cannot be taken: {why}");
-                let noted = self.cx.store.note_rejection(project, run, &path, &why).await;
-                if let Err(err) = noted {
-                    debug!("could not record that: {err}");
-                }
-                observe(Progress::Rejected(agent, path, why));
-                News::Nothing
-            }
-            Report::Ended(evidence) => {
-                let ended = Instant::now();
-                self.last_end = Some(ended);
-                if let Some(active) = self.active.remove(&run) {
-                    self.over.push(Over { run, active, evidence, ended });
-                }
-                News::Ended
-            }
-        }
-    }
-
     /// Prolongs the leases of the runs here, and hears what is asked of them.
     pub(super) async fn heartbeat(&mut self) {
         self.tells_at = None;
@@ -490,13 +374,5 @@ async fn forward(run: RunId, mut from: mpsc::Receiver<Report>, to: mpsc::Sender<
         if to.send((run, report)).await.is_err() {
             return;
         }
-    }
-}
-
-fn answer(kept: &Kept) -> Reply {
-    match *kept {
-        Kept::New { version } => Reply::Stored { version },
-        Kept::Same { version } => Reply::Same { version },
-        Kept::Stale => Reply::Refused { why: "another run of this agent took over".to_owned() },
     }
 }
