@@ -79,7 +79,7 @@ impl RunDir {
         self.root.join("session.json")
     }
 
-    /// What [`session`](Self::session) says, unless that is missing or no such note.
+    /// What `session.json` says, unless that is missing or no such note.
     pub fn left_session(&self) -> Option<Session> {
         let path = self.session();
         let (folder, name) = files::place(&path).ok()?;
@@ -319,6 +319,15 @@ mod tests {
         let made = std::process::Command::new("mkfifo").arg(dir.session()).status().unwrap();
         assert!(made.success());
         assert_eq!(dir.left_session(), None, "a pipe");
+    }
+
+    #[test]
+    fn a_pipe_in_place_of_a_run_is_followed_by_nobody_and_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+        assert!(made.success());
+        assert!(!RunDir::at(pipe).is_followed());
     }
 
     #[test]

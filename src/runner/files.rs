@@ -238,3 +238,31 @@ fn unread(err: rustix::io::Errno) -> Unread {
         err => Unread::Bad(format!("cannot be read: {err}")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::symlink};
+
+    use super::*;
+
+    #[test]
+    fn what_is_written_takes_the_place_of_a_link_and_a_failure_leaves_nothing() {
+        let root = tempfile::tempdir().unwrap();
+        let path = |name: &str| root.path().join(name);
+        fs::write(path("elsewhere"), "untouched").unwrap();
+        symlink(path("elsewhere"), path("link")).unwrap();
+        write(&path("link"), b"new").unwrap();
+        assert_eq!(fs::read(path("link")).unwrap(), b"new");
+        assert_eq!(fs::read(path("elsewhere")).unwrap(), b"untouched");
+
+        fs::create_dir(path("folder")).unwrap();
+        write(&path("folder"), b"new").unwrap_err();
+        let mut left = Folder::open(root.path()).unwrap().names(10).unwrap();
+        left.sort();
+        assert_eq!(left, ["elsewhere", "folder", "link"]);
+
+        symlink(root.path(), path("folder/link")).unwrap();
+        write(&path("folder/link/new"), b"new").unwrap_err();
+        assert!(!path("new").exists());
+    }
+}
