@@ -199,8 +199,7 @@ fn nothing_is_left_of_a_program_that_is_stopped() {
     // The tool has a session of its own, and the leader ignores SIGINT.
     // No other test of this machine sleeps for so long.
     let length = format!("4711.{}", std::process::id());
-    let script =
-        format!("trap '' INT; setsid sleep {length} & replay claude-good; wait; sleep {length}");
+    let script = format!("trap '' INT; setsid sleep {length} & wait; sleep {length}");
     let project = project("claude", "run: { claude: {} }, timeout: 2s, retries: 0", &script);
 
     project.run(&["run"]);
@@ -515,6 +514,48 @@ fn the_budget_of_a_run_is_the_same_when_an_earlier_conversation_goes_on() {
     assert_eq!(project.outcomes("vision"), "failed, succeeded", "{}", detail(&project));
     assert!(project.read("said").contains("--resume\n"));
     assert_eq!(limits(&project), [1_000_000, 1_000_000]);
+}
+
+/// Whatever it says of its end.
+#[test]
+fn a_run_that_fails_and_cost_what_it_may_asks_before_another_one_does() {
+    let end = r#"{"type":"result","subtype":"error_during_execution","is_error":true,"result":"a bad day","total_cost_usd":3.0}"#;
+    for script in [format!("echo '{end}'; exit 1"), "replay claude-good".to_owned()] {
+        let budget = if script.starts_with("echo") { "1" } else { "0.001" };
+        let fields = format!(
+            "run: {{ claude: {{ budget_usd: {budget} }} }}, produces: [doc/a.md], retries: 9"
+        );
+        let project = project("claude", &fields, &script);
+
+        project.run(&["run"]).ok();
+
+        assert_eq!(project.outcomes("vision"), "refused", "{}", detail(&project));
+        assert_eq!(calls(&project), 1);
+        let detail = detail(&project);
+        assert!(detail.contains("; it spent the budget of $"), "{detail}");
+    }
+}
+
+#[test]
+fn one_that_says_it_is_done_and_stays_is_done() {
+    let fields = "run: { claude: {} }, produces: [doc/a.md], timeout: 3s, retries: 0";
+    let script = "emit doc/a.md done; replay claude-good; sleep 1000";
+    let project = project("claude", fields, script);
+
+    project.run(&["run"]).ok();
+
+    assert_eq!(project.outcomes("vision"), "succeeded", "{}", detail(&project));
+}
+
+#[test]
+fn an_exit_code_says_what_no_event_did() {
+    for (code, outcome) in [(75, "deferred"), (78, "refused")] {
+        let fields = "run: { codex: {} }, retries: 0";
+        let project =
+            project("codex", fields, &format!("[ $calls = 1 ] && exit {code}; replay codex-good"));
+        project.run(&["tick"]);
+        assert_eq!(project.outcomes("vision"), outcome, "{}", detail(&project));
+    }
 }
 
 /// The limits that Claude Code was told, in millionths of a dollar.
