@@ -23,7 +23,7 @@ fn plan() -> Plan {
     let n8n = "webhook: \"{env:N8N_URL}/webhook/vision\", api_key: N8N_API_KEY, \
                auth: { header: X-Wavemark-Secret, secret: N8N_SECRET }, timeout: 10m";
     Plan::new()
-        .setting("lease: 2s")
+        .setting("lease: 5s")
         .setting("backoff_cap: 1s")
         .agent(
             "brief",
@@ -197,6 +197,11 @@ fn five_kinds_of_agents_get_there_whatever_goes_wrong() {
     five.kill("brief", 1);
     five.kill("draft", 1);
     five.waiting("draft", 2);
+    wait_until("the workflow works again", || {
+        let claimed = "select count(*) from runs join agents on agents.id = agent_id
+                       where name = 'summary' and runs.epoch = 2 and reference is not null";
+        five.project.sql(claimed) == "1"
+    });
     let killed = (first.stdout(), first.stderr());
     first.kill();
     five.said.push(Output { code: 137, stdout: killed.0, stderr: killed.1 });
