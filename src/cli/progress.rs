@@ -80,6 +80,12 @@ impl Watcher {
                 let took = took.as_secs_f64();
                 self.tell(agent.as_str(), &format!("{outcome} after {took:.1}s: {detail}"));
             }
+            Progress::Lost(agent) => {
+                if let Some(live) = self.lines.remove(&agent) {
+                    live.bar.finish_and_clear();
+                }
+                self.tell(agent.as_str(), "lost: nothing was heard of its run any more");
+            }
             Progress::Published(count) => {
                 let artifacts = report::count(count, "artifact");
                 self.tell("", &format!("committed {artifacts} to git"));

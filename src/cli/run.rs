@@ -225,7 +225,10 @@ pub(super) async fn build(settings: Settings, args: &BuildArgs) -> anyhow::Resul
 /// Says what building one agent came to.
 fn tell_built(session: Session, args: &BuildArgs) -> anyhow::Result<Outcome> {
     let agent = &args.agent;
-    let Some(ended) = session.ended.last() else { return tell_unbuilt(session, args) };
+    // Others may have ended elsewhere meanwhile.
+    let Some(ended) = session.ended.iter().rfind(|ended| ended.agent == *agent) else {
+        return tell_unbuilt(session, args);
+    };
     output::say(&format!("{agent}: {}\n", ended.outcome))?;
     match ended.outcome {
         RunOutcome::Succeeded | RunOutcome::Paused => verdict(session),

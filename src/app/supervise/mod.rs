@@ -71,6 +71,9 @@ pub(super) async fn supervise(
 ) -> anyhow::Result<Session> {
     let supervisor = Supervisor {
         cx,
+        began: Instant::now(),
+        first_start: None,
+        last_end: None,
         known: Known::default(),
         fleet: Fleet::new(cx, options.budget),
         remote: Remote::new(cx, options.until.is_tick()),
@@ -112,6 +115,11 @@ pub async fn nudge(cx: &Context) -> anyhow::Result<()> {
 
 struct Supervisor<'a> {
     cx: &'a Context,
+    /// When this began, when the first run did that it followed, and when the last
+    /// one elsewhere ended.
+    began: Instant,
+    first_start: Option<Instant>,
+    last_end: Option<Instant>,
     /// What the last look at the agents showed.
     known: Known,
     options: Options,
@@ -248,6 +256,11 @@ impl Supervisor<'_> {
     /// Tells of runs that ended elsewhere; says whether there were any.
     fn note(&mut self, judged: Vec<Judged>, observe: &mut dyn FnMut(Progress)) -> bool {
         let any = !judged.is_empty();
+        if any {
+            // What an earlier session launched went on all the time.
+            self.first_start.get_or_insert(self.began);
+            self.last_end = Some(Instant::now());
+        }
         for Judged { ended, detail } in judged {
             observe(Progress::Ended(ended.agent.clone(), ended.outcome, detail, ended.took));
             self.session.ended.push(ended);
@@ -261,9 +274,11 @@ impl Supervisor<'_> {
         effects: &[Effect],
         observe: &mut dyn FnMut(Progress),
     ) {
-        for effect in effects {
-            if let Effect::Stop { run, reason, .. } = effect {
-                self.fleet.stop(*run, *reason);
+        for effect in effects.iter().filter(|effect| !applied.failed.contains(effect.agent())) {
+            match effect {
+                Effect::Stop { run, reason, .. } => self.fleet.stop(*run, *reason),
+                Effect::Expire { agent, .. } => observe(Progress::Lost(agent.clone())),
+                _ => {}
             }
         }
         if matches!(self.options.until, Until::Quiet | Until::Interrupted) {
@@ -271,6 +286,9 @@ impl Supervisor<'_> {
             self.session.failed.retain(|agent| !effects.iter().any(|it| it.agent() == agent));
         }
         self.session.failed.extend(applied.failed);
+        if !applied.begun.is_empty() {
+            self.first_start.get_or_insert(Instant::now());
+        }
         for begun in applied.begun {
             let run = begun.claimed.definition.as_ref().map(|definition| definition.0.run.kind());
             if run.is_some_and(RunnerKind::is_remote) {
@@ -459,7 +477,10 @@ impl Supervisor<'_> {
             Ok(count) => observe(Progress::Published(count)),
             Err(err) => self.session.unpublished = Some(err),
         }
-        self.session.makespan = self.fleet.makespan();
+        self.session.makespan = match (self.first_start, self.last_end.max(self.fleet.last_end())) {
+            (Some(first), Some(last)) => last - first,
+            _ => Duration::ZERO,
+        };
         Ok(self.session)
     }
 }

@@ -62,6 +62,8 @@ pub enum Progress {
     Asked(AgentName, FeedbackNumber),
     /// It ended, after so long.
     Ended(AgentName, Outcome, String, Duration),
+    /// Nothing was heard of its run any more.
+    Lost(AgentName),
     /// So many artifacts are in git now.
     Published(usize),
 }

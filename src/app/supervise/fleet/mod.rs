@@ -86,7 +86,6 @@ pub(super) struct Fleet<'a> {
     over: Vec<Over>,
     reports: mpsc::Receiver<(RunId, Report)>,
     sender: mpsc::Sender<(RunId, Report)>,
-    first_start: Option<Instant>,
     last_end: Option<Instant>,
     /// When the next heartbeat is due for what agents said, if they said anything.
     tells_at: Option<Instant>,
@@ -104,7 +103,6 @@ impl<'a> Fleet<'a> {
             over: Vec::new(),
             reports,
             sender,
-            first_start: None,
             last_end: None,
             tells_at: None,
             gives_up: false,
@@ -126,19 +124,15 @@ impl<'a> Fleet<'a> {
         self.tells_at
     }
 
-    /// From the first start to the last end.
-    pub(super) fn makespan(&self) -> Duration {
-        match (self.first_start, self.last_end) {
-            (Some(first), Some(last)) => last - first,
-            _ => Duration::ZERO,
-        }
+    /// When the last run ended, if one did.
+    pub(super) fn last_end(&self) -> Option<Instant> {
+        self.last_end
     }
 
     /// Starts a run that was claimed. That it cannot be started is evidence
     /// too.
     pub(super) fn start(&mut self, mut begun: Begun, observe: &mut dyn FnMut(Progress)) {
         let now = Instant::now();
-        self.first_start.get_or_insert(now);
         let run = begun.claimed.id;
         let agent = begun.claimed.agent.clone();
         observe(Progress::Started(agent.clone(), begun.claimed.attempt));
