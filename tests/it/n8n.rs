@@ -72,9 +72,13 @@ fn outcomes(stage: &Stage) -> String {
 #[test]
 fn a_workflow_of_n8n_builds_an_agent() {
     let stage = stage("", &[]);
-    let said = stage.project.run(&["run", "--poll", "100ms", "-vv"]).ok();
+    let said = stage.project.run(&["run", "--poll", "100ms", "-vv", "--json"]).ok();
 
     assert_eq!(stage.project.statuses(), "brief complete, vision complete");
+    let took = "select extract(epoch from max(finished_at) - min(claimed_at)) from runs";
+    let took: f64 = stage.project.sql(took).parse().unwrap();
+    let told = said.clone().json()["makespan_seconds"].as_f64().unwrap();
+    assert!(told > took - 0.1, "{told} of {took}");
     let executions = stage.n8n.executions();
     assert_eq!(executions.len(), 1);
     let input = &executions[0].input;

@@ -136,6 +136,19 @@ fn what_was_sent_is_shown_nowhere_though_it_comes_back() {
     }
 }
 
+#[test]
+fn one_that_is_never_heard_of_is_given_up_and_that_is_said() {
+    let callee = Callee::start(|_, client| say(client, 202, "", "{}"));
+    let project = project(&callee, &plan(&["silent"]).setting("lease: 1s"));
+    let ran = project.run(&["run", "--poll", "100ms"]).ok();
+    assert_eq!(project.outcomes("silent"), "lost");
+    assert!(ran.stderr.contains("silent         lost: nothing was heard of its run"), "{ran}");
+    assert_eq!(project.status("silent"), "feedback");
+    let log = project.run(&["log", "silent"]).ok();
+    assert_eq!(log.stdout, "");
+    assert!(log.stderr.contains("wavemark why silent"), "{log}");
+}
+
 /// A machine that builds one agent has only what that one takes.
 #[test]
 fn a_build_that_knows_no_secrets_of_a_callee_leaves_its_report_to_a_tick() {
