@@ -179,9 +179,14 @@ begin
     end if;
     -- It is locked already, unless the run was given up just now. Waiting for it
     -- would be out of order: such a call fails, and can be made again.
-    perform from wavemark.pools p
-    where p.project_id = found_run.project_id and p.name = found_run.pool
-    for update nowait;
+    begin
+        perform from wavemark.pools p
+        where p.project_id = found_run.project_id and p.name = found_run.pool
+        for update nowait;
+    exception when lock_not_available then
+        raise sqlstate 'PT503' using
+            message = 'the run was given up just now', hint = 'call again in a few seconds';
+    end;
     update public.runs r
     set finished_at = null, outcome = null, detail = null, lease_until = now() + interval '1 minute'
     from wavemark.pools p

@@ -32,6 +32,8 @@ pub(super) struct Applied {
     pub(super) begun: Vec<Begun>,
     /// How many effects changed something.
     pub(super) changes: usize,
+    /// The runs that were declared lost.
+    pub(super) lost: Vec<RunId>,
     /// The agents that could not be advanced.
     pub(super) failed: BTreeSet<AgentName>,
 }
@@ -89,6 +91,7 @@ impl Executor<'_> {
             };
             total.begun.extend(applied.begun);
             total.changes += applied.changes;
+            total.lost.extend(applied.lost);
             total.failed.extend(applied.failed);
         }
         total
@@ -168,8 +171,10 @@ impl Batch {
         let mut changes = 0;
 
         let pools = runs::lock_pools(tx, to.project.id, &self.claims).await?;
+        let mut lost = Vec::new();
         for (run, agent) in runs::expire(tx, &self.expired).await? {
             changes += 1;
+            lost.push(run);
             notes.push(note(agent, Some(run), "lost", "nothing was heard of its run".to_owned()));
         }
         for (run, agent) in runs::ask_to_stop(tx, &self.stops).await? {
@@ -190,7 +195,7 @@ impl Batch {
         let claimed = runs::claim(tx, &pools, to.project, to.host, &self.claims).await?;
         changes += claimed.len();
         let begun = self.equip(tx, claimed).await?;
-        Ok(Applied { begun, changes, failed: BTreeSet::new() })
+        Ok(Applied { begun, changes, lost, failed: BTreeSet::new() })
     }
 
     async fn act_on_resolved(&self, tx: &mut Tx, notes: &mut Vec<Note>) -> store::Result<usize> {

@@ -36,8 +36,7 @@ const OFTEN: Duration = Duration::from_secs(2);
 /// The same where there are no events.
 const VERY_OFTEN: Duration = Duration::from_millis(250);
 
-/// How long what an agent leaves is offered again while it cannot be stored, from
-/// the end of the agent on.
+/// How long what an agent leaves is offered again while it cannot be stored.
 const OUTAGE: Duration = Duration::from_secs(5 * 60);
 /// How long is waited before that is tried again.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -64,6 +63,8 @@ pub(super) struct Collector {
     asked: Option<FeedbackNumber>,
     /// Requests that were answered and could not be removed.
     answered: BTreeSet<String>,
+    /// Since when what it left cannot be stored, if that is so.
+    outage: Option<Instant>,
 }
 
 /// What is known when a run has ended.
@@ -97,6 +98,7 @@ impl Collector {
             usage: Usage::default(),
             asked: None,
             answered: BTreeSet::new(),
+            outage: None,
         }
     }
 
@@ -179,12 +181,12 @@ impl Collector {
 
     /// Takes everything that is left by an agent that writes no more.
     async fn take_all(&mut self) {
-        let since = Instant::now();
-        while !self.sweep(Sweep::Last).await && self.may_try_again(since).await {}
+        while !self.sweep(Sweep::Last).await && self.may_try_again().await {}
     }
 
     /// Whether what could not be stored is worth another try, after a while.
-    async fn may_try_again(&self, since: Instant) -> bool {
+    async fn may_try_again(&mut self) -> bool {
+        let since = *self.outage.get_or_insert_with(Instant::now);
         let goes_on = since.elapsed() < OUTAGE && !self.reports.is_closed();
         if goes_on {
             tokio::time::sleep(PAUSE).await;
@@ -215,6 +217,7 @@ impl Collector {
             let is_stored = matches!(reply, Some(Reply::Stored { .. } | Reply::Same { .. }));
             self.outbox.settled(&key, sha256, reply, Instant::now());
             if is_stored {
+                self.outage = None;
                 self.progress.send_modify(|progress| progress.stored = number);
             }
         }
@@ -369,8 +372,7 @@ impl Collector {
         if self.finish.is_none() && said.finish == Some(Finish::Feedback) && self.asked.is_none() {
             // A program without `wavemark` at hand can ask, too.
             let question = said.summary.as_deref().unwrap_or_default();
-            let since = Instant::now();
-            while self.try_to_ask(question).await.is_none() && self.may_try_again(since).await {}
+            while self.try_to_ask(question).await.is_none() && self.may_try_again().await {}
         }
         self.finish = self.finish.or(said.finish);
         self.usage = said.usage.unwrap_or_default();

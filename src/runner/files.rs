@@ -15,8 +15,10 @@ use std::{
 
 use rustix::{
     fs::{
-        AtFlags, Dir, FileType, Mode, OFlags, Stat, fstat, open, openat, renameat, statat, unlinkat,
+        AtFlags, Dir, FileType, Mode, OFlags, Stat, fstat, mkdirat, open, openat, renameat, statat,
+        unlinkat,
     },
+    io::Errno,
     path::Arg,
 };
 use uuid::Uuid;
@@ -81,6 +83,15 @@ impl Folder {
     pub(super) fn folder(&self, name: impl Arg) -> io::Result<Self> {
         let descriptor = openat(&self.descriptor, name, FOLDER, Mode::empty())?;
         Ok(Self { descriptor })
+    }
+
+    /// Opens a folder in this one, which must not be a symlink and is made if there is
+    /// none.
+    pub(super) fn make(&self, name: impl Arg + Copy) -> io::Result<Self> {
+        match mkdirat(&self.descriptor, name, Mode::RWXU) {
+            Ok(()) | Err(Errno::EXIST) => self.folder(name),
+            Err(err) => Err(err.into()),
+        }
     }
 
     /// Puts a file there, in place of whatever is there.
@@ -223,8 +234,8 @@ const CAREFUL: OFlags = OFlags::NOFOLLOW.union(OFlags::NONBLOCK).union(OFlags::C
 /// Makes a file, and opens none that is there.
 const NEW: OFlags = OFlags::WRONLY.union(OFlags::CREATE).union(OFlags::EXCL).union(OFlags::CLOEXEC);
 
-/// Of a file that is made. Nobody else gets into the run directory.
-const MODE: Mode = Mode::RUSR.union(Mode::WUSR).union(Mode::RGRP).union(Mode::ROTH);
+/// Of a file that is made: it can hold a secret.
+const MODE: Mode = Mode::RUSR.union(Mode::WUSR);
 
 fn bad(why: &str) -> Unread {
     Unread::Bad(why.into())

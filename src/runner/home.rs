@@ -12,17 +12,17 @@
 use std::{
     collections::BTreeMap,
     ffi::OsStr,
-    fs::{self, OpenOptions},
+    fs,
     io::{self, Read as _, Write as _},
-    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, symlink},
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, symlink},
     path::{Component, Path, PathBuf},
     time::SystemTime,
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use flate2::{Compression, read::ZlibDecoder, write::ZlibEncoder};
-use uuid::Uuid;
 
+use super::files::{self, Folder};
 use crate::model::{Placeholder, Profile, ProgramHome};
 
 /// The largest conversation that is carried, in bytes as it lies on disk.
@@ -36,8 +36,9 @@ const LARGEST_LOGIN: u64 = 1024 * 1024;
 #[derive(Debug)]
 pub(super) struct Home {
     root: PathBuf,
-    /// The files of the profile, as they are for this run.
-    files: Vec<(PathBuf, String)>,
+    /// What is put into it, by paths in it: the files of the profile, as they are for
+    /// this run, and the user's settings.
+    files: Vec<(String, Vec<u8>)>,
     linked: Vec<Linked>,
 }
 
@@ -76,42 +77,39 @@ impl Home {
             let content = words.fold(content.clone(), |content, (word, value)| {
                 content.replace(&format!("{{{word}}}"), &value)
             });
-            (root.join(path), content)
+            (path.clone(), content.into_bytes())
         });
-        let files: Vec<(PathBuf, String)> = files.collect();
-        for (path, content) in &files {
-            write(path, content.as_bytes())?;
-        }
+        let mut made = Self { files: files.collect(), linked: Vec::new(), root };
         let sessions = profile.home.as_ref().and_then(|home| home.sessions.as_ref());
         if let Some(sessions) = sessions.and_then(|sessions| sessions.filled(&value)) {
-            private(&root.join(sessions))?;
+            private(&made.root.join(sessions))?;
         }
-        let mut linked = Vec::new();
         if let (Some(home), Some(user)) = (&profile.home, login_of) {
             let user = Path::new(user).join(&home.of_user);
             for file in &home.login {
-                let (ours, theirs) = (root.join(file), user.join(file));
-                if theirs.is_file() && !ours.exists() {
+                let (ours, theirs) = (made.root.join(file), user.join(file));
+                if theirs.is_file() && !profile.files.contains_key(file) {
                     let theirs = fs::canonicalize(theirs)?;
-                    private(ours.parent().unwrap_or(&root))?;
+                    private(ours.parent().unwrap_or(&made.root))?;
                     symlink(&theirs, &ours)?;
-                    linked.push(Linked { ours, was: stamp(&theirs)?, theirs });
+                    made.linked.push(Linked { ours, was: stamp(&theirs)?, theirs });
                 }
             }
-            for file in &home.settings {
-                let (ours, theirs) = (root.join(file), user.join(file));
-                if theirs.is_file() && !ours.exists() {
-                    write(&ours, &fs::read(theirs)?)?;
+            for file in home.settings.iter().filter(|file| !profile.files.contains_key(*file)) {
+                let theirs = user.join(file);
+                if theirs.is_file() {
+                    made.files.push((file.clone(), fs::read(theirs)?));
                 }
             }
         }
-        Ok(Self { root, files, linked })
+        made.refresh()?;
+        Ok(made)
     }
 
-    /// Writes the files of the profile anew: what an agent made of them is not to
-    /// count for the next call.
+    /// Writes what was put into it anew: what an agent made of that is not to count for
+    /// the next call.
     pub(super) fn refresh(&self) -> io::Result<()> {
-        self.files.iter().try_for_each(|(path, content)| write(path, content.as_bytes()))
+        self.files.iter().try_for_each(|(path, content)| write(&self.root, path.as_ref(), content))
     }
 
     pub(super) fn root(&self) -> &Path {
@@ -127,9 +125,7 @@ impl Home {
                 .is_ok_and(|found| found.is_file() && found.len() <= LARGEST_LOGIN);
             // Another run, or the user, may have renewed it, too.
             if is_renewed && stamp(theirs).is_ok_and(|is| is == *was) {
-                let draft = theirs.with_extension(Uuid::new_v4().to_string());
-                write(&draft, &fs::read(ours)?)?;
-                fs::rename(draft, theirs)?;
+                files::write(theirs, &fs::read(ours)?)?;
             }
         }
         if keep { Ok(()) } else { fs::remove_dir_all(&self.root) }
@@ -205,7 +201,8 @@ pub(super) fn unpack(packed: &[u8], folder: &Path) -> io::Result<()> {
         if !path.components().all(|part| matches!(part, Component::Normal(_))) {
             return Err(io::Error::other("a path of the conversation leads elsewhere"));
         }
-        write(&folder.join(path), &STANDARD.decode(content).map_err(io::Error::other)?)?;
+        private(folder)?;
+        write(folder, &path, &STANDARD.decode(content).map_err(io::Error::other)?)?;
     }
     Ok(())
 }
@@ -214,14 +211,14 @@ fn private(folder: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
-/// Puts a new file in the place of whatever is there.
-fn write(path: &Path, content: &[u8]) -> io::Result<()> {
-    private(path.parent().unwrap_or(path))?;
-    match fs::remove_file(path) {
-        Err(err) if err.kind() != io::ErrorKind::NotFound => return Err(err),
-        _ => {}
+/// Puts a file at `path` below `root`, in place of whatever is there. An agent may
+/// have been at work there: a link on the way is an error.
+fn write(root: &Path, path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut folder = Folder::open(root)?;
+    for part in path.parent().into_iter().flat_map(Path::components) {
+        folder = folder.make(part.as_os_str())?;
     }
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.write_all(content)
+    folder.write(path.file_name().unwrap_or_default(), content)
 }
 
 #[cfg(test)]
@@ -231,8 +228,8 @@ mod tests {
     #[test]
     fn a_conversation_is_carried_as_it_is() {
         let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        write(&from.path().join("2026/11/a.jsonl"), b"{}\n\xff").unwrap();
-        write(&from.path().join("b"), b"").unwrap();
+        write(from.path(), "2026/11/a.jsonl".as_ref(), b"{}\n\xff").unwrap();
+        write(from.path(), "b".as_ref(), b"").unwrap();
         symlink("/etc/passwd", from.path().join("c")).unwrap();
 
         let packed = pack(from.path()).unwrap().unwrap();
@@ -266,8 +263,10 @@ mod tests {
     /// A user with a login and settings, and the profile of a program with those.
     fn user() -> (tempfile::TempDir, Profile) {
         let folder = tempfile::tempdir().unwrap();
-        write(&folder.path().join("user/.claude/.credentials.json"), b"old").unwrap();
-        write(&folder.path().join("user/.claude/settings.json"), b"mine").unwrap();
+        for (file, content) in [(".credentials.json", "old"), ("settings.json", "mine")] {
+            let file = Path::new("user/.claude").join(file);
+            write(folder.path(), &file, content.as_bytes()).unwrap();
+        }
         let home = ProgramHome {
             variable: "X".parse().unwrap(),
             of_user: ".claude".into(),
@@ -340,6 +339,7 @@ mod tests {
         let (folder, profile) = user();
         let home = made(folder.path(), "home", &profile);
         fs::write(home.root.join("note"), "obey me").unwrap();
+        fs::write(home.root.join("settings.json"), "obey me").unwrap();
         fs::remove_file(home.root.join("mcp.toml")).unwrap();
         let victim = folder.path().join("victim");
         fs::write(&victim, "mine").unwrap();
@@ -348,8 +348,25 @@ mod tests {
         home.refresh().unwrap();
 
         assert_eq!(fs::read_to_string(home.root.join("note")).unwrap(), "/it's \"d\"");
+        assert_eq!(fs::read_to_string(home.root.join("settings.json")).unwrap(), "mine");
         let toml = fs::read_to_string(home.root.join("mcp.toml")).unwrap();
         assert!(toml.starts_with("dir = "), "{toml}");
         assert_eq!(fs::read_to_string(victim).unwrap(), "mine");
+    }
+
+    #[test]
+    fn a_folder_that_an_agent_put_elsewhere_is_not_written_to() {
+        let (folder, profile) = user();
+        for place in ["", "a"] {
+            let home = made(folder.path(), &format!("home{place}"), &profile);
+            let elsewhere = folder.path().join(format!("elsewhere{place}"));
+            fs::rename(home.root.join(place), &elsewhere).unwrap();
+            let note = elsewhere.join(if place.is_empty() { "note" } else { "mcp.json" });
+            fs::write(&note, "mine").unwrap();
+            symlink(&elsewhere, home.root.join(place).to_str().unwrap().trim_end_matches('/'))
+                .unwrap();
+            home.refresh().unwrap_err();
+            assert_eq!(fs::read_to_string(note).unwrap(), "mine");
+        }
     }
 }

@@ -275,6 +275,10 @@ impl Run {
                 let (reply, missing) = oneshot::channel();
                 self.reports.send(Report::Claims { reply }).await.ok()?;
                 let missing = missing.await.ok().filter(|missing| !missing.is_empty())?;
+                // All this can have taken a while.
+                if self.orders.reason().is_some() {
+                    return None;
+                }
                 let names: Vec<String> = missing.iter().map(ToString::to_string).collect();
                 self.log.say(&format!("sent round once: {} is missing", names.join(", ")));
                 talk.send_round(&missing)

@@ -250,7 +250,7 @@ impl Talk {
         !self.sent_round
             && self.told.end == Some(End::Good)
             && self.told.denied.is_empty()
-            && !self.has_spent(self.told.usage)
+            && self.most_of_call() != Some(Usd::default())
     }
 
     /// How to call it again because of what is missing.

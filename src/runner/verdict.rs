@@ -88,7 +88,7 @@ pub fn verdict(evidence: &Evidence, missing: &[ArtifactKey], asked: bool) -> Ver
     };
     // To spend as much once more is for a person to allow.
     match &evidence.spent {
-        Some(spent) if matches!(outcome, Failed | TimedOut | Stalled) => {
+        Some(spent) if matches!(outcome, Failed | TimedOut | Stalled | Deferred) => {
             Verdict { outcome: Refused, detail: format!("{detail}; it {spent}") }
         }
         _ => Verdict { outcome, detail },

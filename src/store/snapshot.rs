@@ -309,8 +309,8 @@ async fn surroundings(tx: &mut Tx, project: &Project, whose: Whose) -> Result<Su
              (select coalesce(json_agg(t), '[]') from (
                  select agent_id, id, epoch, pool, deadline_at, progress_at, stop,
                      -- One that said how it ended is to be judged, and not lost.
-                     case when reported is null then lease_until
-                         else greatest(lease_until, now()) end as lease_until
+                     case when remote and reported is not null then greatest(lease_until, now())
+                         else lease_until end as lease_until
                  from public.runs where project_id = $1 and finished_at is null
              ) t) as runs,
              (select coalesce(json_agg(t), '[]') from (

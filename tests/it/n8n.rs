@@ -152,14 +152,14 @@ fn one_tick_judges_what_n8n_says_now() {
 fn an_n8n_that_never_answers_holds_nothing_up_here() {
     const COUNT: usize = 4;
     let remote = run(", api_key: N8N_API_KEY");
-    let plan = Plan::new().setting("lease: 2s").agent("local", "", "note began; gate open");
+    let plan = Plan::new().setting("lease: 5s").agent("local", "", "note began; gate open");
     let plan = (0..COUNT).fold(plan, |plan, i| plan.entry(&format!("remote-{i}"), &remote));
     let stage = stage_of(&plan, &[Waits; COUNT]);
     stage.n8n.falls_silent();
     let run = stage.project.start(&["run", "--poll", "100ms"]);
     wait_until("n8n is asked about all", || stage.n8n.unanswered() >= COUNT);
     let lived = "select count(*) from runs r join agents a on a.id = r.agent_id
-        where a.name = 'local' and r.lease_until > r.claimed_at + interval '6 seconds'";
+        where a.name = 'local' and r.lease_until > r.claimed_at + interval '12 seconds'";
     wait_until("its lease was prolonged", || stage.project.sql(lived) == "1");
     stage.project.open("open");
     wait_until("it is done", || stage.project.status("local") == "complete");

@@ -15,12 +15,22 @@ use crate::{
 /// Parts of a value that are shorter say nothing by themselves.
 const SHORTEST_PART: usize = 8;
 
+/// Who says something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Said {
+    /// Whoever carries a request: what is in its URL stands for nothing else there.
+    OnTheWay,
+    /// Whoever works on a run: a host or a folder is a word like others there.
+    InAReport,
+}
+
 /// Knows what the launch of an agent holds that is secret: the token of the
 /// run, the secret of its header, and what its URLs are filled in with.
 pub(super) fn hidden(
     cx: &Context,
     definition: Option<&Definition>,
     token: Option<&RunToken>,
+    said: Said,
 ) -> Redactor {
     let webhook = definition.and_then(asked).map(|(_, webhook)| webhook);
     let mut hidden: Vec<(String, SecretString)> = Vec::new();
@@ -36,7 +46,7 @@ pub(super) fn hidden(
         }
         let urls = std::iter::once(&webhook.url).chain(&webhook.stop);
         for name in urls.flat_map(|url| url.variables()) {
-            for part in environment.word(name).into_iter().flat_map(parts) {
+            for part in environment.word(name).into_iter().flat_map(|url| parts(url, said)) {
                 add(name, &part);
             }
         }
@@ -46,11 +56,24 @@ pub(super) fn hidden(
 
 /// What of a URL can be secret: some are so by their path alone. The host of an
 /// address with a port is named without it in errors.
-fn parts(value: &str) -> impl Iterator<Item = String> {
-    let parts = value.split(['/', '?', '&', '=', '#', '@', ':']);
+fn parts(url: &str, said: Said) -> impl Iterator<Item = String> {
+    let (place, query) = url.split_once('?').unwrap_or((url, ""));
+    let of_place = place.split(['/', '#', '@', ':']);
+    let of_place = of_place.filter(move |part| said == Said::OnTheWay || !is_word(part));
+    let parts = of_place.chain(query.split(['&', '=', '#']));
     let parts = parts.filter(|part| part.len() >= SHORTEST_PART);
-    let parts = std::iter::once(value).chain(parts).map(ToOwned::to_owned);
-    parts.chain(credential::in_url(value).into_iter().flat_map(|(it, sent)| [it.to_owned(), sent]))
+    let parts = std::iter::once(url).chain(parts).map(ToOwned::to_owned);
+    parts.chain(credential::in_url(url).into_iter().flat_map(|(it, sent)| [it.to_owned(), sent]))
+}
+
+/// Whether it looks like a word, or like the name of a host.
+fn is_word(part: &str) -> bool {
+    let is_host = part.contains('.');
+    part.bytes().all(|b| match b {
+        b'a'..=b'z' | b'-' | b'_' | b'.' => true,
+        b'0'..=b'9' => is_host,
+        _ => false,
+    })
 }
 
 /// `text` without the token with this digest: all that is known of it once the
@@ -92,9 +115,18 @@ mod tests {
 
     #[test]
     fn a_url_is_secret_as_a_whole_and_in_what_it_is_made_of() {
+        let parts = |url, said| parts(url, said).collect::<Vec<_>>();
         let url = "https://h.org/T0/0123456789?key=abcdefgh";
-        assert_eq!(parts(url).collect::<Vec<_>>(), [url, "0123456789", "abcdefgh"]);
-        let url = "http://me:a%2Fb@n8n.example.org:5678/";
-        assert_eq!(parts(url).collect::<Vec<_>>(), [url, "n8n.example.org", "a%2Fb", "a/b"]);
+        for said in [Said::OnTheWay, Said::InAReport] {
+            assert_eq!(parts(url, said), [url, "0123456789", "abcdefgh"]);
+        }
+        let url = "http://me:a%2Fb@n8n.example.org:5678/production/";
+        assert_eq!(
+            parts(url, Said::OnTheWay),
+            [url, "n8n.example.org", "production", "a%2Fb", "a/b"]
+        );
+        // A report may name where it deployed something.
+        assert_eq!(parts(url, Said::InAReport), [url, "a%2Fb", "a/b"]);
+        assert_eq!(parts("http://localhost:5678", Said::InAReport), ["http://localhost:5678"]);
     }
 }

@@ -22,7 +22,7 @@ use tracing::{debug, warn};
 pub use self::call::{Call, Called, call};
 use self::{
     evidence::evidence,
-    hidden::{hidden, without_token},
+    hidden::{Said, hidden, without_token},
     launch::{asked, filled, post},
     look::{Look, Meaning, Place},
 };
@@ -139,7 +139,8 @@ impl<'a> Remote<'a> {
                 self.cx.store.launching(run, secret).await?;
                 let agent = agent.clone();
                 let definition = begun.claimed.definition.as_ref();
-                let hidden = hidden(self.cx, definition.map(|d| &d.0), Some(&begun.token));
+                let hidden =
+                    hidden(self.cx, definition.map(|d| &d.0), Some(&begun.token), Said::OnTheWay);
                 self.launches.spawn(async move {
                     let hide = |body: &str| hidden.redact(body);
                     let answer = caller.launch(manners, &post, hide).await;
@@ -255,7 +256,9 @@ impl<'a> Remote<'a> {
             .collect();
         let notices: Vec<Notice> = over.iter().filter_map(|(run, _)| self.notice(run)).collect();
         let judged = self.end(over).await?;
-        for notice in notices {
+        // Whoever just said how it ended need not stop.
+        let is_judged = |notice: &Notice| judged.iter().any(|it| it.ended.agent == notice.agent);
+        for notice in notices.into_iter().filter(is_judged).collect::<Vec<_>>() {
             self.tell(notice);
         }
         Ok(judged)
@@ -294,17 +297,18 @@ impl<'a> Remote<'a> {
     fn without_secrets(&self, mut run: RemoteRun) -> RemoteRun {
         let token = run.token;
         if run.reported.is_some() {
-            let hidden = self.hidden(&run);
-            if let Some(summary) = run.reported.as_mut().and_then(|said| said.0.summary.as_mut()) {
-                *summary = hidden.redact(&without_token(summary, token));
+            let hidden = self.hidden(&run, Said::InAReport);
+            let said = run.reported.as_mut().map(|said| &mut said.0);
+            for text in said.into_iter().flat_map(|said| [&mut said.summary, &mut said.cause]) {
+                *text = text.take().map(|text| hidden.redact(&without_token(&text, token)));
             }
         }
         run
     }
 
     /// What nobody may see of a run whose token is not known any more.
-    fn hidden(&self, run: &RemoteRun) -> Redactor {
-        hidden(self.cx, run.definition.as_ref().map(|definition| &definition.0), None)
+    fn hidden(&self, run: &RemoteRun, said: Said) -> Redactor {
+        hidden(self.cx, run.definition.as_ref().map(|definition| &definition.0), None, said)
     }
 
     /// Asks n8n about runs that said nothing about their end.
@@ -317,7 +321,7 @@ impl<'a> Remote<'a> {
                 continue;
             }
             self.looked_at.insert(run.run, Instant::now());
-            let (caller, hidden) = (self.caller(), self.hidden(run));
+            let (caller, hidden) = (self.caller(), self.hidden(run, Said::OnTheWay));
             let (run, agent, is_silent) = (run.run, run.agent.clone(), run.is_silent);
             self.looks.spawn(async move {
                 let said = match caller {
@@ -342,7 +346,7 @@ impl<'a> Remote<'a> {
         let key = format!("stop:{}", run.run);
         let post = filled(self.cx, webhook.stop.as_ref()?, webhook.auth.as_ref(), key, &body);
         let post = post.inspect_err(|why| untold(&run.agent, why)).ok()?;
-        Some(Notice { agent: run.agent.clone(), post, hidden: self.hidden(run) })
+        Some(Notice { agent: run.agent.clone(), post, hidden: self.hidden(run, Said::OnTheWay) })
     }
 
     async fn end(&self, over: Vec<(RemoteRun, Evidence)>) -> anyhow::Result<Vec<Judged>> {

@@ -10,6 +10,7 @@
 //! at their end is stored. A database that does not answer for a while stops
 //! nothing that is running.
 
+mod aside;
 mod budget;
 mod files;
 mod fleet;
@@ -27,6 +28,7 @@ use tokio::{
 use tracing::{error, info, warn};
 
 pub use self::{
+    aside::{nudge, preview},
     budget::Budget,
     launching::Where,
     session::{Ended, Options, Progress, Session, Until},
@@ -42,7 +44,7 @@ use super::{
     remote::{Judged, Remote},
 };
 use crate::{
-    engine::{Decision, Effect, Snapshot, Wait, decide},
+    engine::{Effect, Snapshot, Wait, decide},
     model::{AgentId, AgentName, Instant as DbInstant, RunnerKind},
     runner::StopWhen,
     store::Known,
@@ -87,30 +89,6 @@ pub(super) async fn supervise(
         interrupt,
     };
     supervisor.run(observe).await
-}
-
-/// What the next tick would decide.
-pub async fn preview(cx: &Context) -> anyhow::Result<Decision> {
-    let (snapshot, _) = cx.store.snapshot(&cx.project).await?;
-    Ok(decide(&snapshot))
-}
-
-/// Carries out what follows from what a person just did, but starts nothing:
-/// statuses and questions are then as people will find them.
-pub async fn nudge(cx: &Context) -> anyhow::Result<()> {
-    let (snapshot, ids) = cx.store.snapshot(&cx.project).await?;
-    let effects = decide(&snapshot).effects;
-    let effects: Vec<Effect> = effects.into_iter().filter_map(Effect::without_launching).collect();
-    let executor = Executor {
-        store: &cx.store,
-        project: &cx.project,
-        ids: &ids,
-        host: &cx.settings.environment.host,
-    };
-    let applied = executor.apply(&effects).await;
-    let names: Vec<&str> = applied.failed.iter().map(AgentName::as_str).collect();
-    anyhow::ensure!(names.is_empty(), "could not advance {}", names.join(", "));
-    Ok(())
 }
 
 struct Supervisor<'a> {
@@ -198,6 +176,7 @@ impl Supervisor<'_> {
             }
         }
         let decision = decide(&snapshot);
+        let looks_first = self.looks_first();
         let launching::Allowed { effects, held_back, elsewhere } =
             self.allowed(&decision, &snapshot);
         let executor = Executor {
@@ -220,7 +199,7 @@ impl Supervisor<'_> {
                 elsewhere.into_iter().filter(|agent| !applied.failed.contains(agent)).collect();
         }
         self.races += u32::from(overtaken);
-        self.launched |= !self.looks_first() && (!overtaken || self.options.until == Until::Once);
+        self.launched |= !looks_first && (!overtaken || self.options.until == Until::Once);
         let held_back = held_back || overtaken;
         self.obey(applied, &effects, observe).await;
         self.session.decision = decision;
@@ -277,7 +256,9 @@ impl Supervisor<'_> {
         for effect in effects.iter().filter(|effect| !applied.failed.contains(effect.agent())) {
             match effect {
                 Effect::Stop { run, reason, .. } => self.fleet.stop(*run, *reason),
-                Effect::Expire { agent, .. } => observe(Progress::Lost(agent.clone())),
+                Effect::Expire { agent, run } if applied.lost.contains(run) => {
+                    observe(Progress::Lost(agent.clone()));
+                }
                 _ => {}
             }
         }
@@ -429,7 +410,7 @@ impl Supervisor<'_> {
                         });
                     } else {
                         info!("told to stop at once: killing the runs here");
-                        self.fleet.interrupt_all(StopWhen::Kill);
+                        self.fleet.kill_all();
                     }
                     return;
                 }
@@ -445,7 +426,7 @@ impl Supervisor<'_> {
             self.fleet.interrupt_all(StopWhen::Now);
         } else {
             info!("the budget is used up: killing the runs here");
-            self.fleet.interrupt_all(StopWhen::Kill);
+            self.fleet.kill_all();
         }
     }
 

@@ -212,7 +212,7 @@ impl Transcript {
     /// The model did something: what was complained of is past.
     fn acted(&mut self) {
         self.answered = true;
-        self.refusals = 0;
+        (self.refusals, self.complaints) = (0, 0);
         self.complaint = None;
     }
 

@@ -316,6 +316,8 @@ fn a_login_that_is_refused_beside_the_events_is_hopeless_in_the_end() {
     let mut refused = Events::new(EventFormat::Gemini);
     assert!(!complain(&mut refused, 2));
     assert!(complain(&mut refused, 1));
+    refused.push(b"{\"type\":\"message\",\"role\":\"assistant\",\"content\":\"Hi\"}\n");
+    assert!(!complain(&mut refused, 9), "it was about something else");
 
     // A tool of one that works is refused something.
     let mut works = Events::new(EventFormat::Gemini);

@@ -66,11 +66,11 @@ async fn finish(tx: &mut Tx, project: ProjectId, endings: &[Ending]) -> Result<V
                  -- What goes on elsewhere tells that itself.
                  usage = case when r.remote then r.usage
                      else coalesce(ending.usage, r.usage) end,
-                 reported = r.reported || ending.reported
+                 reported = coalesce(r.reported || ending.reported, r.reported)
              from ending, public.agents a
              where r.id = ending.run and r.token_sha256 = ending.token
                  and a.id = r.agent_id and a.epoch = r.epoch
-                 and (r.reported is null) = (ending.reported is null)
+                 and (not r.remote or (r.reported is null) = (ending.reported is null))
                  and (r.finished_at is null or (
                      r.outcome = 'lost' and not wavemark.missed_news(r)
                  ))

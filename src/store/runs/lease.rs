@@ -138,7 +138,7 @@ pub(crate) async fn expire(tx: &mut Tx, runs: &[RunId]) -> Result<Vec<(RunId, Ag
          set finished_at = now(), outcome = 'lost', lease_until = null,
              detail = 'nothing was heard from ' || case host when '' then 'its machine' else host end
          where id = any ($1) and finished_at is null and lease_until < now()
-             and reported is null
+             and not (remote and reported is not null)
          returning id, agent_id",
     )
     .bind(runs)

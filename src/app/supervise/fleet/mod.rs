@@ -208,6 +208,12 @@ impl<'a> Fleet<'a> {
         }
     }
 
+    /// Kills every run here, and gives up what it left and cannot be stored now.
+    pub(super) fn kill_all(&mut self) {
+        self.gives_up = true;
+        self.interrupt_all(StopWhen::Kill);
+    }
+
     /// Waits for the next thing that happens to the runs here; dropping this
     /// loses nothing.
     pub(super) async fn receive(&mut self, in_trouble: bool) -> Received {
@@ -237,7 +243,9 @@ impl<'a> Fleet<'a> {
             }
             Received::Report(run, report) => self.hear(run, *report, observe).await,
         };
-        while let Ok((run, report)) = self.reports.try_recv() {
+        // What comes meanwhile has its turn after what is more urgent.
+        for _ in 0..self.reports.len() {
+            let Ok((run, report)) = self.reports.try_recv() else { break };
             news = news.max(self.hear(run, report, observe).await);
         }
         news
