@@ -564,6 +564,8 @@ begin
         select from public.runs r
         join wavemark.launches l on l.run_id = r.id and l.secret_sha256 = known_by
         where coalesce(r.reference, l.reference) is null and r.finished_at is null
+            -- An answer to a launch is not waited for for longer.
+            and r.claimed_at > now() - interval '1 minute'
     ) then
         raise sqlstate 'PT503' using
             message = 'no run is known by this reference yet, and not all launches are written down',

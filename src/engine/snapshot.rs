@@ -28,6 +28,19 @@ pub struct Snapshot {
     pub agents: BTreeMap<AgentName, Agent>,
 }
 
+impl Snapshot {
+    /// Takes these runs as alive, though nothing was heard of them for too long: whether
+    /// they are is yet to be found out.
+    pub fn take_as_alive(&mut self, is_alive: impl Fn(RunId) -> bool) {
+        for run in self.agents.values_mut().filter_map(|agent| agent.run.as_mut()) {
+            if is_alive(run.id) {
+                run.lease_until = run.lease_until.max(self.taken_at);
+                run.progress_at = run.progress_at.max(self.taken_at);
+            }
+        }
+    }
+}
+
 /// What caps how many agents run at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pool {

@@ -171,6 +171,26 @@ fn an_n8n_that_never_answers_holds_nothing_up_here() {
     assert_eq!(stage.project.sql(left), COUNT.to_string());
 }
 
+/// Ticks can be hours apart, and a workflow may say nothing for as long.
+#[test]
+fn an_execution_that_goes_on_is_not_lost_between_two_ticks() {
+    let plan = plan(", api_key: N8N_API_KEY").setting("lease: 5s").setting("stall_timeout: 2s");
+    let stage = stage_of(&plan, &[Waits]);
+    let count = |what: &str| stage.project.sql(&format!("select count(*) from runs where {what}"));
+    stage.project.run(&["tick"]).ok();
+    stage.project.run(&["tick"]).ok();
+    wait_until("somebody works on it", || count("remote and reference is not null") == "1");
+    for command in [&["tick"][..], &["feedback", "add", "vision", "So far, so good."], &["tick"]] {
+        wait_until("its lease ran out", || count("remote and lease_until < now()") == "1");
+        stage.project.run(command);
+        assert_eq!(count("remote and finished_at is null"), "1", "{command:?}");
+    }
+    stage.n8n.let_go();
+    wait_until("it says how it ended", || count("reported is not null") == "1");
+    stage.project.run(&["tick"]).ok();
+    assert_eq!(count("remote and outcome is distinct from 'succeeded'"), "0");
+}
+
 #[test]
 fn an_execution_that_n8n_forgot_is_not_waited_for() {
     let stage = stage_of(&plan(", api_key: N8N_API_KEY").setting("lease: 5s"), &[ForgetsToFinish]);

@@ -13,7 +13,10 @@ mod hidden;
 mod launch;
 mod look;
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use secrecy::ExposeSecret as _;
 use tokio::{task::JoinSet, time::Instant};
@@ -84,6 +87,8 @@ pub(super) struct Remote<'a> {
     looks: JoinSet<Look>,
     /// What tells others that a run is to stop. Nothing follows from how that goes.
     notices: JoinSet<()>,
+    /// What n8n is being asked about.
+    looking_at: HashSet<RunId>,
     /// When each execution was last asked about.
     looked_at: HashMap<RunId, Instant>,
     /// How runs ended, as n8n says, until they are judged.
@@ -99,6 +104,7 @@ impl<'a> Remote<'a> {
             launches: JoinSet::new(),
             looks: JoinSet::new(),
             notices: JoinSet::new(),
+            looking_at: HashSet::new(),
             looked_at: HashMap::new(),
             seen: HashMap::new(),
         }
@@ -112,6 +118,11 @@ impl<'a> Remote<'a> {
     /// Whether n8n was asked about a run and did not answer yet.
     pub(super) fn is_looking(&self) -> bool {
         !self.looks.is_empty()
+    }
+
+    /// Whether n8n was asked about this run and did not answer yet.
+    pub(super) fn is_looking_at(&self, run: RunId) -> bool {
+        self.is_looking() && self.looking_at.contains(&run)
     }
 
     /// Whether n8n said of a run that it is over, and it is not judged yet.
@@ -204,6 +215,7 @@ impl<'a> Remote<'a> {
     /// they say themselves goes first, and they may just have.
     async fn take_look(&mut self, look: Look) -> anyhow::Result<()> {
         let (run, agent) = (look.run, look.agent.clone());
+        self.looking_at.remove(&run);
         match look.meaning() {
             Meaning::Alive => self.cx.store.seen_alive(&self.cx.project, &[run]).await?,
             Meaning::Over(exit) => drop(self.seen.insert(run, exit)),
@@ -321,6 +333,7 @@ impl<'a> Remote<'a> {
                 continue;
             }
             self.looked_at.insert(run.run, Instant::now());
+            self.looking_at.insert(run.run);
             let (caller, hidden) = (self.caller(), self.hidden(run, Said::OnTheWay));
             let (run, agent, is_silent) = (run.run, run.agent.clone(), run.is_silent);
             self.looks.spawn(async move {

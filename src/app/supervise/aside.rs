@@ -15,7 +15,9 @@ pub async fn preview(cx: &Context) -> anyhow::Result<Decision> {
 /// Carries out what follows from what a person just did, but starts nothing:
 /// statuses and questions are then as people will find them.
 pub async fn nudge(cx: &Context) -> anyhow::Result<()> {
-    let (snapshot, ids) = cx.store.snapshot(&cx.project).await?;
+    let (mut snapshot, ids) = cx.store.snapshot(&cx.project).await?;
+    // A run that is lost is for somebody to find who asks about it first.
+    snapshot.take_as_alive(|_| true);
     let effects = decide(&snapshot).effects;
     let effects: Vec<Effect> = effects.into_iter().filter_map(Effect::without_launching).collect();
     let executor = Executor {

@@ -167,7 +167,9 @@ impl Supervisor<'_> {
         if self.known.any_elsewhere() && self.settle_elsewhere(observe).await? {
             look = self.look().await?;
         }
-        let (snapshot, ids) = look;
+        let (mut snapshot, ids) = look;
+        // What n8n is just being asked about is not lost before it answers.
+        snapshot.take_as_alive(|run| self.remote.is_looking_at(run));
         let taken_at = snapshot.taken_at;
         for run in snapshot.agents.values().filter_map(|agent| agent.run) {
             // Somebody else may have asked: a person's command, another tick.
