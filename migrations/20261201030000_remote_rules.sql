@@ -43,13 +43,17 @@ begin
     return coalesce(said::numeric, 0);
 end $$;
 
+-- What is counted of a usage, beside its cost.
+create function wavemark.figures() returns text[]
+language sql immutable set search_path = '' as $$
+    select array['uncached_input', 'cache_read', 'cache_write', 'output', 'reasoning', 'turns']
+$$;
+
 -- A usage as it is stored; null if nothing was said.
 create function wavemark.usage_said(usage jsonb) returns jsonb
 language plpgsql immutable set search_path = '' as $$
 declare
-    figures constant text[] := array[
-        'uncached_input', 'cache_read', 'cache_write', 'output', 'reasoning', 'turns'
-    ];
+    figures constant text[] := wavemark.figures();
     cost constant jsonb := nullif(usage -> 'cost', 'null');
     basis constant text := coalesce(cost ->> 'basis', 'reported');
     told jsonb;
@@ -91,9 +95,7 @@ language sql immutable set search_path = '' as $$
             case jsonb_typeof(before -> field) when 'number' then
                 least(trunc((before ->> field)::numeric), 999999999999999)
             end as known
-        from unnest(array[
-            'uncached_input', 'cache_read', 'cache_write', 'output', 'reasoning', 'turns'
-        ]) field
+        from unnest(wavemark.figures()) field
     ), money as (
         select (used #>> '{cost,usd_micros}')::numeric as figure,
             case jsonb_typeof(before #> '{cost,usd_micros}') when 'number' then
@@ -131,6 +133,16 @@ begin
     raise sqlstate 'PT409' using
         message = 'the run was silent for too long and was given up',
         hint = 'stop; what is stored stays stored, and the next run goes on from it';
+end $$;
+
+create function wavemark.refuse_reported(found_run public.runs) returns void
+language plpgsql set search_path = '' as $$
+begin
+    if found_run.reported is not null then
+        raise sqlstate 'PT409' using
+            message = format('the run has said that it ended: %s', found_run.reported ->> 'status'),
+            hint = 'stop: its work is done';
+    end if;
 end $$;
 
 -- A run, locked, for one that has its token.
@@ -227,11 +239,7 @@ begin
             ),
             hint = 'stop: a run is done once, however often it is launched';
     end if;
-    if found_run.reported is not null then
-        raise sqlstate 'PT409' using
-            message = format('the run has said that it ended: %s', found_run.reported ->> 'status'),
-            hint = 'stop: its work is done';
-    end if;
+    perform wavemark.refuse_reported(found_run);
     perform wavemark.run_revive(found_run);
     if found_run.reference is null then
         update public.runs r set reference = named, remote = true where r.id = found_run.id;
@@ -383,11 +391,7 @@ declare
     found_run constant public.runs := wavemark.run_of_token(run, token);
     inputs jsonb;
 begin
-    if found_run.reported is not null then
-        raise sqlstate 'PT409' using
-            message = format('the run has said that it ended: %s', found_run.reported ->> 'status'),
-            hint = 'stop: its work is done';
-    end if;
+    perform wavemark.refuse_reported(found_run);
     perform wavemark.run_revive(found_run);
     select jsonb_build_object(
         'contract', 1, 'project', p.name, 'wave', coalesce(w.name, 'unplanned'),
@@ -660,7 +664,7 @@ declare
         'wavemark.in_a_line(text), wavemark.check_public(text, text, text), '
         'wavemark.counted(jsonb, text), wavemark.usage_said(jsonb), '
         'wavemark.used_so_far(jsonb, jsonb), wavemark.missed_news(public.runs), '
-        'wavemark.refuse_given_up()';
+        'wavemark.refuse_given_up(), wavemark.refuse_reported(public.runs), wavemark.figures()';
     open constant text :=
         'public.run_progress(uuid, text, text, jsonb), '
         'wavemark.run_progress(uuid, text, text, jsonb), '

@@ -14,15 +14,14 @@ use std::{
     ffi::OsStr,
     fs,
     io::{self, Read as _, Write as _},
-    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, symlink},
+    os::unix::fs::{DirBuilderExt as _, symlink},
     path::{Component, Path, PathBuf},
-    time::SystemTime,
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use flate2::{Compression, read::ZlibDecoder, write::ZlibEncoder};
 
-use super::files::{self, Folder};
+use super::files::{self, Folder, Stamp};
 use crate::model::{Placeholder, Profile, ProgramHome};
 
 /// The largest conversation that is carried, in bytes as it lies on disk.
@@ -47,15 +46,12 @@ pub(super) struct Home {
 struct Linked {
     ours: PathBuf,
     theirs: PathBuf,
-    was: Stamp,
+    was: Option<Stamp>,
 }
 
-/// What tells one version of a file from another.
-type Stamp = (SystemTime, u64, u64);
-
-fn stamp(file: &Path) -> io::Result<Stamp> {
-    let found = fs::metadata(file)?;
-    Ok((found.modified()?, found.ino(), found.len()))
+fn stamp(file: &Path) -> Option<Stamp> {
+    let (folder, name) = files::place(file).ok()?;
+    folder.stamp(name)
 }
 
 impl Home {
@@ -92,7 +88,7 @@ impl Home {
                     let theirs = fs::canonicalize(theirs)?;
                     private(ours.parent().unwrap_or(&made.root))?;
                     symlink(&theirs, &ours)?;
-                    made.linked.push(Linked { ours, was: stamp(&theirs)?, theirs });
+                    made.linked.push(Linked { ours, was: stamp(&theirs), theirs });
                 }
             }
             for file in home.settings.iter().filter(|file| !profile.files.contains_key(*file)) {
@@ -121,11 +117,14 @@ impl Home {
     pub(super) fn close(self, keep: bool) -> io::Result<()> {
         for Linked { ours, theirs, was } in &self.linked {
             // A renewed login takes the place of the link, and the old one is void.
-            let is_renewed = fs::symlink_metadata(ours)
-                .is_ok_and(|found| found.is_file() && found.len() <= LARGEST_LOGIN);
+            let renewed = files::place(ours).ok();
+            let renewed = renewed.and_then(|(folder, name)| folder.read(name, LARGEST_LOGIN).ok());
             // Another run, or the user, may have renewed it, too.
-            if is_renewed && stamp(theirs).is_ok_and(|is| is == *was) {
-                files::write(theirs, &fs::read(ours)?)?;
+            if let Some((login, _)) = renewed
+                && was.is_some()
+                && stamp(theirs) == *was
+            {
+                files::write(theirs, &login)?;
             }
         }
         if keep { Ok(()) } else { fs::remove_dir_all(&self.root) }

@@ -446,7 +446,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_group_is_ended_where_only_that_is_known() {
-        for (script, signal) in [("sleep 1000", 15), ("trap '' TERM; echo; sleep 1000", 9)] {
+        for (script, signal) in
+            [("exec sleep 1000", 15), ("trap '' TERM; echo; exec sleep 1000", 9)]
+        {
             let mut command = Command::new("sh");
             command.args(["-c", script]).process_group(0).stdout(std::process::Stdio::piped());
             let mut child = command.spawn().unwrap();

@@ -13,10 +13,7 @@ mod hidden;
 mod launch;
 mod look;
 
-use std::{
-    collections::{HashMap, HashSet},
-    time::Duration,
-};
+use std::{collections::HashMap, time::Duration};
 
 use secrecy::ExposeSecret as _;
 use tokio::{task::JoinSet, time::Instant};
@@ -75,6 +72,12 @@ struct Notice {
     hidden: Redactor,
 }
 
+/// The last question to n8n about a run.
+struct LookedAt {
+    at: Instant,
+    is_answered: bool,
+}
+
 /// What is asked of others here, and what follows runs.
 pub(super) struct Remote<'a> {
     cx: &'a Context,
@@ -87,10 +90,8 @@ pub(super) struct Remote<'a> {
     looks: JoinSet<Look>,
     /// What tells others that a run is to stop. Nothing follows from how that goes.
     notices: JoinSet<()>,
-    /// What n8n is being asked about.
-    looking_at: HashSet<RunId>,
     /// When each execution was last asked about.
-    looked_at: HashMap<RunId, Instant>,
+    looked_at: HashMap<RunId, LookedAt>,
     /// How runs ended, as n8n says, until they are judged.
     seen: HashMap<RunId, Exit>,
 }
@@ -104,7 +105,6 @@ impl<'a> Remote<'a> {
             launches: JoinSet::new(),
             looks: JoinSet::new(),
             notices: JoinSet::new(),
-            looking_at: HashSet::new(),
             looked_at: HashMap::new(),
             seen: HashMap::new(),
         }
@@ -122,7 +122,7 @@ impl<'a> Remote<'a> {
 
     /// Whether n8n was asked about this run and did not answer yet.
     pub(super) fn is_looking_at(&self, run: RunId) -> bool {
-        self.is_looking() && self.looking_at.contains(&run)
+        self.is_looking() && self.looked_at.get(&run).is_some_and(|last| !last.is_answered)
     }
 
     /// Whether n8n said of a run that it is over, and it is not judged yet.
@@ -215,7 +215,9 @@ impl<'a> Remote<'a> {
     /// they say themselves goes first, and they may just have.
     async fn take_look(&mut self, look: Look) -> anyhow::Result<()> {
         let (run, agent) = (look.run, look.agent.clone());
-        self.looking_at.remove(&run);
+        if let Some(last) = self.looked_at.get_mut(&run) {
+            last.is_answered = true;
+        }
         match look.meaning() {
             Meaning::Alive => self.cx.store.seen_alive(&self.cx.project, &[run]).await?,
             Meaning::Over(exit) => drop(self.seen.insert(run, exit)),
@@ -270,7 +272,7 @@ impl<'a> Remote<'a> {
         let judged = self.end(over).await?;
         // Whoever just said how it ended need not stop.
         let is_judged = |notice: &Notice| judged.iter().any(|it| it.ended.agent == notice.agent);
-        for notice in notices.into_iter().filter(is_judged).collect::<Vec<_>>() {
+        for notice in notices.into_iter().filter(is_judged) {
             self.tell(notice);
         }
         Ok(judged)
@@ -329,11 +331,11 @@ impl<'a> Remote<'a> {
         for run in runs.iter().filter(|run| run.reported.is_none()) {
             let Some(Place { url, key, id }) = Place::of(self.cx, run) else { continue };
             let last = self.looked_at.get(&run.run);
-            if last.is_some_and(|last| !again || last.elapsed() < POLL) {
+            if last.is_some_and(|last| !again || last.at.elapsed() < POLL) {
                 continue;
             }
-            self.looked_at.insert(run.run, Instant::now());
-            self.looking_at.insert(run.run);
+            let now = LookedAt { at: Instant::now(), is_answered: false };
+            self.looked_at.insert(run.run, now);
             let (caller, hidden) = (self.caller(), self.hidden(run, Said::OnTheWay));
             let (run, agent, is_silent) = (run.run, run.agent.clone(), run.is_silent);
             self.looks.spawn(async move {

@@ -180,9 +180,8 @@ impl Transcript {
     }
 
     /// A line that is no event; returns what it complains of, if it does.
-    fn complained(&mut self, line: &[u8]) -> Option<Fault> {
-        let line = String::from_utf8_lossy(line);
-        let fault = fault(&line, None);
+    fn complained(&mut self, line: &str) -> Option<Fault> {
+        let fault = fault(line, None);
         if fault == Fault::Other {
             self.complaint.take_if(|complaint| {
                 complaint.age += 1;
@@ -280,7 +279,7 @@ impl Events {
     pub(super) fn finish(&mut self) -> Vec<String> {
         let (rest, aside) = (self.lines.finish(), self.aside.finish());
         if let Some(line) = aside {
-            self.transcript.complained(&line);
+            self.transcript.complained(&String::from_utf8_lossy(&line));
         }
         rest.iter().filter_map(|line| hear_line(self.format, &mut self.transcript, line)).collect()
     }
@@ -288,8 +287,9 @@ impl Events {
     /// Takes what was printed beside the events.
     pub(super) fn push_aside(&mut self, bytes: &[u8]) {
         let Self { format, aside, transcript, .. } = self;
-        let faults: Vec<Fault> =
-            aside.push(bytes).iter().filter_map(|line| transcript.complained(line)).collect();
+        let lines = aside.push(bytes);
+        let lines = lines.iter().map(|line| String::from_utf8_lossy(line));
+        let faults: Vec<Fault> = lines.filter_map(|line| transcript.complained(&line)).collect();
         // One complaint can have many lines; and where the model answered, it is
         // about something else.
         let counts = *format != EventFormat::None && !transcript.answered;
@@ -312,7 +312,7 @@ fn hear_line(format: EventFormat, transcript: &mut Transcript, line: &[u8]) -> O
     let text = String::from_utf8_lossy(line);
     let torn = format != EventFormat::None && text.trim_start().starts_with('{');
     if !torn {
-        transcript.complained(line);
+        transcript.complained(&text);
     }
     (!torn && !text.trim().is_empty()).then(|| text.trim_end().to_owned())
 }

@@ -328,11 +328,12 @@ impl<'a> Fleet<'a> {
                 error!(agent.name = %agent, "another run of `{agent}` took over, this one does not count");
                 continue;
             }
-            if let (Some(subagent), dir) = (&over.active.resumes, &over.active.dir) {
+            if let Some(subagent) = &over.active.resumes {
                 match ending.outcome {
                     Outcome::Succeeded => sessions::forget(self.cx, &agent),
                     _ => {
                         let run = (over.run, over.active.token.digest());
+                        let dir = &over.active.dir;
                         sessions::keep(self.cx, &agent, run, dir, subagent).await;
                     }
                 }
